@@ -1,0 +1,115 @@
+"""Generator and discriminator of Radford, Metz & Chintala (2016), built from a `NetworkSpec`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gan.spec import NetworkSpec
+
+LEAK = 0.2  # slope of the leaky rectifier, section 3
+EPSILON = 1e-8  # added to the batch variance, as in the authors' code
+
+
+def scale_images(images: Tensor) -> Tensor:
+    """Pixels 0..255, uint8 (n, height, width, channels), to float32 -1..1, (n, channels, height, width).
+
+    The result is in channels-last memory order: the permutation costs nothing.
+    """
+    return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+
+
+def unscale_images(images: Tensor) -> Tensor:
+    """The reverse of `scale_images`, rounded and clamped: uint8 (n, height, width, channels)."""
+    return images.float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def _initialise(module: nn.Module, generator: torch.Generator | None) -> None:
+    """Weights N(0, 0.02), gains N(1, 0.02), shifts 0 (section 3 and the authors' code)."""
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, 0.02, generator=generator)
+            nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(layer.weight, 0.0, 0.02, generator=generator)
+
+
+class Discriminator(nn.Module):
+    """Convolutions with batch normalisation (not on the first) and leaky rectifiers, then one logit.
+
+    spec : the network's shape.
+    generator : source of the initial weights; None draws from torch's global one.
+    """
+
+    def __init__(self, spec: NetworkSpec, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.spec = spec
+        self.convolutions = nn.ModuleList()
+        self.normalisations = nn.ModuleList()
+        channels = spec.channels
+        for index, layer in enumerate(spec.discriminator):
+            padding = (layer.kernel - 1) // 2
+            self.convolutions.append(nn.Conv2d(channels, layer.maps, layer.kernel, layer.stride, padding, bias=False))
+            self.normalisations.append(nn.BatchNorm2d(layer.maps, EPSILON) if index else nn.Identity())
+            channels = layer.maps
+        self.logit = nn.Linear(channels * spec.map_sizes()[-1] ** 2, 1, bias=False)
+        _initialise(self, generator)
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """The rectified maps of every convolution layer.
+
+        images : (n, channels, size, size), scaled to -1..1.
+        Returns one tensor (n, maps, height, width) a layer, first layer first.
+        """
+        outputs, hidden = [], images
+        for convolution, normalisation in zip(self.convolutions, self.normalisations, strict=True):
+            hidden = functional.leaky_relu(normalisation(convolution(hidden)), LEAK)
+            outputs.append(hidden)
+        return outputs
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logit that each image is real, (n,). images : (n, channels, size, size), scaled to -1..1."""
+        logit: Tensor = self.logit(self.maps(images)[-1].flatten(1))
+        return logit.squeeze(1)
+
+
+class Generator(nn.Module):
+    """A projection of z, then transposed convolutions with batch normalisation and rectifiers; tanh at the end."""
+
+    def __init__(self, spec: NetworkSpec, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.spec = spec
+        maps, height, width = spec.generator_start
+        self.projection = nn.Linear(spec.latent_size, maps * height * width, bias=False)
+        self.projection_normalisation = nn.BatchNorm2d(maps * height * width, EPSILON)
+        self.convolutions = nn.ModuleList()
+        self.normalisations = nn.ModuleList()
+        for index, layer in enumerate(spec.generator):
+            padding = (layer.kernel - 1) // 2
+            self.convolutions.append(
+                nn.ConvTranspose2d(
+                    maps, layer.maps, layer.kernel, layer.stride, padding, output_padding=layer.stride - 1, bias=False
+                )
+            )
+            last = index == len(spec.generator) - 1
+            self.normalisations.append(nn.Identity() if last else nn.BatchNorm2d(layer.maps, EPSILON))
+            maps = layer.maps
+        _initialise(self, generator)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Images -1..1, (n, channels, size, size), from z of shape (n, latent_size)."""
+        projected = self.projection_normalisation(self.projection(latent)[:, :, None, None])
+        hidden = functional.relu(projected).view(-1, *self.spec.generator_start)
+        for convolution, normalisation in zip(self.convolutions, self.normalisations, strict=True):
+            hidden = normalisation(convolution(hidden))
+            if not isinstance(normalisation, nn.Identity):
+                hidden = functional.relu(hidden)
+        return torch.tanh(hidden)
+
+
+def draw_latent(spec: NetworkSpec, count: int, generator: torch.Generator | None = None) -> Tensor:
+    """`count` points of latent space, float32 (count, latent_size), on the CPU."""
+    if spec.latent == "normal":
+        return torch.randn(count, spec.latent_size, generator=generator)
+    return torch.rand(count, spec.latent_size, generator=generator).mul_(2.0).sub_(1.0)

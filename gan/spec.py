@@ -1,0 +1,110 @@
+"""The networks as data: what each convolution of a generator and a discriminator looks like."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution layer: `maps` output channels, a square `kernel`, and its `stride`.
+
+    Padding is (kernel - 1) / 2, so that a stride of 1 keeps the size and a stride of 2 halves it (or, in the
+    generator, doubles it).
+    """
+
+    maps: int
+    kernel: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A DCGAN: a discriminator, a generator and the latent space between them.
+
+    image_size : height and width of the images, in pixels.
+    channels : colour channels of the images.
+    latent_size : dimensions of z.
+    latent : "uniform" for U(-1, 1), "normal" for N(0, 1), each dimension alone.
+    discriminator : its convolutions, from the image on; the last maps are flattened into one logit.
+    generator_start : (maps, height, width) into which z is projected.
+    generator : its transposed convolutions; the last one makes the image.
+    """
+
+    name: str
+    image_size: int
+    channels: int
+    latent_size: int
+    latent: str
+    discriminator: tuple[Convolution, ...]
+    generator_start: tuple[int, int, int]
+    generator: tuple[Convolution, ...]
+
+    def map_sizes(self) -> list[int]:
+        """Height (= width) of the maps after each discriminator convolution."""
+        sizes, size = [], self.image_size
+        for layer in self.discriminator:
+            size = -(-size // layer.stride)
+            sizes.append(size)
+        return sizes
+
+    def feature_count(self, grid: int = 4) -> int:
+        """Length of the feature vector when every layer is pooled to a grid x grid of cells."""
+        return sum(layer.maps for layer in self.discriminator) * grid * grid
+
+    def to_dict(self) -> dict[str, Any]:
+        """The specification as JSON-ready data; `from_dict` reverses it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> NetworkSpec:
+        """Build a specification from what `to_dict` wrote. Raises TypeError or KeyError when fields are amiss."""
+        fields = dict(fields)
+        for key in ("discriminator", "generator"):
+            fields[key] = tuple(Convolution(**layer) for layer in fields[key])
+        fields["generator_start"] = tuple(fields["generator_start"])
+        return cls(**fields)
+
+
+def _layers(kernel: int, maps: tuple[int, ...], strides: tuple[int, ...]) -> tuple[Convolution, ...]:
+    return tuple(Convolution(count, kernel, stride) for count, stride in zip(maps, strides, strict=True))
+
+
+# Radford, Metz & Chintala (2016), section 5.1; shapes from the authors' released ImageNet parameters.
+PAPER_32 = NetworkSpec(
+    name="paper-32",
+    image_size=32,
+    channels=3,
+    latent_size=256,
+    latent="uniform",
+    discriminator=_layers(3, (128, 128, 256, 256, 512, 512), (1, 2, 1, 2, 1, 2)),
+    generator_start=(512, 4, 4),
+    generator=_layers(3, (512, 256, 256, 128, 128, 3), (2, 1, 2, 1, 2, 1)),
+)
+
+# Section 5.2; shapes and the Gaussian z from the authors' released SVHN parameters.
+SVHN_32 = NetworkSpec(
+    name="svhn-32",
+    image_size=32,
+    channels=3,
+    latent_size=100,
+    latent="normal",
+    discriminator=_layers(5, (64, 128, 256), (2, 2, 2)),
+    generator_start=(256, 4, 4),
+    generator=_layers(5, (128, 64, 3), (2, 2, 2)),
+)
+
+# Section 4.1 and figure 1: the LSUN bedroom network.
+LSUN_64 = NetworkSpec(
+    name="lsun-64",
+    image_size=64,
+    channels=3,
+    latent_size=100,
+    latent="uniform",
+    discriminator=_layers(5, (128, 256, 512, 1024), (2, 2, 2, 2)),
+    generator_start=(1024, 4, 4),
+    generator=_layers(5, (512, 256, 128, 3), (2, 2, 2, 2)),
+)
+
+SPECS: dict[str, NetworkSpec] = {spec.name: spec for spec in (PAPER_32, SVHN_32, LSUN_64)}
