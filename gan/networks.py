@@ -38,7 +38,7 @@ def _initialise(module: nn.Module, generator: torch.Generator | None) -> None:
 class Discriminator(nn.Module):
     """Convolutions with batch normalisation (not on the first) and leaky rectifiers, then one logit.
 
-    spec : the network's shape.
+    spec : the network's shape; where its `logit` is False there is no logit, only maps.
     generator : source of the initial weights; None draws from torch's global one.
     """
 
@@ -53,7 +53,7 @@ class Discriminator(nn.Module):
             self.convolutions.append(nn.Conv2d(channels, layer.maps, layer.kernel, layer.stride, padding, bias=False))
             self.normalisations.append(nn.BatchNorm2d(layer.maps, EPSILON) if index else nn.Identity())
             channels = layer.maps
-        self.logit = nn.Linear(channels * spec.map_sizes()[-1] ** 2, 1, bias=False)
+        self.logit = nn.Linear(channels * spec.map_sizes()[-1] ** 2, 1, bias=False) if spec.logit else None
         _initialise(self, generator)
 
     def maps(self, images: Tensor) -> list[Tensor]:
@@ -69,7 +69,12 @@ class Discriminator(nn.Module):
         return outputs
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logit that each image is real, (n,). images : (n, channels, size, size), scaled to -1..1."""
+        """Logit that each image is real, (n,). images : (n, channels, size, size), scaled to -1..1.
+
+        Raises RuntimeError for a network of leading layers only.
+        """
+        if self.logit is None:
+            raise RuntimeError(f"{self.spec.name} has no logit: only its leading layers are known")
         logit: Tensor = self.logit(self.maps(images)[-1].flatten(1))
         return logit.squeeze(1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -30,6 +30,7 @@ class NetworkSpec:
     discriminator : its convolutions, from the image on; the last maps are flattened into one logit.
     generator_start : (maps, height, width) into which z is projected.
     generator : its transposed convolutions; the last one makes the image.
+    logit : whether the discriminator ends in its logit; False where only its leading layers are known.
     """
 
     name: str
@@ -40,6 +41,7 @@ class NetworkSpec:
     discriminator: tuple[Convolution, ...]
     generator_start: tuple[int, int, int]
     generator: tuple[Convolution, ...]
+    logit: bool = True
 
     def map_sizes(self) -> list[int]:
         """Height (= width) of the maps after each discriminator convolution."""
@@ -52,6 +54,11 @@ class NetworkSpec:
     def feature_count(self, grid: int = 4) -> int:
         """Length of the feature vector when every layer is pooled to a grid x grid of cells."""
         return sum(layer.maps for layer in self.discriminator) * grid * grid
+
+    def truncated(self, layers: int) -> NetworkSpec:
+        """The same network with only the first `layers` convolutions of its discriminator, and no logit."""
+        name = f"{self.name}-first-{layers}"
+        return replace(self, name=name, discriminator=self.discriminator[:layers], logit=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-ready data; `from_dict` reverses it."""

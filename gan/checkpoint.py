@@ -1,0 +1,160 @@
+"""Trained networks on disk: weights as safetensors, and beside them a JSON that says where they come from."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from data.errors import InputError
+from data.files import atomic_path, read_json, sha256_file, write_json
+from gan.networks import Discriminator, Generator
+from gan.spec import NetworkSpec
+
+FORMAT = 1  # of the JSON; raised when its meaning changes
+
+
+@dataclass(frozen=True)
+class LoadedNetworks:
+    """Networks read from disk, on the CPU in float32 and evaluation mode.
+
+    generator : None where it was not stored.
+    metadata : what the JSON says, or where the arrays were found.
+    """
+
+    discriminator: Discriminator
+    generator: Generator | None
+    metadata: dict[str, Any]
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """The shape of the networks."""
+        return self.discriminator.spec
+
+
+def _files(path: Path | str) -> tuple[Path, Path]:
+    """The safetensors and JSON files meant by a stem, or by either file."""
+    stem = Path(path)
+    if stem.suffix in (".safetensors", ".json"):
+        stem = stem.with_suffix("")
+    return stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".json")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed a result."""
+    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
+
+
+def save_weights(
+    path_stem: Path | str,
+    discriminator: Discriminator,
+    generator: Generator | None,
+    metadata: dict[str, Any],
+    dtype: torch.dtype = torch.float32,
+) -> Path:
+    """Write `<stem>.safetensors` and `<stem>.json`, each atomically; return the former's path.
+
+    metadata : JSON-ready; the network's specification, versions and the weights' SHA-256 are added to it.
+    dtype : in which kernels and matrices are stored; gains, shifts and statistics stay float32. The half-sized
+        types keep a file small and are read back as float32.
+    Raises `InputError` where the folder cannot be written.
+    """
+    weights_path, json_path = _files(path_stem)
+    tensors: dict[str, Tensor] = {}
+    parts: list[tuple[str, nn.Module]] = [("discriminator", discriminator)]
+    if generator is not None:
+        parts.append(("generator", generator))
+    for part, module in parts:
+        for name, tensor in module.state_dict().items():
+            if name.endswith("num_batches_tracked"):
+                continue
+            stored = tensor.detach().to("cpu", dtype if tensor.ndim > 1 else torch.float32)
+            tensors[f"{part}.{name}"] = stored.contiguous()
+    with atomic_path(weights_path) as temporary:
+        save_file(tensors, temporary)
+        digest = sha256_file(temporary)
+    description = {
+        "format": FORMAT,
+        "spec": discriminator.spec.to_dict(),
+        "parts": [part for part, _ in parts],
+        "dtype": str(dtype).removeprefix("torch."),
+        **metadata,
+        "versions": versions(),
+        "sha256": digest,
+    }
+    write_json(json_path, description)
+    return weights_path
+
+
+def load_weights(path: Path | str, expected_spec: NetworkSpec | None = None) -> LoadedNetworks:
+    """Read what `save_weights` wrote; `path` is the stem or either file.
+
+    expected_spec : refuse weights of any other network.
+    Raises `InputError` when a file is missing or damaged, when the weights are not those the JSON describes, or
+    when they belong to another network.
+    """
+    weights_path, json_path = _files(path)
+    for file in (weights_path, json_path):
+        if not file.is_file():
+            raise InputError(f"{file} does not exist; weights are a .safetensors and a .json file side by side")
+    metadata = read_json(json_path)
+    try:
+        spec = NetworkSpec.from_dict(metadata["spec"])
+        parts, digest, version = list(metadata["parts"]), str(metadata["sha256"]), metadata["format"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{json_path} does not describe weights of this project: {error!r}") from error
+    if version != FORMAT:
+        raise InputError(f"{json_path} is of format {version}, this version reads format {FORMAT}")
+    if expected_spec is not None and spec != expected_spec:
+        raise InputError(
+            f"{weights_path} holds the network '{spec.name}', but '{expected_spec.name}' is needed; "
+            "choose other weights or another network"
+        )
+    if sha256_file(weights_path) != digest:
+        raise InputError(
+            f"{weights_path} is damaged or not the file that {json_path.name} describes (SHA-256 differs); "
+            "restore both from a copy"
+        )
+    try:
+        tensors = load_file(weights_path)
+    except SafetensorError as error:
+        raise InputError(f"{weights_path} is not a safetensors file: {error}") from error
+    discriminator = Discriminator(spec)
+    generator = Generator(spec) if "generator" in parts else None
+    modules: dict[str, nn.Module] = {"discriminator": discriminator}
+    if generator is not None:
+        modules["generator"] = generator
+    fill(modules, tensors, weights_path)
+    return LoadedNetworks(discriminator.eval(), generator.eval() if generator else None, metadata)
+
+
+def fill(modules: dict[str, nn.Module], tensors: dict[str, Tensor], source: Path) -> None:
+    """Copy tensors named `<part>.<name>` into modules named `<part>`, every one of them and nothing else.
+
+    Raises `InputError` that names the first missing, superfluous or wrongly shaped tensor of `source`.
+    """
+    wanted = {
+        f"{part}.{name}": tensor
+        for part, module in modules.items()
+        for name, tensor in module.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    odd = sorted(wanted.keys() ^ tensors.keys())
+    if odd:
+        state = "lacks" if odd[0] in wanted else "has, beyond the network's own,"
+        raise InputError(f"{source} belongs to another network: it {state} the tensor '{odd[0]}'")
+    with torch.no_grad():
+        for name, target in wanted.items():
+            if target.shape != tensors[name].shape:
+                raise InputError(
+                    f"{source} belongs to another network: the tensor '{name}' is {tuple(tensors[name].shape)} "
+                    f"where {tuple(target.shape)} is needed"
+                )
+            target.copy_(tensors[name])
