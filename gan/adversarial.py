@@ -1,0 +1,161 @@
+"""One minibatch of adversarial training after another, and nothing of files or screens."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gan.networks import Discriminator, Generator, draw_latent, scale_images
+from gan.recipe import Recipe
+
+Network = TypeVar("Network", bound=nn.Module)
+
+# What a stream of random numbers is for; part of its seed.
+_WEIGHTS, _ORDER, _LATENT, _FLIPS, _SAMPLES = range(5)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Binary cross-entropies of one minibatch, in nats, as 0-d tensors; each is None where it was not computed.
+
+    real, fake : the discriminator's on either kind of image. generator : of fakes taken for real.
+    """
+
+    real: Tensor | None
+    fake: Tensor | None
+    generator: Tensor | None
+
+
+def stream(recipe: Recipe, purpose: int, position: int = 0) -> torch.Generator:
+    """Random numbers that depend on nothing but the seed, the purpose and the position.
+
+    So a resumed run draws what the uninterrupted one would have, and no generator's state need be kept.
+    """
+    words = np.random.SeedSequence([recipe.seed, purpose, position]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))
+
+
+class AdversarialTraining:
+    """Generator, discriminator and their optimisers, and the minibatch they have come to.
+
+    Updates as in the paper, section 4, and the authors' code: minibatches update the generator and the
+    discriminator in turn, generator first; real and fake images are normalised separately (two passes); Adam with
+    an L2 penalty; the generator's loss is the non-saturating one.
+
+    images : uint8 (n, size, size, channels), at least a minibatch of them; on CUDA they are kept on the device.
+    """
+
+    def __init__(self, recipe: Recipe, images: NDArray[np.uint8], device: torch.device | str = "cpu") -> None:
+        self.recipe, self.device = recipe, torch.device(device)
+        self.steps_done = 0
+        weights = stream(recipe, _WEIGHTS)
+        self.generator = self._place(Generator(recipe.spec, weights))
+        self.discriminator = self._place(Discriminator(recipe.spec, weights))
+        # Meaningless while two kinds of images alternate; features and shipped weights estimate them anew.
+        for layer in self.discriminator.normalisations:
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.track_running_stats = False
+        self.generator_optimiser = self._optimiser(self.generator)
+        self.discriminator_optimiser = self._optimiser(self.discriminator)
+        self._count, self._images = len(images), images
+        self._resident = torch.from_numpy(np.array(images)).to(self.device) if self.device.type == "cuda" else None
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def _place(self, network: Network) -> Network:
+        network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network.train()
+
+    def _optimiser(self, network: nn.Module) -> torch.optim.Adam:
+        recipe = self.recipe
+        return torch.optim.Adam(
+            network.parameters(),
+            lr=recipe.learning_rate,
+            betas=(recipe.beta1, recipe.beta2),
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+
+    @property
+    def images_seen(self) -> int:
+        """Real images in the minibatches done so far."""
+        return self.steps_done * self.recipe.batch_size
+
+    def updates_generator(self, step: int) -> bool:
+        """Whether minibatch number `step`, from 0, updates the generator; all others update the discriminator."""
+        return step % (self.recipe.discriminator_updates + 1) == 0
+
+    def step(self) -> Losses:
+        """Do the next minibatch; its losses are those before the update."""
+        latent = draw_latent(self.recipe.spec, self.recipe.batch_size, stream(self.recipe, _LATENT, self.steps_done))
+        latent = latent.to(self.device, non_blocking=True)
+        if self.updates_generator(self.steps_done):
+            losses = self._update_generator(latent)
+        else:
+            losses = self._update_discriminator(self.real_batch(self.steps_done), latent)
+        self.steps_done += 1
+        return losses
+
+    def _reduced_precision(self) -> contextlib.AbstractContextManager[Any]:
+        if self.recipe.precision == "bf16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def _update_generator(self, latent: Tensor) -> Losses:
+        self.discriminator.requires_grad_(False)
+        with self._reduced_precision():
+            logits = self.discriminator(self.generator(latent))
+        loss = functional.softplus(-logits.float()).mean()
+        self.generator_optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        self.generator_optimiser.step()
+        self.discriminator.requires_grad_(True)
+        return Losses(None, None, loss.detach())
+
+    def _update_discriminator(self, real: Tensor, latent: Tensor) -> Losses:
+        with self._reduced_precision():
+            with torch.no_grad():
+                fake = self.generator(latent)
+            real_logits = self.discriminator(real)
+            fake_logits = self.discriminator(fake)
+        real_loss = functional.softplus(-real_logits.float()).mean()
+        fake_loss = functional.softplus(fake_logits.float()).mean()
+        self.discriminator_optimiser.zero_grad()
+        torch.autograd.backward(real_loss + fake_loss)
+        self.discriminator_optimiser.step()
+        return Losses(real_loss.detach(), fake_loss.detach(), None)
+
+    def batch_indices(self, step: int) -> NDArray[np.int64]:
+        """Positions of the real images in minibatch number `step`.
+
+        Each pass over the images has a random order of its own; what is left over by whole minibatches is left out.
+        """
+        size = self.recipe.batch_size
+        epoch, index = divmod(step, self._count // size)
+        if epoch != self._epoch:
+            self._order = torch.randperm(self._count, generator=stream(self.recipe, _ORDER, epoch)).numpy()
+            self._epoch = epoch
+        return self._order[index * size : (index + 1) * size]
+
+    def real_batch(self, step: int) -> Tensor:
+        """Real images of minibatch number `step`, scaled: float32 (batch, channels, size, size) in -1..1."""
+        indices = self.batch_indices(step)
+        if self._resident is not None:
+            batch = self._resident[torch.from_numpy(indices).to(self.device)]
+        else:
+            batch = torch.from_numpy(self._images[indices]).to(self.device)
+        images = scale_images(batch)
+        if self.recipe.flips:
+            mirrored = torch.rand(len(images), generator=stream(self.recipe, _FLIPS, step)) < 0.5
+            images = torch.where(mirrored.to(self.device)[:, None, None, None], images.flip(3), images)
+        return images
+
+    def sample_latent(self) -> Tensor:
+        """The one fixed z of which samples are drawn all along, float32 (sample_count, latent_size), on the CPU."""
+        return draw_latent(self.recipe.spec, self.recipe.sample_count, stream(self.recipe, _SAMPLES))

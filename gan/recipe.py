@@ -1,0 +1,116 @@
+"""Everything that decides how a DCGAN is trained, as one checked set of settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data.errors import InputError, unknown_name
+from gan.spec import SPECS, NetworkSpec
+
+# These decide only how long to train and what to write meanwhile: they may differ when a run is resumed.
+FREE_SETTINGS = frozenset(
+    {"images", "checkpoint_seconds", "checkpoint_every", "sample_every", "sample_count", "snapshot_every", "log_every"}
+)
+
+
+class Recipe(BaseModel):
+    """Settings of one training run. Defaults: the paper, section 4; where it is silent, the authors' code.
+
+    network : name in `gan.SPECS`.
+    images : real images to see in all. Every minibatch counts, as in the authors' code, although those on which
+        the generator is updated play no part in the update.
+    seed : decides initial weights, order of the images, z and flips.
+    batch_size, learning_rate, beta1 : the paper, section 4. beta2 is Adam's usual one.
+    weight_decay : L2 penalty's factor in the gradient of every parameter (the authors' code for faces).
+    discriminator_updates : minibatches that update the discriminator for each one that updates the generator.
+    flips : mirror half of the real images left to right (not in the paper).
+    resize : centre-crop and resize a folder's images to the network's size.
+    precision : of convolutions; parameters and Adam's averages are float32 always.
+    checkpoint_seconds, checkpoint_every : save after this time, or as many minibatches, whichever is first; None: not.
+    sample_every, sample_count : draw that many images of one fixed z after as many minibatches; None: not.
+    snapshot_every : keep the weights after each so many images, to be scored later; None: only the last.
+    log_every : minibatches between two values in the TensorBoard log.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: str = "svhn-32"
+    images: int = Field(1_000_000, ge=1)
+    seed: int = Field(0, ge=0)
+    batch_size: int = Field(128, ge=2)
+    learning_rate: float = Field(2e-4, gt=0, allow_inf_nan=False)
+    beta1: float = Field(0.5, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    weight_decay: float = Field(1e-5, ge=0, allow_inf_nan=False)
+    discriminator_updates: int = Field(1, ge=1)
+    flips: bool = False
+    resize: bool = False
+    precision: Literal["bf16", "fp32"] = "bf16"
+    checkpoint_seconds: float | None = Field(60.0, gt=0)
+    checkpoint_every: int | None = Field(None, ge=1)
+    sample_every: int | None = Field(100, ge=1)
+    sample_count: int = Field(64, ge=2)
+    snapshot_every: int | None = Field(None, ge=1)
+    log_every: int = Field(20, ge=1)
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """The named network's shape."""
+        return SPECS[self.network]
+
+    @property
+    def steps(self) -> int:
+        """Minibatches that `images` amounts to, rounded up."""
+        return -(-self.images // self.batch_size)
+
+
+def make_recipe(settings: dict[str, Any], where: str = "the recipe") -> Recipe:
+    """Check settings; a misspelt key, an unknown network or a value out of range is an `InputError`."""
+    for key in settings:
+        if key not in Recipe.model_fields:
+            raise unknown_name("key", str(key), Recipe.model_fields, where)
+    try:
+        recipe = Recipe(**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{where}: '{key}' is {first['input']!r}; {first['msg'][:1].lower()}{first['msg'][1:]}"
+        ) from None
+    if recipe.network not in SPECS:
+        raise unknown_name("network", recipe.network, SPECS, where)
+    return recipe
+
+
+def read_recipe(path: Path | str | None, overrides: dict[str, Any] | None = None) -> Recipe:
+    """The recipe in a YAML file (None: the defaults) with `overrides` in place of what it says.
+
+    Raises `InputError` when the file is missing, is not YAML, or says something that is not a setting.
+    """
+    settings: dict[str, Any] = {}
+    if path is not None:
+        try:
+            loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"cannot read the recipe {path}: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"the recipe {path} is not YAML: {' '.join(str(error).split())}") from error
+        if loaded is not None and not isinstance(loaded, dict):
+            raise InputError(f"the recipe {path} holds no 'key: value' lines")
+        settings = make_recipe(loaded or {}, str(path)).model_dump()
+    where = f"the options or {path}" if path else "the options"
+    return make_recipe({**settings, **(overrides or {})}, where)
+
+
+def refuse_changes(recipe: Recipe, earlier: dict[str, Any], where: Path) -> None:
+    """Raise `InputError`, naming the setting, when a run would be resumed in `where` with another recipe."""
+    for key, value in recipe.model_dump().items():
+        if key not in FREE_SETTINGS and key in earlier and earlier[key] != value:
+            raise InputError(
+                f"{where} was begun with {key}={earlier[key]}, not {value}; give the same setting, another folder, "
+                "or --no-resume to begin anew"
+            )
