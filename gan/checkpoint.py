@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from data.errors import InputError
@@ -78,7 +78,7 @@ def save_weights(
             stored = tensor.detach().to("cpu", dtype if tensor.ndim > 1 else torch.float32)
             tensors[f"{part}.{name}"] = stored.contiguous()
     with atomic_path(weights_path) as temporary:
-        save_file(tensors, temporary)
+        temporary.write_bytes(save(tensors))  # not save_file, whose errors hide that the disk is full
         digest = sha256_file(temporary)
     description = {
         "format": FORMAT,

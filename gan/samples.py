@@ -1,0 +1,63 @@
+"""Pictures of what a generator makes."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from gan.networks import Generator, unscale_images
+
+BORDER = 2  # pixels between the images of a grid
+
+
+@contextlib.contextmanager
+def batch_statistics(network: nn.Module) -> Iterator[None]:
+    """Within, the network normalises each minibatch by its own statistics and leaves the running ones alone."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    before = [(layer.training, layer.track_running_stats) for layer in layers]
+    for layer in layers:
+        layer.training, layer.track_running_stats = True, False
+    try:
+        yield
+    finally:
+        for layer, (training, tracking) in zip(layers, before, strict=True):
+            layer.training, layer.track_running_stats = training, tracking
+
+
+@torch.no_grad()
+def generate(generator: Generator, latent: Tensor) -> Tensor:
+    """Images of all of `latent` (n, latent_size) as one minibatch: uint8 (n, height, width, channels), on the CPU.
+
+    Normalised by the batch's own statistics, as in the authors' code; n must be at least 2.
+    """
+    device = next(generator.parameters()).device
+    with batch_statistics(generator):
+        images: Tensor = generator(latent.to(device))
+    return unscale_images(images).cpu()
+
+
+def sample_grid(generator: Generator, latent: Tensor) -> Image.Image:
+    """One picture of the images that `latent` (n, latent_size) makes, row by row, about as wide as it is high."""
+    return image_grid(generate(generator, latent).numpy())
+
+
+def image_grid(images: NDArray[np.uint8]) -> Image.Image:
+    """One picture of uint8 images (n, height, width, 3 or 1), row by row on white."""
+    count, height, width, channels = images.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    canvas = np.full(
+        (rows * (height + BORDER) + BORDER, columns * (width + BORDER) + BORDER, channels), 255, dtype=np.uint8
+    )
+    for index, image in enumerate(images):
+        top = BORDER + index // columns * (height + BORDER)
+        left = BORDER + index % columns * (width + BORDER)
+        canvas[top : top + height, left : left + width] = image
+    return Image.fromarray(canvas.squeeze(2) if channels == 1 else canvas)
