@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from data.errors import InputError
-from data.files import atomic_path, writing
+from data.files import atomic_path
 from gan.adversarial import AdversarialTraining, Losses
 from gan.checkpoint import save_weights
 from gan.command import Advance, Interrupted, progress
@@ -200,14 +200,13 @@ class Run:
     def _alone(self) -> Iterator[None]:
         """Keep other processes out of the folder, and clear away what a killed one left half-written."""
         lock = filelock.FileLock(self.out / ".lock")
-        with writing(self.out):
+        try:
             self.out.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=0)
-            except filelock.Timeout:
-                raise InputError(
-                    f"another process is training in {self.out}; wait for it or choose another folder"
-                ) from None
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise InputError(f"another process trains in {self.out}; wait for it or choose another folder") from None
+        except OSError as error:
+            raise InputError(f"cannot write {self.out}: {error.strerror}; choose another folder") from error
         try:
             for folder in (self.out, self.out / "samples", self.out / "snapshots"):
                 for file in folder.glob(".*.tmp"):

@@ -1,0 +1,29 @@
+"""A network small enough to train in milliseconds, and images for it."""
+
+import numpy as np
+
+from gan.recipe import Recipe, make_recipe
+from gan.spec import SPECS, Convolution, NetworkSpec
+
+TINY = NetworkSpec(
+    name="tiny",
+    image_size=8,
+    channels=3,
+    latent_size=5,
+    latent="uniform",
+    discriminator=(Convolution(4, 3, 1), Convolution(6, 3, 2), Convolution(7, 3, 1)),
+    generator_start=(6, 2, 2),
+    generator=(Convolution(5, 3, 2), Convolution(3, 5, 2)),
+)
+SPECS[TINY.name] = TINY
+
+DATA = {"digest": "0" * 64, "description": "noise"}
+
+
+def tiny_images(count=70, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+
+
+def tiny_recipe(**settings) -> Recipe:
+    defaults = {"network": "tiny", "images": 160, "batch_size": 16, "precision": "fp32", "sample_every": None}
+    return make_recipe({**defaults, **settings})
