@@ -1,0 +1,24 @@
+"""Everything that turns images into vectors without labels, and the store that keeps the vectors.
+
+An extractor is a scikit-learn transformer: `fit(images)`, then `transform(images) -> (n, d)`, on uint8 images
+(n, height, width, channels). Nothing in this package takes a label.
+"""
+
+from features.adapter import TorchModuleFeatures, TransformerFeatures, as_extractor
+from features.base import Extractor
+from features.discriminator import DiscriminatorFeatures, RandomDiscriminator
+from features.kmeans import KMeansFeatures
+from features.raw_pixels import RawPixels
+from features.store import FeatureStore
+
+__all__ = [
+    "DiscriminatorFeatures",
+    "Extractor",
+    "FeatureStore",
+    "KMeansFeatures",
+    "RandomDiscriminator",
+    "RawPixels",
+    "TorchModuleFeatures",
+    "TransformerFeatures",
+    "as_extractor",
+]

@@ -1,0 +1,126 @@
+"""What all extractors share: checks of the images, work in blocks, and the form of the output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from data.errors import InputError
+
+DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+
+Images = NDArray[np.uint8]
+Features = Tensor | NDArray[np.float32]
+
+
+def check_images(images: Any) -> Images:
+    """The images as a NumPy array, or a ValueError that says what is wrong with them.
+
+    images : uint8, (n, height, width, channels), 0..255, n >= 1; a memory-mapped array stays one.
+    """
+    array = np.asarray(images)
+    if array.ndim != 4:
+        raise ValueError(f"images must have the shape (n, height, width, channels), not {array.shape}")
+    if array.dtype != np.uint8:
+        raise ValueError(f"images must be uint8, 0..255, not {array.dtype}: scaling belongs to the extractor")
+    if array.size == 0:
+        raise ValueError(f"there are no images: the array's shape is {array.shape}")
+    return array
+
+
+def check_choice(name: str, value: object, valid: tuple[str, ...] | list[str]) -> None:
+    """ValueError unless the parameter `name` is one of `valid`."""
+    if value not in valid:
+        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, valid))}")
+
+
+def check_positive(**values: object) -> None:
+    """ValueError unless every value is a whole number of at least 1."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
+
+
+def as_tensor(images: Images) -> Tensor:
+    """A uint8 tensor of the images, copied where the array cannot be shared (read-only or strided)."""
+    return torch.from_numpy(np.require(images, requirements=("C", "W")))
+
+
+def choose_device(device: str | torch.device | None) -> torch.device:
+    """The device named; None is the GPU where there is one, else the CPU. Raises ValueError for an unusable one."""
+    try:
+        chosen = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    except RuntimeError as error:
+        raise ValueError(f"device={device!r} is not a device: {error}") from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={device!r} was asked for, but torch finds no GPU here")
+    return chosen
+
+
+class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """A scikit-learn transformer from images to feature vectors that learns without labels.
+
+    A subclass has `fit`, which ends by calling `_fitted`, and `_transform_block`. Features come as a NumPy float32
+    array or, for dtype="bfloat16", as a torch tensor on the CPU, since NumPy has no such type.
+    """
+
+    # Parameters that change how fast the features are made, not what they are.
+    speed_only: ClassVar[tuple[str, ...]] = ("batch_size", "device")
+
+    image_shape_: tuple[int, int, int]
+    n_features_out_: int
+    feature_dtype_: torch.dtype
+
+    def fit(self, images: Images, y: object = None) -> Self:
+        """Learn from images, uint8 (n, height, width, channels). `y` is ignored: it is there for pipelines."""
+        raise NotImplementedError
+
+    def transform(self, images: Images) -> Features:
+        """Features of the images, (n, n_features_out_).
+
+        images : uint8 (n, height, width, channels), of the size fitted on.
+        Raises ValueError for other images, and InputError when a feature is not finite.
+        """
+        check_is_fitted(self, "n_features_out_")
+        output = torch.empty(len(images), self.n_features_out_, dtype=self.feature_dtype_)
+        start = 0
+        for block in self.transform_blocks(images):
+            output[start : start + len(block)] = block
+            start += len(block)
+        return output.numpy() if self.feature_dtype_ == torch.float32 else output
+
+    def transform_blocks(self, images: Images) -> Iterator[Tensor]:
+        """The same features, some rows at a time, in order: tensors (rows, n_features_out_) on the CPU."""
+        check_is_fitted(self, "n_features_out_")
+        images = check_images(images)
+        if images.shape[1:] != self.image_shape_:
+            raise ValueError(f"the extractor was fitted on images of {self.image_shape_}, not {images.shape[1:]}")
+        step = self._block_size()
+        for start in range(0, len(images), step):
+            with torch.inference_mode():
+                block = self._transform_block(images[start : start + step])
+                if not bool(torch.isfinite(block).all()):
+                    raise InputError(
+                        f"{type(self).__name__} gives features that are not finite, first among images "
+                        f"{start} to {start + len(block) - 1}; check the weights it was given"
+                    )
+            yield block
+
+    def _block_size(self) -> int:
+        return 256
+
+    def _transform_block(self, images: Images) -> Tensor:
+        raise NotImplementedError
+
+    def _fitted(self, images: Images, n_features: int, dtype: str) -> Self:
+        self.image_shape_ = images.shape[1:]
+        self.n_features_out_ = n_features
+        self.feature_dtype_ = DTYPES[dtype]
+        return self

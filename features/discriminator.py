@@ -1,0 +1,231 @@
+"""Features from a frozen discriminator: every layer's maps, max-pooled to a grid and concatenated.
+
+Radford, Metz & Chintala (2016), section 5.1: "we use the discriminator's convolutional features from all layers,
+maxpooling each layers representation to produce a 4 x 4 spatial grid. These features are then flattened and
+concatenated".
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from data.errors import InputError, unknown_name
+from features.base import (
+    DTYPES,
+    Extractor,
+    Images,
+    as_tensor,
+    check_choice,
+    check_images,
+    check_positive,
+    choose_device,
+)
+from gan.checkpoint import load_weights
+from gan.networks import LEAK, Discriminator, scale_images
+from gan.spec import SPECS, NetworkSpec
+from gan.statistics import reestimate_batch_statistics
+
+# Images a block: on the CPU the first layer's maps then fit the last-level cache; a GPU needs more to be busy.
+_CPU_BATCH, _CUDA_BATCH = 32, 1024
+
+
+def fold_normalisation(discriminator: Discriminator) -> list[nn.Conv2d]:
+    """The convolutions with each batch normalisation, at inference, folded into weights and bias (float32).
+
+    gain * (w * x - mean) / sqrt(var + eps) + shift is a convolution with weights w * gain / sqrt(var + eps).
+    """
+    folded = []
+    for convolution, normalisation in zip(discriminator.convolutions, discriminator.normalisations, strict=True):
+        assert isinstance(convolution, nn.Conv2d)
+        layer = copy.deepcopy(convolution).requires_grad_(False)
+        layer.bias = nn.Parameter(torch.zeros(layer.out_channels, device=layer.weight.device), requires_grad=False)
+        if isinstance(normalisation, nn.BatchNorm2d):
+            mean, variance = normalisation.running_mean, normalisation.running_var
+            assert mean is not None
+            assert variance is not None
+            scale = normalisation.weight.detach() / torch.sqrt(variance + normalisation.eps)
+            layer.weight.mul_(scale[:, None, None, None])
+            layer.bias.copy_(normalisation.bias.detach() - mean * scale)
+        folded.append(layer)
+    return folded
+
+
+def pool_to_grid(maps: Tensor, grid: int) -> Tensor:
+    """Maximum over a grid x grid of cells: (n, maps, height, width) to (n, maps, grid, grid).
+
+    Cells tile the map where the grid divides it; otherwise they are those of adaptive pooling and may overlap by a row.
+    """
+    height, width = maps.shape[2:]
+    if height % grid or width % grid:
+        return functional.adaptive_max_pool2d(maps, grid)
+    if (height, width) == (grid, grid):
+        return maps
+    return functional.max_pool2d(maps, (height // grid, width // grid))
+
+
+class DiscriminatorFeatures(Extractor):
+    """Every chosen layer's rectified maps, max-pooled to grid x grid, concatenated layer by layer.
+
+    Column ((maps of earlier chosen layers) + map) * grid^2 + row * grid + column holds one cell of one map.
+
+    discriminator : a `gan.networks.Discriminator`, or the path of saved weights. It is not changed.
+    grid : cells along each side; at most the smallest chosen map's size.
+    layers : indices of the layers to use, from 0, in the order wanted; None is all.
+    dtype : "bfloat16" or "float32", of the arithmetic and of the features.
+    n_statistics : at most so many of the fit images are used for the batch-norm statistics, evenly spaced.
+    batch_size : images at a time; None chooses for the device.
+    device : None is the GPU where there is one, else the CPU.
+
+    `fit` re-estimates the batch-norm statistics on the images it is given, then folds them into the convolutions.
+    """
+
+    def __init__(
+        self,
+        discriminator: Discriminator | Path | str,
+        grid: int = 4,
+        layers: Sequence[int] | None = None,
+        dtype: str = "bfloat16",
+        n_statistics: int = 10_000,
+        batch_size: int | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        self.discriminator = discriminator
+        self.grid = grid
+        self.layers = layers
+        self.dtype = dtype
+        self.n_statistics = n_statistics
+        self.batch_size = batch_size
+        self.device = device
+
+    def fit(self, images: Images, y: object = None) -> Self:
+        """Re-estimate the batch-norm statistics on `images`, uint8 (n, size, size, channels). `y` is ignored.
+
+        Raises ValueError for parameters or images that do not suit the network, InputError for unusable weights.
+        """
+        check_choice("dtype", self.dtype, list(DTYPES))
+        check_positive(
+            grid=self.grid,
+            n_statistics=self.n_statistics,
+            **({} if self.batch_size is None else {"batch_size": self.batch_size}),
+        )
+        images = check_images(images)
+        network = self._network()
+        spec = network.spec
+        self._check_images_suit(images, spec)
+        self.layers_ = self._chosen_layers(spec)
+        device = choose_device(self.device)
+        network = network.to(device)
+        # Evenly spaced, so that images sorted by class or file serve as well as shuffled ones.
+        sample = np.linspace(0, len(images) - 1, min(self.n_statistics, len(images))).round().astype(int)
+        reestimate_batch_statistics(network, images[sample], device=device, dtype=DTYPES[self.dtype])
+        self.convolutions_ = fold_normalisation(network)[: max(self.layers_) + 1]
+        for index, layer in enumerate(self.convolutions_):
+            if not (torch.isfinite(layer.weight).all() and torch.isfinite(layer.bias).all()):  # type: ignore[arg-type]
+                raise InputError(
+                    f"the discriminator's weights or batch statistics of layer {index} are not finite; "
+                    "use a checkpoint from before the training diverged"
+                )
+            layer.to(DTYPES[self.dtype]).to(memory_format=torch.channels_last)
+        maps = sum(spec.discriminator[index].maps for index in self.layers_)
+        return self._fitted(images, maps * self.grid**2, self.dtype)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What decides the features, for the feature store: parameters, with the weights in place of a path."""
+        parameters: dict[str, Any] = self.get_params(deep=False)
+        parameters["discriminator"] = self._network()
+        return parameters
+
+    def _network(self) -> Discriminator:
+        """A copy of the network that may be changed."""
+        if isinstance(self.discriminator, Discriminator):
+            return copy.deepcopy(self.discriminator).eval()
+        if isinstance(self.discriminator, str | Path):
+            return load_weights(self.discriminator).discriminator.eval()
+        raise ValueError(
+            "discriminator must be a gan.networks.Discriminator or the path of saved weights, "
+            f"not {type(self.discriminator).__name__}"
+        )
+
+    def _check_images_suit(self, images: Images, spec: NetworkSpec) -> None:
+        wanted = (spec.image_size, spec.image_size, spec.channels)
+        if images.shape[1:] != wanted:
+            raise ValueError(f"the network {spec.name} takes images of {wanted}, not {images.shape[1:]}")
+
+    def _chosen_layers(self, spec: NetworkSpec) -> list[int]:
+        sizes = spec.map_sizes()
+        layers = list(range(len(sizes))) if self.layers is None else list(self.layers)
+        if not layers or len(set(layers)) < len(layers) or any(index not in range(len(sizes)) for index in layers):
+            raise ValueError(
+                f"layers={self.layers!r} must be different indices of the network's layers, 0 to {len(sizes) - 1}"
+            )
+        for index in layers:
+            if self.grid > sizes[index]:
+                raise ValueError(
+                    f"grid={self.grid} is finer than layer {index}'s maps, which are {sizes[index]}x{sizes[index]}"
+                )
+        return layers
+
+    def _block_size(self) -> int:
+        on_cuda = self.convolutions_[0].weight.is_cuda
+        return self.batch_size or (_CUDA_BATCH if on_cuda else _CPU_BATCH)
+
+    def _transform_block(self, images: Images) -> Tensor:
+        weight = self.convolutions_[0].weight
+        hidden = scale_images(as_tensor(images).to(weight.device)).to(weight.dtype)
+        pooled: dict[int, Tensor] = {}
+        for index, convolution in enumerate(self.convolutions_):
+            hidden = functional.leaky_relu_(convolution(hidden), LEAK)
+            if index in self.layers_:
+                pooled[index] = pool_to_grid(hidden, self.grid).flatten(1)  # (n, maps * grid^2)
+        return torch.cat([pooled[index] for index in self.layers_], dim=1).cpu()
+
+
+class RandomDiscriminator(DiscriminatorFeatures):
+    """The control: the same network untrained, its weights N(0, 0.02) drawn from `seed`.
+
+    network : the name of a specification in `gan.spec.SPECS`, or a specification.
+    seed : of the weights. The other parameters are those of `DiscriminatorFeatures`.
+    """
+
+    def __init__(
+        self,
+        network: str | NetworkSpec = "svhn-32",
+        seed: int = 0,
+        grid: int = 4,
+        layers: Sequence[int] | None = None,
+        dtype: str = "bfloat16",
+        n_statistics: int = 10_000,
+        batch_size: int | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        self.network = network
+        self.seed = seed
+        self.grid = grid
+        self.layers = layers
+        self.dtype = dtype
+        self.n_statistics = n_statistics
+        self.batch_size = batch_size
+        self.device = device
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What decides the features, for the feature store."""
+        parameters: dict[str, Any] = self.get_params(deep=False)
+        parameters["network"] = self._network()
+        return parameters
+
+    def _network(self) -> Discriminator:
+        if isinstance(self.network, NetworkSpec):
+            spec = self.network
+        elif self.network in SPECS:
+            spec = SPECS[self.network]
+        else:
+            raise ValueError(str(unknown_name("network", str(self.network), SPECS)))
+        return Discriminator(spec, torch.Generator().manual_seed(self.seed)).eval()

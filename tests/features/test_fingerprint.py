@@ -1,0 +1,77 @@
+import functools
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from torch import nn
+
+from features.adapter import TorchModuleFeatures, TransformerFeatures
+from features.discriminator import DiscriminatorFeatures, RandomDiscriminator
+from features.fingerprint import describe, digest_array
+from features.kmeans import KMeansFeatures
+from gan.checkpoint import save_weights
+from gan.networks import Discriminator
+from gan.spec import SVHN_32
+
+
+def test_digest_of_an_array_sees_values_shape_and_type_but_not_memory_order():
+    array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    assert digest_array(array) == digest_array(np.asfortranarray(array))
+    others = [array + np.uint8(1), array.reshape(3, 2, 4), array.view(np.int8)]
+    assert len({digest_array(array), *map(digest_array, others)}) == 4
+
+
+def test_parameters_that_change_the_features_change_the_description_and_speed_does_not():
+    base = KMeansFeatures()
+    same = KMeansFeatures(batch_size=3, device="cpu", progress=print)
+    assert describe(base) == describe(same)
+    for change in ({"alpha": 0.5}, {"seed": 1}, {"dtype": "float32"}, {"polarity_split": True}):
+        assert describe(KMeansFeatures(**change)) != describe(base), change
+
+
+def test_weights_count_and_where_they_are_kept_does_not(tmp_path):
+    network = Discriminator(SVHN_32, torch.Generator().manual_seed(0))
+    save_weights(tmp_path / "a", network, None, {})
+    in_memory = describe(DiscriminatorFeatures(network))
+    assert describe(DiscriminatorFeatures(tmp_path / "a")) == in_memory
+    assert describe(DiscriminatorFeatures(str(tmp_path / "a"), batch_size=1)) == in_memory
+    with torch.no_grad():
+        next(network.parameters())[0, 0, 0, 0] += 1e-3
+    assert describe(DiscriminatorFeatures(network)) != in_memory
+    assert describe(RandomDiscriminator(seed=0)) != describe(RandomDiscriminator(seed=1))
+
+
+def test_modules_differ_by_weights_settings_and_code():
+    torch.manual_seed(0)
+    one = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    strided = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU())
+    leaky = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LeakyReLU())
+    for other in (strided, leaky):
+        other[0].load_state_dict(one[0].state_dict())
+
+    def module(forward):
+        return type("Module", (nn.Module,), {"forward": forward})()
+
+    twice, thrice = module(lambda self, x: 2 * x), module(lambda self, x: 3 * x)
+    described = [repr(describe(TorchModuleFeatures(each))) for each in (one, strided, leaky, twice, thrice)]
+    assert len(set(described)) == 5
+
+
+def test_functions_differ_by_code_closure_and_arguments():
+    def scaled(factor):
+        return lambda batch: batch * factor
+
+    functions = [scaled(1), scaled(2), lambda batch: batch + 1, functools.partial(max, 1), functools.partial(max, 2)]
+    assert len({repr(describe(function)) for function in functions}) == 5
+    assert describe(scaled(1)) == describe(scaled(1))
+
+
+def test_scikit_learn_transformers_differ_by_their_parameters():
+    assert describe(TransformerFeatures(PCA(3))) == describe(TransformerFeatures(PCA(3)))
+    assert describe(TransformerFeatures(PCA(3))) != describe(TransformerFeatures(PCA(4)))
+
+
+def test_what_cannot_be_told_apart_is_refused():
+    with pytest.raises(ValueError, match="Generator cannot be told apart"):
+        describe({"random": np.random.default_rng(0)})
