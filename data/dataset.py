@@ -1,0 +1,111 @@
+"""What every source of images is turned into."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import InputError
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+_CHUNK = 1 << 24  # bytes hashed at a time, so that a memory-mapped array is never copied whole
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images, and where there are any their labels. The arrays are shared, not copied: do not write to them.
+
+    name : short name, used in descriptions.
+    train_images : uint8 (n, height, width, channels), 0..255, 1 or 3 channels; may be memory-mapped, read-only.
+    train_labels : int64 (n,), 0..len(classes)-1, or None where the images are unlabelled.
+    test_images, test_labels : the same for the test set, or None where there is none.
+    classes : name of each class, in the order of the labels; empty where there are no labels.
+    stand_in : True for made-up images; everything computed from them must say so.
+    note : one line on where the images come from.
+
+    Raises `InputError` when the arrays do not fit this description or each other.
+    """
+
+    name: str
+    train_images: Images
+    train_labels: Labels | None = None
+    test_images: Images | None = None
+    test_labels: Labels | None = None
+    classes: tuple[str, ...] = ()
+    stand_in: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        self._check_images("training", self.train_images)
+        self._check_labels("training", self.train_images, self.train_labels)
+        if self.test_images is None:
+            if self.test_labels is not None:
+                raise InputError(f"{self.name}: there are test labels but no test images; give both or neither")
+            return
+        self._check_images("test", self.test_images)
+        self._check_labels("test", self.test_images, self.test_labels)
+        if self.test_images.shape[1:] != self.train_images.shape[1:]:
+            raise InputError(
+                f"{self.name}: test images of shape {self.test_images.shape[1:]} and training images of shape "
+                f"{self.train_images.shape[1:]}; make them equal"
+            )
+
+    def _check_images(self, part: str, images: Images) -> None:
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+            raise InputError(
+                f"{self.name}: the {part} images are {images.dtype} of shape {images.shape}; "
+                "give uint8 of shape (n, height, width, 1 or 3)"
+            )
+        if images.size == 0:
+            raise InputError(f"{self.name}: there are no {part} images; give at least one")
+
+    def _check_labels(self, part: str, images: Images, labels: Labels | None) -> None:
+        if labels is None:
+            return
+        if labels.dtype != np.int64 or labels.shape != (len(images),):
+            raise InputError(
+                f"{self.name}: {len(images)} {part} images but labels {labels.dtype} of shape {labels.shape}; "
+                "give one int64 label an image"
+            )
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= len(self.classes):
+            raise InputError(
+                f"{self.name}: {part} labels from {low} to {high} for {len(self.classes)} classes; "
+                "number the classes from 0 and name each of them"
+            )
+
+    @property
+    def title(self) -> str:
+        """The name as it belongs in tables and on screen: a stand-in says that it is one."""
+        return f"{self.name} (stand-in)" if self.stand_in else self.name
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of all images and labels; computed once."""
+        return array_digest(self.train_images, self.train_labels, self.test_images, self.test_labels)
+
+
+def array_digest(*arrays: NDArray[Any] | None) -> str:
+    """Hexadecimal SHA-256 over dtype, shape and bytes of `arrays`, in this order; None counts as an absent array.
+
+    The bytes are taken in C order, whatever the memory order, and in the array's own byte order, which the dtype
+    states.
+    """
+    result = hashlib.sha256()
+    for array in arrays:
+        if array is None:
+            result.update(b"absent;")
+            continue
+        result.update(f"{array.dtype.str} {array.shape};".encode())
+        rows = array.reshape(1) if array.ndim == 0 else array
+        step = max(1, _CHUNK // max(1, rows.nbytes // max(1, len(rows))))
+        for start in range(0, len(rows), step):
+            result.update(np.ascontiguousarray(rows[start : start + step]).reshape(-1).data)
+    return result.hexdigest()
