@@ -1,0 +1,156 @@
+"""A user's own images: a folder of pictures, or one `.npy` array. Neither has labels."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from data.dataset import Dataset, Images
+from data.errors import InputError
+
+# Formats that Pillow recognises without being able to decode them, or only by running another program.
+_UNREADABLE = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+_WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+_AHEAD = 512  # pictures decoded ahead of the one being stored
+
+
+def folder(path: Path | str, size: int | None = None, limit: int | None = None) -> Dataset:
+    """All pictures under `path`, subfolders included, sorted by path, as uint8 RGB (n, height, width, 3).
+
+    Any format that Pillow decodes is taken, by the file's suffix; other files and hidden ones are passed over. The
+    EXIF orientation is applied, grey, palette and CMYK become RGB, transparency is laid over white, and of an
+    animation the first frame is used.
+
+    size : centre-crop to a square and resize to size x size pixels, bicubic. None: all pictures must be of one size.
+    limit : at most so many pictures, spread evenly over the sorted list.
+
+    Raises `InputError`, naming the first offending file, for a folder without pictures, pictures of unequal size
+    and files that cannot be read.
+    """
+    root = Path(path).expanduser()
+    if size is not None and size < 1:
+        raise InputError(f"pictures cannot be resized to {size} pixels; give a size of at least 1")
+    if limit is not None and limit < 1:
+        raise InputError(f"a limit of {limit} pictures leaves none; give at least 1")
+    files = _picture_files(root)
+    if limit is not None and limit < len(files):
+        files = [files[index * len(files) // limit] for index in range(limit)]
+    images: Images | None = None
+    with contextlib.closing(_decoded(files, size)) as pictures:
+        for index, picture in enumerate(pictures):
+            if images is None:
+                images = np.empty((len(files), *picture.shape), np.uint8)
+            elif picture.shape != images.shape[1:]:
+                (height, width), (first_height, first_width) = picture.shape[:2], images.shape[1:3]
+                raise InputError(
+                    f"{files[index]} is {width}x{height} pixels but {files[0]} is {first_width}x{first_height}; "
+                    "make them equal, or give a size to which all are cropped and resized"
+                )
+            images[index] = picture
+    assert images is not None
+    name = root.resolve().name
+    resized = f", cropped and resized to {size}x{size}" if size else ""
+    return Dataset(name, images, note=f"{len(images)} pictures of the folder {name}{resized}")
+
+
+def npy(path: Path | str) -> Dataset:
+    """A `.npy` file of uint8 RGB images (n, height, width, 3), memory-mapped read-only: it may exceed the memory.
+
+    Raises `InputError` when the file is absent, damaged, holds Python objects or is of another type or shape.
+    """
+    file = Path(path).expanduser()
+    try:
+        images = np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{file} does not exist; check the path") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            f"{file} is not a whole .npy file of numbers ({error}); save it again with numpy.save"
+        ) from None
+    if not isinstance(images, np.ndarray):
+        raise InputError(f"{file} is an .npz archive; save its image array alone with numpy.save")
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or images.size == 0:
+        raise InputError(
+            f"{file} holds {images.dtype} of shape {images.shape}; save uint8 images of shape (n, height, width, 3)"
+        )
+    return Dataset(file.stem, images, note=f"{len(images)} images of the file {file.name}")
+
+
+def resize(images: Images, size: int) -> Images:
+    """Centre-crop each image to a square and resize it to size x size, bicubic; what fits already is returned as is.
+
+    images : uint8 (n, height, width, channels), of 1 or 3 channels.
+    """
+    if images.shape[1:3] == (size, size):
+        return images
+    result = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+    for index, image in enumerate(images):
+        picture = Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
+        result[index] = np.asarray(_fit(picture, size)).reshape(size, size, -1)
+    return result
+
+
+def _picture_files(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder; check the path")
+    Image.init()
+    suffixes = {
+        suffix
+        for suffix, kind in Image.registered_extensions().items()
+        if kind in Image.OPEN and kind not in _UNREADABLE
+    }
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename} cannot be read ({error.strerror}); change its permissions") from error
+
+    files = []
+    for parent, subfolders, names in os.walk(root, onerror=refuse):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        visible = (Path(parent) / name for name in names if not name.startswith("."))
+        files += [file for file in visible if file.suffix.lower() in suffixes]
+    if not files:
+        raise InputError(f"{root} holds no pictures, nor do its subfolders; give a folder of PNG, JPEG or like files")
+    return sorted(files, key=lambda file: file.relative_to(root).parts)
+
+
+def _decoded(files: list[Path], size: int | None) -> Generator[Images, None, None]:
+    """The pictures in the order of `files`, decoded by several threads (Pillow releases the interpreter's lock)."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(files), _AHEAD):
+            yield from pool.map(_decode, files[start : start + _AHEAD], [size] * _AHEAD)
+
+
+def _decode(file: Path, size: int | None) -> Images:
+    try:
+        with Image.open(file) as opened:
+            picture = _to_rgb(ImageOps.exif_transpose(opened))
+        return np.asarray(picture if size is None else _fit(picture, size))
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly every kind of exception over a damaged file
+        reason = "it is of no format that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
+        raise InputError(f"{file} cannot be read as a picture ({reason}); repair or remove it") from error
+
+
+def _fit(picture: Image.Image, size: int) -> Image.Image:
+    return ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow's own conversion would cut off at 255
+        values = np.asarray(picture)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError("its values exceed 16 bits")
+        picture = Image.fromarray((values // 257).astype(np.uint8))
+    elif picture.mode == "F":
+        raise ValueError("it holds floating-point numbers, whose range is not known")
+    if picture.mode in _WITH_ALPHA or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
