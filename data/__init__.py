@@ -1,0 +1,24 @@
+"""Where images come from: CIFAR-10, a folder or `.npy` of the user's, the built-in stand-in; label draws and splits.
+
+Everything else in the project takes what this package gives: `uint8` images (n, height, width, channels), 0..255,
+and `int64` labels.
+"""
+
+from data.dataset import Dataset, array_digest
+from data.errors import InputError
+from data.sources import LOADERS, load, training_images
+from data.splits import class_balanced_draws, digest_indices, holdout
+from data.stand_in import stand_in_factors
+
+__all__ = [
+    "LOADERS",
+    "Dataset",
+    "InputError",
+    "array_digest",
+    "class_balanced_draws",
+    "digest_indices",
+    "holdout",
+    "load",
+    "stand_in_factors",
+    "training_images",
+]

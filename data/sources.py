@@ -1,0 +1,85 @@
+"""From what a user types to images: "cifar10", "stand-in", a folder of pictures or a `.npy` file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from data.cifar10 import cifar10
+from data.dataset import Dataset, Images, array_digest
+from data.errors import InputError, unknown_name
+from data.folder import folder, npy, resize
+from data.stand_in import stand_in
+
+# Every data set with a name: (root, download) to Dataset. A new one is one file and one line here.
+LOADERS: dict[str, Callable[[Path | str | None, bool], Dataset]] = {
+    "cifar10": cifar10,
+    "stand-in": lambda root, download: stand_in(),
+}
+
+
+def load(source: str, root: Path | str | None = None, size: int | None = None, download: bool = True) -> Dataset:
+    """The data set that `source` names.
+
+    source : a name in `LOADERS`, else the path of a folder of pictures or of a `.npy` file.
+    root : where named data sets lie or are downloaded to, see `data.cifar10.cifar10`.
+    size : centre-crop and resize all images to size x size pixels; None leaves them as they are.
+
+    Raises `InputError` for an unknown name, and for whatever the loader of the source refuses.
+    """
+    if size is not None and size < 1:
+        raise InputError(f"images cannot be resized to {size} pixels; give a size of at least 1")
+    if source in LOADERS:
+        return _resized(LOADERS[source](root, download), size)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return folder(path, size)
+    if path.suffix == ".npy":
+        return _resized(npy(path), size)
+    if path.exists():
+        raise InputError(f"{source} is neither a folder of pictures nor a .npy file; give one of these")
+    if len(path.parts) > 1:
+        raise InputError(f"{source} does not exist; check the path")
+    raise unknown_name("data set", source, [*LOADERS, "a folder", "a .npy file"])
+
+
+def training_images(
+    sources: Sequence[str], root: Path | str | None = None, size: int | None = None, download: bool = True
+) -> tuple[Images, str, str]:
+    """The training images of several sources, one after another, for training without labels.
+
+    Returns (images, description, digest): uint8 (n, height, width, channels), a line that names the sources and
+    their numbers of images (and says "stand-in" where one is), and the SHA-256 of the images as `array_digest` gives
+    it. One source alone is not copied and stays memory-mapped where it is. Test images are never among them. Raises
+    `InputError` when there is no source, or when sources differ in the size of their images.
+    """
+    if not sources:
+        raise InputError("no images to train on were named; give at least one data set, folder or .npy file")
+    parts = [load(source, root, size, download) for source in sources]
+    first = parts[0].train_images.shape[1:]
+    for source, part in zip(sources, parts, strict=True):
+        if part.train_images.shape[1:] != first:
+            raise InputError(
+                f"the images of {source} are {_size(part.train_images.shape[1:])} but those of {sources[0]} "
+                f"{_size(first)}; give a size to which all are resized"
+            )
+    images = parts[0].train_images if len(parts) == 1 else np.concatenate([part.train_images for part in parts])
+    description = " + ".join(f"{part.title} ({len(part.train_images):,} images)" for part in parts)
+    return images, description, array_digest(images)
+
+
+def _resized(dataset: Dataset, size: int | None) -> Dataset:
+    shape = dataset.train_images.shape[1:]
+    if size is None or shape[:2] == (size, size):
+        return dataset
+    test = None if dataset.test_images is None else resize(dataset.test_images, size)
+    note = f"{dataset.note}; resized from {_size(shape)} to {size}x{size}"
+    return replace(dataset, train_images=resize(dataset.train_images, size), test_images=test, note=note)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    height, width, channels = shape
+    return f"{width}x{height}" + (" grey" if channels == 1 else "")
