@@ -1,0 +1,128 @@
+"""How fast features are extracted, over how fast this machine multiplies matrices, in one run.
+
+`measure_extract` interleaves extraction with square matrix products, so that whatever else the machine does meets
+both alike, and takes the median of each.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from features import DiscriminatorFeatures
+from features.base import DTYPES, choose_device
+from gan.networks import Discriminator
+from gan.spec import PAPER_32, NetworkSpec
+
+TARGET = 0.75  # of the machine's bf16 matrix product
+# Several sizes, because the fastest differs between machines; the best of them is the rate to compare with.
+_CPU_SIZES, _CUDA_SIZES = (1024, 2048), (4096, 8192)
+
+
+@dataclass(frozen=True)
+class ExtractSpeed:
+    """One precision: medians, with extraction timed from uint8 images in memory to features in memory.
+
+    images_per_second : images extracted in a second. gflops : of their convolutions, in GFLOP/s.
+    product_gflops : the machine's fastest square matrix product of that precision, in GFLOP/s.
+    ratio : gflops / product_gflops. threads : of the CPU, in use. batch_images : images timed at once.
+    """
+
+    network: str
+    dtype: str
+    device: str
+    threads: int
+    batch_images: int
+    repeats: int
+    images_per_second: float
+    gflops: float
+    product_gflops: float
+    ratio: float
+
+
+def convolution_flop(spec: NetworkSpec) -> int:
+    """Floating-point operations of the discriminator's convolutions for one image; a multiply-add counts as two."""
+    channels, total = spec.channels, 0
+    for layer, size in zip(spec.discriminator, spec.map_sizes(), strict=True):
+        total += 2 * layer.maps * size**2 * channels * layer.kernel**2
+        channels = layer.maps
+    return total
+
+
+def measure_extract(
+    spec: NetworkSpec = PAPER_32,
+    dtypes: tuple[str, ...] = ("bfloat16", "float32"),
+    repeats: int = 9,
+    n_images: int | None = None,
+    device: str | None = None,
+) -> list[dict[str, Any]]:
+    """Extraction by an untrained network of `spec`, in each of `dtypes`, as rows of `ExtractSpeed`.
+
+    repeats : how often extraction and products are timed, in turn; the first, untimed, round warms up.
+    n_images : images a timing; None is 128 on the CPU and 8,192 on a GPU.
+    device : None is the GPU where there is one, else the CPU.
+    """
+    return [asdict(_measure(spec, dtype, repeats, n_images, choose_device(device))) for dtype in dtypes]
+
+
+def _measure(spec: NetworkSpec, dtype: str, repeats: int, n_images: int | None, device: torch.device) -> ExtractSpeed:
+    count = n_images or (8192 if device.type == "cuda" else 128)
+    shape = (count, spec.image_size, spec.image_size, spec.channels)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    network = Discriminator(spec, torch.Generator().manual_seed(0))
+    extractor = DiscriminatorFeatures(network, dtype=dtype, n_statistics=128, device=device).fit(images)
+    sizes = _CUDA_SIZES if device.type == "cuda" else _CPU_SIZES
+    matrices = [torch.randn(size, size).to(device, DTYPES[dtype]) for size in sizes]
+    products: dict[int, list[float]] = {size: [] for size in sizes}
+    extractions: list[float] = []
+    for _ in range(repeats + 1):
+        for size, matrix in zip(sizes, matrices, strict=True):
+            products[size].append(2 * size**3 / _seconds(lambda m=matrix: m @ m, device) / 1e9)
+        extractions.append(_seconds(lambda: extractor.transform(images), device))
+    speed = count / statistics.median(extractions[1:])
+    gflops = speed * convolution_flop(spec) / 1e9
+    product = max(statistics.median(rates[1:]) for rates in products.values())
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    threads = torch.get_num_threads()
+    return ExtractSpeed(spec.name, dtype, name, threads, count, repeats, speed, gflops, product, gflops / product)
+
+
+def _seconds(work: Any, device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def print_extract(rows: list[dict[str, Any]], console: Console | None = None) -> None:
+    """Print what `measure_extract` returned as a table, with the verdict on the bf16 target."""
+    console = console or Console()
+    table = Table(title="Extraction against this machine's matrix product (medians)")
+    for heading in ("network", "precision", "device", "threads", "images/s", "GFLOP/s", "product GFLOP/s", "ratio"):
+        table.add_column(heading, justify="left" if heading in ("network", "precision", "device") else "right")
+    for row in rows:
+        table.add_row(
+            row["network"],
+            row["dtype"],
+            row["device"],
+            str(row["threads"]),
+            f"{row['images_per_second']:,.0f}",
+            f"{row['gflops']:,.0f}",
+            f"{row['product_gflops']:,.0f}",
+            f"{row['ratio']:.2f}",
+        )
+    console.print(table)
+    for row in rows:
+        if row["dtype"] == "bfloat16":
+            met = "met" if row["ratio"] >= TARGET else "missed"
+            console.print(f"Target for bfloat16: at least {TARGET} of the matrix product; {met}.")
