@@ -2,8 +2,10 @@
 
 from gan.checkpoint import LoadedNetworks, load_weights, save_weights
 from gan.networks import Discriminator, Generator, draw_latent, scale_images, unscale_images
+from gan.samples import sample_grid
 from gan.spec import SPECS, Convolution, NetworkSpec
 from gan.statistics import reestimate_batch_statistics
+from gan.theano import load_theano
 
 __all__ = [
     "SPECS",
@@ -13,8 +15,10 @@ __all__ = [
     "LoadedNetworks",
     "NetworkSpec",
     "draw_latent",
+    "load_theano",
     "load_weights",
     "reestimate_batch_statistics",
+    "sample_grid",
     "save_weights",
     "scale_images",
     "unscale_images",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -39,23 +39,23 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: str = "svhn-32"
-    images: int = Field(1_000_000, ge=1)
-    seed: int = Field(0, ge=0)
-    batch_size: int = Field(128, ge=2)
-    learning_rate: float = Field(2e-4, gt=0, allow_inf_nan=False)
-    beta1: float = Field(0.5, ge=0, lt=1)
-    beta2: float = Field(0.999, ge=0, lt=1)
-    weight_decay: float = Field(1e-5, ge=0, allow_inf_nan=False)
-    discriminator_updates: int = Field(1, ge=1)
+    images: Annotated[int, Field(ge=1)] = 1_000_000
+    seed: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-4
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-5
+    discriminator_updates: Annotated[int, Field(ge=1)] = 1
     flips: bool = False
     resize: bool = False
     precision: Literal["bf16", "fp32"] = "bf16"
-    checkpoint_seconds: float | None = Field(60.0, gt=0)
-    checkpoint_every: int | None = Field(None, ge=1)
-    sample_every: int | None = Field(100, ge=1)
-    sample_count: int = Field(64, ge=2)
-    snapshot_every: int | None = Field(None, ge=1)
-    log_every: int = Field(20, ge=1)
+    checkpoint_seconds: Annotated[float | None, Field(gt=0)] = 60.0
+    checkpoint_every: Annotated[int | None, Field(ge=1)] = None
+    sample_every: Annotated[int | None, Field(ge=1)] = 100
+    sample_count: Annotated[int, Field(ge=2)] = 64
+    snapshot_every: Annotated[int | None, Field(ge=1)] = None
+    log_every: Annotated[int, Field(ge=1)] = 20
 
     @property
     def spec(self) -> NetworkSpec:

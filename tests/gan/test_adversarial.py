@@ -1,4 +1,5 @@
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +51,7 @@ def test_discriminator_step_by_hand():
     assert abs(joint - (real_loss + fake_loss)) > 1e-5  # normalised together the losses would be others
     (real_loss + fake_loss).backward()
     for ours, reference in zip(training.discriminator.parameters(), network.parameters(), strict=True):
+        assert reference.grad is not None
         gradient = reference.grad + 0.01 * reference.detach()
         # Adam's first update: both averages are corrected to the gradient itself and its square.
         expected = reference.detach() - 0.003 * gradient / (gradient.abs() + 1e-8)
@@ -67,6 +69,7 @@ def test_generator_step_lowers_the_loss_that_takes_fakes_for_real():
     torch.testing.assert_close(losses.generator, loss.detach())
     loss.backward()
     for ours, before in zip(training.generator.parameters(), generator.parameters(), strict=True):
+        assert before.grad is not None
         clear = before.grad.abs() > 1e-6
         assert torch.equal(torch.sign(ours - before)[clear], -torch.sign(before.grad)[clear])
         assert torch.all((ours - before).abs() <= 2e-4 * 1.001)
@@ -126,10 +129,8 @@ def test_two_runs_of_one_seed_are_the_same_to_the_bit(precision):
 def test_discriminator_learns_to_tell_two_kinds_of_images_apart():
     training = AdversarialTraining(tiny_recipe(discriminator_updates=30, learning_rate=1e-3), tiny_images() // 4)
     training.step()
-    first, last = training.step(), None
-    for _ in range(28):
-        last = training.step()
-    assert (last.real + last.fake) < 0.5 * (first.real + first.fake)
+    losses: list[Any] = [training.step() for _ in range(29)]
+    assert (losses[-1].real + losses[-1].fake) < 0.5 * (losses[0].real + losses[0].fake)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -23,10 +24,11 @@ def state(network):
 
 
 def test_weights_come_back_as_they_were(tmp_path, networks):
-    path = save_weights(tmp_path / "v1.2", *networks, {"images_seen": 7})
+    path = save_weights(tmp_path / "v1.2", networks[0], networks[1], {"images_seen": 7})
     assert path == tmp_path / "v1.2.safetensors"
     for name in (path, tmp_path / "v1.2", tmp_path / "v1.2.json"):
         loaded = load_weights(name, TINY)
+        assert loaded.generator is not None
         for network, original in zip((loaded.discriminator, loaded.generator), networks, strict=True):
             assert not network.training
             for key, tensor in state(original).items():
@@ -37,10 +39,10 @@ def test_weights_come_back_as_they_were(tmp_path, networks):
 
 
 def test_half_sized_weights_are_read_as_float32_and_keep_statistics_exactly(tmp_path, networks):
-    whole = save_weights(tmp_path / "whole", *networks, {})
-    half = save_weights(tmp_path / "half", *networks, {}, torch.bfloat16)
+    whole = save_weights(tmp_path / "whole", networks[0], networks[1], {})
+    half = save_weights(tmp_path / "half", networks[0], networks[1], {}, torch.bfloat16)
     assert half.stat().st_size < whole.stat().st_size
-    loaded = load_weights(half).discriminator
+    loaded: Any = load_weights(half).discriminator
     assert {tensor.dtype for tensor in state(loaded).values()} == {torch.float32}
     kernels = networks[0].convolutions[1].weight
     assert torch.equal(loaded.convolutions[1].weight, kernels.bfloat16().float())
@@ -56,7 +58,7 @@ def test_discriminator_alone_and_leading_layers_alone(tmp_path, networks):
 
 
 def test_a_changed_byte_is_noticed(tmp_path, networks):
-    path = save_weights(tmp_path / "w", *networks, {})
+    path = save_weights(tmp_path / "w", networks[0], networks[1], {})
     content = bytearray(path.read_bytes())
     content[-100] ^= 1
     path.write_bytes(content)
@@ -66,7 +68,7 @@ def test_a_changed_byte_is_noticed(tmp_path, networks):
 
 @pytest.mark.parametrize("suffix", [".json", ".safetensors"])
 def test_a_missing_file_is_named(tmp_path, networks, suffix):
-    save_weights(tmp_path / "w", *networks, {})
+    save_weights(tmp_path / "w", networks[0], networks[1], {})
     (tmp_path / f"w{suffix}").unlink()
     with pytest.raises(InputError, match=rf"w\{suffix} does not exist"):
         load_weights(tmp_path / "w")
@@ -79,20 +81,20 @@ def test_a_missing_file_is_named(tmp_path, networks, suffix):
     ('{"spec": {"name": "x"}, "parts": [], "sha256": "", "format": 1}', "does not describe weights"),
 ])  # fmt: skip
 def test_a_wrong_description(tmp_path, networks, text, sentence):
-    save_weights(tmp_path / "w", *networks, {})
+    save_weights(tmp_path / "w", networks[0], networks[1], {})
     (tmp_path / "w.json").write_text(text)
     with pytest.raises(InputError, match=sentence):
         load_weights(tmp_path / "w")
 
 
 def test_weights_of_another_network(tmp_path, networks):
-    path = save_weights(tmp_path / "w", *networks, {})
+    path = save_weights(tmp_path / "w", networks[0], networks[1], {})
     with pytest.raises(InputError, match="holds the network 'tiny', but 'svhn-32' is needed"):
         load_weights(path, SVHN_32)
 
 
 def test_a_description_of_another_network(tmp_path, networks):
-    path = save_weights(tmp_path / "w", *networks, {})
+    path = save_weights(tmp_path / "w", networks[0], networks[1], {})
     about = json.loads((tmp_path / "w.json").read_text())
     about["spec"]["discriminator"][1]["maps"] = 9
     (tmp_path / "w.json").write_text(json.dumps(about))
@@ -107,4 +109,4 @@ def test_a_description_of_another_network(tmp_path, networks):
 def test_a_folder_that_cannot_be_written(tmp_path, networks):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
-        save_weights(tmp_path / "file" / "w", *networks, {})
+        save_weights(tmp_path / "file" / "w", networks[0], networks[1], {})

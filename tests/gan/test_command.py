@@ -6,7 +6,6 @@ import pytest
 import typer
 
 from data.errors import InputError
-from gan import command
 from gan.command import Interrupted, choose_device, duration, progress, run
 
 
@@ -81,7 +80,7 @@ def test_mistakes_of_ours_keep_their_traceback(monkeypatch):
 
 def test_plain_progress_tells_speed_and_time_left(monkeypatch, capsys):
     clock = iter([0.0, 1.0, 5.0, 5.0, 10.0])
-    monkeypatch.setattr(command.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("gan.command.time.monotonic", lambda: next(clock))
     with progress(100, "counting", done=20) as advance:
         advance(20)  # at 1 s, nothing yet
         advance(20, "note")  # at 5 s: 40 in 5 s, so 40 more take 5 s

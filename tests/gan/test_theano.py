@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -46,7 +48,7 @@ def test_first_maps_are_a_true_convolution(tmp_path):
 
 def test_positions_mean_what_the_authors_lists_say(tmp_path):
     arrays = dict(zip(ORDER, write(tmp_path).values(), strict=True))
-    network = load_theano(tmp_path, "tiny").discriminator
+    network: Any = load_theano(tmp_path, "tiny").discriminator
     np.testing.assert_array_equal(network.convolutions[1].weight.detach(), arrays["w2"][:, :, ::-1, ::-1])
     np.testing.assert_array_equal(network.normalisations[1].weight.detach(), arrays["g2"])
     np.testing.assert_array_equal(network.normalisations[1].bias.detach(), arrays["b2"])
@@ -58,7 +60,8 @@ def test_positions_mean_what_the_authors_lists_say(tmp_path):
 def test_generator_layer_is_the_gradient_of_a_true_convolution(tmp_path):
     write(tmp_path)
     arrays = write(tmp_path, "gen", GENERATOR_SHAPES)
-    layer = load_theano(tmp_path).generator.convolutions[0]
+    generator: Any = load_theano(tmp_path).generator
+    layer = generator.convolutions[0]
     maps = np.random.default_rng(1).normal(size=(6, 2, 2)).astype(np.float32)
     produced = layer(torch.from_numpy(maps)[None])[0].detach().numpy()
     # <deconv(m), x> = <m, conv(x)> for every image x: here for each unit image.
@@ -68,8 +71,7 @@ def test_generator_layer_is_the_gradient_of_a_true_convolution(tmp_path):
         unit[channel, row, column] = 1
         expected[channel, row, column] = (true_convolution(unit, arrays[4], 2) * maps).sum()
     np.testing.assert_allclose(produced, expected, rtol=1e-4, atol=1e-4)
-    projection = load_theano(tmp_path).generator.projection.weight.detach()
-    np.testing.assert_array_equal(projection, arrays[1].T)
+    np.testing.assert_array_equal(generator.projection.weight.detach(), arrays[1].T)
 
 
 def test_arrays_that_are_missing_leave_the_leading_layers(tmp_path, caplog):
@@ -110,8 +112,8 @@ def test_a_clone_of_the_repository(tmp_path):
 def test_the_latest_epoch_is_taken(tmp_path):
     write(tmp_path, epoch=9)
     later = write(tmp_path, shapes=[(4, 3, 3, 3)], epoch=10)
-    weight = load_theano(tmp_path).discriminator.convolutions[0].weight.detach()
-    np.testing.assert_array_equal(weight, later[1][:, :, ::-1, ::-1])
+    network: Any = load_theano(tmp_path).discriminator
+    np.testing.assert_array_equal(network.convolutions[0].weight.detach(), later[1][:, :, ::-1, ::-1])
 
 
 def test_wrong_folders_and_networks(tmp_path):

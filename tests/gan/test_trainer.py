@@ -1,16 +1,16 @@
 import errno
 import json
 import math
+from typing import Any
 
 import filelock
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from data.errors import InputError
-from gan import trainer
 from gan.adversarial import AdversarialTraining, Losses
 from gan.checkpoint import load_weights
 from gan.statistics import reestimate_batch_statistics
@@ -31,9 +31,10 @@ def test_a_run_leaves_weights_that_say_where_they_come_from(tmp_path):
     assert about["recipe"]["learning_rate"] == 2e-4
     names = sorted(file.name for file in (tmp_path / "snapshots").glob("*.json"))
     assert names == ["weights-0000000064.json", "weights-0000000128.json"]
-    kept = loaded.discriminator.normalisations[1].running_var.clone()
-    anew = reestimate_batch_statistics(loaded.discriminator, tiny_images()).normalisations[1].running_var
-    assert torch.equal(anew, kept)
+    network: Any = loaded.discriminator
+    kept = network.normalisations[1].running_var.clone()
+    reestimate_batch_statistics(network, tiny_images())
+    assert torch.equal(network.normalisations[1].running_var, kept)
 
 
 def final_bytes(out):
@@ -84,7 +85,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
     assert final_bytes(tmp_path / "bad")[0] == final_bytes(tmp_path / "good")[0]
 
 
-def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
+def test_parameters_that_are_not_finite_are_never_saved(tmp_path, monkeypatch):
     run = Run(tiny_recipe(checkpoint_every=4), tiny_images(), tmp_path, DATA)
     step = run.training.step
 
@@ -95,7 +96,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
                 run.training.generator.projection.weight[0, 0] = math.inf
         return losses
 
-    run.training.step = poisoned
+    monkeypatch.setattr(run.training, "step", poisoned)
     with pytest.raises(
         TrainingDiverged, match="batch 8: the loss 'parameters' is nan; the checkpoint of batch 4 is kept"
     ):
@@ -169,7 +170,7 @@ def test_images_that_do_not_fit(shape, sentence):
 
 def test_a_run_begun_with_other_threads_says_so(tmp_path, monkeypatch):
     train(tmp_path, images_seen=32)
-    monkeypatch.setattr(trainer.torch, "get_num_threads", lambda: 99)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
     assert "not 99" in Run(tiny_recipe(), tiny_images(), tmp_path, DATA).notes[0]
 
 

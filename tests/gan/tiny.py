@@ -1,5 +1,7 @@
 """A network small enough to train in milliseconds, and images for it."""
 
+from typing import Any
+
 import numpy as np
 
 from gan.recipe import Recipe, make_recipe
@@ -24,6 +26,6 @@ def tiny_images(count=70, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
 
 
-def tiny_recipe(**settings) -> Recipe:
+def tiny_recipe(**settings: Any) -> Recipe:
     defaults = {"network": "tiny", "images": 160, "batch_size": 16, "precision": "fp32", "sample_every": None}
     return make_recipe({**defaults, **settings})
