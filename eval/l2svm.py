@@ -1,0 +1,285 @@
+"""The L2-SVM of the tables: an exact, fast solver for the problem that LIBLINEAR's L2-loss SVC solves."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from eval.newton import Solution, minimise
+from eval.products import GramSpace, Leading, Space, WeightSpace, gram_matrix
+
+GRAM_ROWS = 8192  # most rows for which the Gram matrix is made
+Features = npt.NDArray[Any] | Tensor
+
+
+class L2SVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """One-against-the-rest linear support vector machine with the squared hinge loss.
+
+    For each class it minimises 1/2 |w|^2 + 1/2 b^2 + C sum_i max(0, 1 - t_i (w.x_i + b))^2, the intercept b being
+    the weight of a constant feature of 1. That is LIBLINEAR's L2-regularised L2-loss SVC (Fan et al., JMLR 9, 2008),
+    so `coef_`, `intercept_` and the objective compare one to one with `sklearn.svm.LinearSVC`.
+
+    Parameters
+    ----------
+    C : weight of the losses, > 0.
+    tol : relative duality gap at which a class is finished, > 0: the objective is then at most 1 + tol (to first
+        order) times the optimum. The certificate is `duality_gap_`.
+    max_iter : most Newton steps, >= 1; when they do not suffice, a `ConvergenceWarning` says so.
+    fit_intercept : whether b is there at all.
+    device : "cpu", "cuda", ...; None takes that of X, or the CPU for numpy arrays.
+
+    Attributes
+    ----------
+    classes_ : (n_classes,), sorted.
+    coef_, intercept_ : (n_classes, d) and (n_classes,), or (1, d) and (1,) for two classes.
+    objective_, duality_gap_ : (n_classes,) or (1,), at the solution.
+    n_iter_ : Newton steps taken. n_products_ : passes over the data, X w and X' u counting as half a pass each.
+
+    X is a numpy array (float32 or float64; other numbers are converted) or a torch tensor (also bfloat16 and
+    float16, which are converted block by block and never copied whole), in memory or memory-mapped, (n, d).
+    Arithmetic is float64 for float64 input and float32 otherwise.
+    """
+
+    def __init__(
+        self,
+        C: float = 1.0,
+        *,
+        tol: float = 1e-4,
+        max_iter: int = 100,
+        fit_intercept: bool = True,
+        device: str | None = None,
+    ) -> None:
+        self.C = C
+        self.tol = tol
+        self.max_iter = max_iter
+        self.fit_intercept = fit_intercept
+        self.device = device
+
+    def fit(self, X: Features, y: npt.ArrayLike) -> Self:
+        """Fit to X (n, d) and labels y (n,). Raises ValueError for unusable input or parameters."""
+        features, labels = _check_problem(self, X, y)
+        problem = Problem(features, labels, self.fit_intercept, self.device)
+        solution = problem.solve(_check_positive("C", self.C), self.tol, self.max_iter)
+        _warn(solution, self.max_iter)
+        _store(self, problem, solution)
+        return self
+
+    def decision_function(self, X: Features) -> npt.NDArray[Any]:
+        """Signed distances w.x + b: (n, n_classes), or (n,) for two classes. X as for `fit`."""
+        check_is_fitted(self)
+        features = _check_features(self, X, reset=False)
+        device = _choose_device(features, self.device)
+        dtype = _working_dtype(features)
+        space = WeightSpace(features, True, dtype, device)
+        weights = np.concatenate([self.coef_.T, self.intercept_[None]])
+        values: npt.NDArray[Any] = space.decision(torch.from_numpy(weights).to(device, dtype)).cpu().numpy()
+        return values[:, 0] if len(self.classes_) == 2 else values
+
+    def predict(self, X: Features) -> npt.NDArray[Any]:
+        """The class of the largest decision value, (n,). X as for `fit`."""
+        values = self.decision_function(X)
+        chosen: npt.NDArray[Any] = self.classes_[values.argmax(1) if values.ndim == 2 else (values > 0).astype(int)]
+        return chosen
+
+
+class Problem:
+    """X and its labels, ready to be solved for any C and any subset of the rows; what can be shared is.
+
+    features : (n, d) tensor. labels : (n,) numpy array, at least two different ones.
+    """
+
+    def __init__(self, features: Tensor, labels: npt.NDArray[Any], intercept: bool, device: str | None) -> None:
+        self.features = features
+        self.intercept = intercept
+        self.place = _choose_device(features, device)
+        self.dtype = _working_dtype(features)
+        self.classes, index = np.unique(labels, return_inverse=True)
+        self.index = torch.from_numpy(index)
+        if len(self.classes) == 2:
+            one_against_rest = self.index[:, None] == 1
+        else:
+            one_against_rest = self.index[:, None] == torch.arange(len(self.classes))
+        self.targets = one_against_rest.to(self.place, self.dtype).mul_(2).sub_(1)
+        self.space = self._make_space()
+        self._leading: Leading | None = None
+
+    def _make_space(self) -> Space:
+        rows, dimensions = self.features.shape
+        if rows <= GRAM_ROWS and rows < dimensions:
+            return GramSpace(gram_matrix(self.features, self.intercept, self.dtype, self.place))
+        return WeightSpace(self.features, self.intercept, self.dtype, self.place)
+
+    def leading(self) -> Leading:
+        """The preconditioner's directions, found once."""
+        if self._leading is None:
+            self._leading = self.space.leading()
+        return self._leading
+
+    def solve(
+        self,
+        C: float,
+        tol: float,
+        max_iter: int,
+        *,
+        masks: Tensor | None = None,
+        start: Solution | None = None,
+    ) -> Solution:
+        """Solve for one C.
+
+        masks : (n, m) of 0 and 1: m problems at once, each on the rows marked 1; the columns of the solution are
+            then (mask, class) with the classes running fastest. None: all rows.
+        start : a solution with the same masks, or of another C, to begin from.
+        """
+        targets, mask = self.targets, torch.ones_like(self.targets[:, :1])
+        if masks is not None:
+            columns = targets.shape[1]
+            mask = masks.to(self.place, self.dtype).repeat_interleave(columns, 1)
+            targets = targets.repeat(1, masks.shape[1])
+        return minimise(self.space, targets, mask, C, tol=tol, max_iter=max_iter, leading=self.leading, start=start)
+
+    def weights(self, solution: Solution) -> tuple[Tensor, Tensor]:
+        """Weights (k, d) and intercepts (k,) of a solution."""
+        if isinstance(self.space, WeightSpace):
+            whole = solution.vector
+        else:
+            explicit = WeightSpace(self.features, self.intercept, self.dtype, self.place)
+            whole = explicit.adjoint(solution.vector[0])
+        return whole[:-1].T.contiguous(), whole[-1]
+
+
+def l2svm_path(
+    X: Features,
+    y: npt.ArrayLike,
+    Cs: Iterable[float],
+    *,
+    tol: float = 1e-4,
+    max_iter: int = 100,
+    fit_intercept: bool = True,
+    device: str | None = None,
+) -> list[L2SVM]:
+    """Fit an `L2SVM` for each C, sharing the work: one Gram matrix, one preconditioner, warm starts along C.
+
+    Returns the fitted classifiers in the order of `Cs`. X, y and the options are as for `L2SVM`.
+    """
+    values = [_check_positive("C", C) for C in Cs]
+    fitted = {C: L2SVM(C, tol=tol, max_iter=max_iter, fit_intercept=fit_intercept, device=device) for C in values}
+    if not fitted:
+        return []
+    first = fitted[values[0]]
+    features, labels = _check_problem(first, X, y)
+    problem = Problem(features, labels, fit_intercept, device)
+    for C, solution in solve_path(problem, fitted, tol, max_iter):
+        fitted[C].n_features_in_ = first.n_features_in_
+        if hasattr(first, "feature_names_in_"):
+            fitted[C].feature_names_in_ = first.feature_names_in_
+        _warn(solution, max_iter)
+        _store(fitted[C], problem, solution)
+    return [fitted[C] for C in values]
+
+
+def solve_path(
+    problem: Problem,
+    Cs: Iterable[float],
+    tol: float,
+    max_iter: int,
+    masks: Tensor | None = None,
+) -> Iterator[tuple[float, Solution]]:
+    """Yield (C, solution) in ascending order of C, each begun from the one before."""
+    start = None
+    for C in sorted(set(Cs)):
+        start = problem.solve(C, tol, max_iter, masks=masks, start=start)
+        yield C, start
+
+
+def _store(estimator: L2SVM, problem: Problem, solution: Solution) -> None:
+    weights, intercepts = problem.weights(solution)
+    estimator.classes_ = problem.classes
+    estimator.coef_ = weights.cpu().numpy()
+    estimator.intercept_ = intercepts.cpu().numpy()
+    estimator.objective_ = solution.objective.cpu().numpy()
+    estimator.duality_gap_ = solution.gap.cpu().numpy()
+    estimator.n_iter_ = solution.iterations
+    estimator.n_products_ = solution.products
+
+
+def _warn(solution: Solution, max_iter: int) -> None:
+    if not solution.converged:
+        worst = float((solution.gap / solution.objective).max())
+        warnings.warn(
+            f"L2SVM stopped after {solution.iterations} of at most {max_iter} Newton steps with a relative duality "
+            f"gap of {worst:.1e}; raise max_iter or tol, or scale the features",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+
+def _check_problem(estimator: L2SVM, X: Features, y: npt.ArrayLike) -> tuple[Tensor, npt.NDArray[Any]]:
+    _check_positive("tol", estimator.tol)
+    if not (isinstance(estimator.max_iter, int | np.integer) and estimator.max_iter >= 1):
+        raise ValueError(f"max_iter must be a whole number of at least 1, not {estimator.max_iter!r}")
+    features = _check_features(estimator, X, reset=True, y=y)
+    labels = np.asarray(y.cpu() if isinstance(y, Tensor) else y)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        warnings.warn("A column-vector y was passed when a 1d array was expected", UserWarning, stacklevel=3)
+        labels = labels[:, 0]
+    if labels.ndim != 1 or len(labels) != len(features):
+        raise ValueError(
+            f"y has the shape {labels.shape}; X has {len(features)} rows, so it must be ({len(features)},)"
+        )
+    check_classification_targets(labels)
+    if len(np.unique(labels)) < 2:
+        raise ValueError(f"y holds one class only ({labels[0]!r}); an L2SVM needs at least two classes")
+    return features, labels
+
+
+def _check_features(estimator: L2SVM, X: Features, *, reset: bool, y: Any = "no_validation") -> Tensor:
+    if not isinstance(X, Tensor):
+        kind: Any = {"dtype": [np.float64, np.float32], "reset": reset}
+        if isinstance(y, str):
+            checked = validate_data(estimator, X, **kind)
+        else:
+            checked, _ = validate_data(estimator, X, y.cpu() if isinstance(y, Tensor) else y, **kind)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a read-only memory map is only read here
+            return torch.from_numpy(checked)
+    if X.dim() != 2 or not X.dtype.is_floating_point:
+        raise ValueError(f"X must be a matrix (n, d) of floating-point numbers, not {tuple(X.shape)} of {X.dtype}")
+    if not len(X):
+        raise ValueError("X holds no rows")
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+    elif X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input"
+        )
+    for start in range(0, len(X), 1024):
+        # A sum is not finite if a term is not; overflow of finite terms is told apart.
+        block = X[start : start + 1024]
+        if not bool(block.sum(dtype=torch.float32).isfinite()) and not bool(block.isfinite().all()):
+            raise ValueError(f"X contains NaN or infinity in rows {start} to {start + len(block) - 1}")
+    return X.detach()
+
+
+def _check_positive(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
+        raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
+    return float(value)
+
+
+def _choose_device(features: Tensor, device: str | None) -> torch.device:
+    return features.device if device is None else torch.device(device)
+
+
+def _working_dtype(features: Tensor) -> torch.dtype:
+    return torch.float64 if features.dtype == torch.float64 else torch.float32

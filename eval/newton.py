@@ -1,0 +1,180 @@
+"""Truncated Newton for many L2-regularised squared-hinge problems at once.
+
+For each column it minimises  P(w) = 1/2 <w, w> + C sum_i m_i max(0, 1 - t_i (X w)_i)^2.
+
+P is piecewise quadratic. Newton's direction solves (I + 2 C X' A X) d = -g, A the rows inside the margin, by
+conjugate gradients preconditioned with that same matrix on a few leading directions of X; an exact line search
+along the piecewise quadratic follows. (Keerthi & DeCoste, "A modified finite Newton method for fast solution of
+large scale linear SVMs", JMLR 6, 2005, with another preconditioner.)
+
+The certificate: the dual point alpha_i = 2 C max(0, 1 - t_i (X w)_i) is feasible, and its duality gap is
+1/2 |g|^2 exactly. As P >= optimum >= P - gap, the iteration stops when gap <= tol * P.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from eval.products import Leading, Space
+
+_FORCING = 0.1  # conjugate gradients stop when the preconditioned residual has shrunk by this factor
+_MOST_CONJUGATE_STEPS = 250
+
+
+@dataclass
+class Solution:
+    """Minimisers of k problems.
+
+    vector : the weights, a vector of the space, (..., k).
+    decision : X w + b, (n, k), of every row, those of weight 0 (held out) included.
+    objective, gap : P and its distance to the dual objective, (k,).
+    iterations : Newton steps. products : passes over the data.
+    converged : whether every gap is within the tolerance.
+    """
+
+    vector: Tensor
+    decision: Tensor
+    objective: Tensor
+    gap: Tensor
+    iterations: int = 0
+    products: float = 0.0
+    converged: bool = False
+
+
+def minimise(
+    space: Space,
+    targets: Tensor,
+    mask: Tensor,
+    C: float,
+    *,
+    tol: float,
+    max_iter: int,
+    leading: Callable[[], Leading],
+    start: Solution | None = None,
+) -> Solution:
+    """Minimise P for each of k columns, all at once.
+
+    targets : (n, k) of -1 and 1. mask : (n, k) or (n, 1) weights m >= 0 of the rows; 0 leaves a row out.
+    tol : relative duality gap at which a column is finished. max_iter : most Newton steps.
+    leading : gives the preconditioner's directions; called only if there is something to do.
+    start : solution for another C or mask to begin from; it is not changed.
+    """
+    columns = targets.shape[1]
+    mask = mask.expand(-1, columns)
+    if start is None:
+        vector = space.zeros(columns)
+        decision = torch.zeros(space.rows, columns, dtype=space.dtype, device=space.device)
+    else:
+        vector, decision = start.vector.clone(), start.decision.clone()
+    solution = Solution(vector, decision, *_objective(space, vector, decision, targets, mask, C))
+    live = torch.arange(columns, device=space.device)
+    while True:
+        w, f, t, m = solution.vector[..., live], solution.decision[:, live], targets[:, live], mask[:, live]
+        slack = (1 - t * f).clamp_min_(0)
+        active = (slack > 0) * m
+        gradient = w - space.adjoint(2 * C * slack * m * t)
+        solution.products += 0.5
+        solution.gap[live] = 0.5 * space.inner(gradient, gradient).clamp_min(0)
+        solution.objective[live] = 0.5 * space.inner(w, w) + C * (m * slack**2).sum(0)
+        unfinished = solution.gap[live] > tol * solution.objective[live]
+        if not bool(unfinished.any()):
+            solution.converged = True
+            break
+        if solution.iterations == max_iter:
+            break
+        live, w, f, t, m = live[unfinished], w[..., unfinished], f[:, unfinished], t[:, unfinished], m[:, unfinished]
+        direction, change, passes = _direction(
+            space, gradient[..., unfinished], 2 * C * active[:, unfinished], leading()
+        )
+        step = _line_search(space.inner(w, direction), space.inner(direction, direction), f, change, t, m, C)
+        solution.vector[..., live] = w + step * direction
+        solution.decision[:, live] = f + step * change
+        solution.products += passes
+        solution.iterations += 1
+        if not bool(step.any()):
+            break  # no descent left at this precision
+    return solution
+
+
+def _objective(
+    space: Space, vector: Tensor, decision: Tensor, targets: Tensor, mask: Tensor, C: float
+) -> tuple[Tensor, Tensor]:
+    slack = (1 - targets * decision).clamp_min_(0)
+    objective = 0.5 * space.inner(vector, vector) + C * (mask * slack**2).sum(0)
+    return objective, torch.full_like(objective, torch.inf)
+
+
+def _direction(space: Space, gradient: Tensor, weights: Tensor, leading: Leading) -> tuple[Tensor, Tensor, int]:
+    """Solve (I + X' weights X) d = -gradient roughly; returns d, X d and the passes over the data."""
+    precondition = _preconditioner(space, weights, leading)
+    direction = torch.zeros_like(gradient)
+    change = torch.zeros_like(weights)
+    residual = -gradient
+    conjugate = preconditioned = precondition(residual)
+    energy = space.inner(residual, preconditioned)
+    goal = _FORCING**2 * energy
+    for passes in range(1, _MOST_CONJUGATE_STEPS + 1):
+        decision, product = space.hessian(conjugate, weights)
+        curvature = space.inner(conjugate, product)
+        length = torch.where((energy > goal) & (curvature > 0), energy / curvature, 0)
+        direction += length * conjugate
+        change += length * decision
+        residual = residual - length * product
+        preconditioned = precondition(residual)
+        following = space.inner(residual, preconditioned)
+        if not bool((following > goal).any()) or not bool(length.any()):
+            break
+        conjugate = preconditioned + torch.where(energy > 0, following / energy, 0) * conjugate
+        energy = following
+    return direction, change, passes
+
+
+def _preconditioner(space: Space, weights: Tensor, leading: Leading) -> Callable[[Tensor], Tensor]:
+    """The inverse of I + X' weights X on the leading directions, and of I across them."""
+    basis, decision = leading.vectors, leading.decision
+    identity = torch.eye(decision.shape[1], dtype=decision.dtype, device=decision.device)
+    factors = []
+    for column in weights.T:
+        inside = column > 0
+        rows = decision[inside] * column[inside, None].sqrt()
+        factors.append(torch.linalg.cholesky(identity + rows.T @ rows))
+    factor = torch.stack(factors)
+
+    def apply(vector: Tensor) -> Tensor:
+        # Coordinates of every column along every direction: <basis_r, vector_k>.
+        if vector.dim() == 2:
+            coordinates = basis.T @ vector
+        else:
+            coordinates = basis[0].T @ vector[1]
+        inverse = torch.cholesky_solve(coordinates.T[:, :, None], factor)[:, :, 0].T
+        return vector + basis @ (inverse - coordinates)
+
+    return apply
+
+
+def _line_search(along: Tensor, square: Tensor, f: Tensor, change: Tensor, t: Tensor, m: Tensor, C: float) -> Tensor:
+    """The step that minimises P(w + step d) exactly: the root of a piecewise linear, increasing derivative.
+
+    along : <w, d>. square : <d, d>. f, change : X w and X d. Newton's method on the derivative, kept in a bracket.
+    """
+    step = torch.ones_like(along)
+    low, high = torch.zeros_like(along), torch.full_like(along, torch.inf)
+    tf, tc = t * f, t * change
+    initial = along - 2 * C * (m * (1 - tf).clamp_min(0) * tc).sum(0)
+    for _ in range(50):
+        slack = 1 - tf - step * tc
+        inside = m * (slack > 0)
+        slope = along + step * square - 2 * C * (inside * slack * tc).sum(0)
+        curvature = square + 2 * C * (inside * tc**2).sum(0)
+        low = torch.where(slope < 0, step, low)
+        high = torch.where(slope >= 0, step, high)
+        if not bool((slope.abs() > 1e-4 * initial.abs()).any()):
+            break
+        newton = step - slope / curvature
+        middle = torch.where(high.isinf(), 2 * step, (low + high) / 2)
+        step = torch.where((newton > low) & (newton < high), newton, middle)
+    return torch.where(initial < 0, step, 0)
