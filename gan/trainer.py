@@ -102,6 +102,8 @@ class Run:
         """
         training, recipe = self.training, self.recipe
         with self._alone(), _stop_signals() as stopped, self._writer() as writer:
+            if training.steps_done == 0:  # begun anew: a kill before the first save must not bring the former run back
+                self._state_path.unlink(missing_ok=True)
             done = training.images_seen
             with progress(recipe.steps * recipe.batch_size, f"training {recipe.network}", done) as advance:
                 while training.steps_done < recipe.steps:

@@ -1,9 +1,11 @@
 import errno
+import io
 import sys
 from typing import Annotated
 
 import pytest
 import typer
+from rich.console import Console
 
 from data.errors import InputError
 from gan.command import Interrupted, choose_device, duration, progress, run
@@ -87,6 +89,17 @@ def test_plain_progress_tells_speed_and_time_left(monkeypatch, capsys):
     first, last = capsys.readouterr().err.splitlines()
     assert first == "counting: 60 of 100 after 5 s, 5 s left, note"
     assert last == "counting: 60 of 100 after 10 s, 10 s left, note"
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr("gan.command.Console", lambda stderr: Console(file=screen, force_terminal=True, width=120))
+    with progress(4, "counting") as advance:
+        for _ in range(4):
+            advance(1, "a note")
+    assert "counting" in screen.getvalue()
+    assert "4/4" in screen.getvalue()
+    assert "a note" in screen.getvalue()
 
 
 def test_duration():

@@ -115,6 +115,15 @@ def test_resuming_with_other_settings_or_images_is_refused(tmp_path):
     assert final_bytes(tmp_path)[0] == final_bytes(tmp_path.with_name("fresh"))[0]
 
 
+def test_a_run_begun_anew_forgets_the_former_one_at_once(tmp_path, monkeypatch):
+    train(tmp_path, images_seen=96)
+    monkeypatch.setattr(AdversarialTraining, "step", lambda training: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(tmp_path, resume=False)
+    monkeypatch.undo()
+    assert Run(tiny_recipe(), tiny_images(), tmp_path, DATA).training.steps_done == 0
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "text"])
 def test_a_damaged_checkpoint_is_named(tmp_path, damage):
     train(tmp_path, images_seen=32)
