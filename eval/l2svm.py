@@ -15,8 +15,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from eval.newton import Solution, minimise
-from eval.products import GramSpace, Leading, Space, WeightSpace, gram_matrix
+from eval.newton import Preconditioner, Solution, minimise
+from eval.products import GramSpace, Space, WeightSpace, gram_matrix
 
 GRAM_ROWS = 8192  # most rows for which the Gram matrix is made
 Features = npt.NDArray[Any] | Tensor
@@ -67,11 +67,11 @@ class L2SVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Features, y: npt.ArrayLike) -> Self:
         """Fit to X (n, d) and labels y (n,). Raises ValueError for unusable input or parameters."""
-        features, labels = _check_problem(self, X, y)
+        features, labels = check_problem(self, X, y)
         problem = Problem(features, labels, self.fit_intercept, self.device)
-        solution = problem.solve(_check_positive("C", self.C), self.tol, self.max_iter)
-        _warn(solution, self.max_iter)
-        _store(self, problem, solution)
+        solution = problem.solve(check_positive("C", self.C), self.tol, self.max_iter)
+        warn_unless_converged(solution, self.max_iter)
+        store(self, problem, solution)
         return self
 
     def decision_function(self, X: Features) -> npt.NDArray[Any]:
@@ -111,19 +111,13 @@ class Problem:
             one_against_rest = self.index[:, None] == torch.arange(len(self.classes))
         self.targets = one_against_rest.to(self.place, self.dtype).mul_(2).sub_(1)
         self.space = self._make_space()
-        self._leading: Leading | None = None
+        self.preconditioner = Preconditioner()
 
     def _make_space(self) -> Space:
         rows, dimensions = self.features.shape
         if rows <= GRAM_ROWS and rows < dimensions:
             return GramSpace(gram_matrix(self.features, self.intercept, self.dtype, self.place))
         return WeightSpace(self.features, self.intercept, self.dtype, self.place)
-
-    def leading(self) -> Leading:
-        """The preconditioner's directions, found once."""
-        if self._leading is None:
-            self._leading = self.space.leading()
-        return self._leading
 
     def solve(
         self,
@@ -145,7 +139,9 @@ class Problem:
             columns = targets.shape[1]
             mask = masks.to(self.place, self.dtype).repeat_interleave(columns, 1)
             targets = targets.repeat(1, masks.shape[1])
-        return minimise(self.space, targets, mask, C, tol=tol, max_iter=max_iter, leading=self.leading, start=start)
+        return minimise(
+            self.space, targets, mask, C, tol=tol, max_iter=max_iter, preconditioner=self.preconditioner, start=start
+        )
 
     def weights(self, solution: Solution) -> tuple[Tensor, Tensor]:
         """Weights (k, d) and intercepts (k,) of a solution."""
@@ -171,19 +167,19 @@ def l2svm_path(
 
     Returns the fitted classifiers in the order of `Cs`. X, y and the options are as for `L2SVM`.
     """
-    values = [_check_positive("C", C) for C in Cs]
+    values = [check_positive("C", C) for C in Cs]
     fitted = {C: L2SVM(C, tol=tol, max_iter=max_iter, fit_intercept=fit_intercept, device=device) for C in values}
     if not fitted:
         return []
     first = fitted[values[0]]
-    features, labels = _check_problem(first, X, y)
+    features, labels = check_problem(first, X, y)
     problem = Problem(features, labels, fit_intercept, device)
     for C, solution in solve_path(problem, fitted, tol, max_iter):
         fitted[C].n_features_in_ = first.n_features_in_
         if hasattr(first, "feature_names_in_"):
             fitted[C].feature_names_in_ = first.feature_names_in_
-        _warn(solution, max_iter)
-        _store(fitted[C], problem, solution)
+        warn_unless_converged(solution, max_iter)
+        store(fitted[C], problem, solution)
     return [fitted[C] for C in values]
 
 
@@ -201,7 +197,8 @@ def solve_path(
         yield C, start
 
 
-def _store(estimator: L2SVM, problem: Problem, solution: Solution) -> None:
+def store(estimator: L2SVM, problem: Problem, solution: Solution) -> None:
+    """Set the attributes that end in an underscore from a solution."""
     weights, intercepts = problem.weights(solution)
     estimator.classes_ = problem.classes
     estimator.coef_ = weights.cpu().numpy()
@@ -212,7 +209,8 @@ def _store(estimator: L2SVM, problem: Problem, solution: Solution) -> None:
     estimator.n_products_ = solution.products
 
 
-def _warn(solution: Solution, max_iter: int) -> None:
+def warn_unless_converged(solution: Solution, max_iter: int) -> None:
+    """Issue a `ConvergenceWarning` for a solution outside its tolerance."""
     if not solution.converged:
         worst = float((solution.gap / solution.objective).max())
         warnings.warn(
@@ -223,8 +221,9 @@ def _warn(solution: Solution, max_iter: int) -> None:
         )
 
 
-def _check_problem(estimator: L2SVM, X: Features, y: npt.ArrayLike) -> tuple[Tensor, npt.NDArray[Any]]:
-    _check_positive("tol", estimator.tol)
+def check_problem(estimator: L2SVM, X: Features, y: npt.ArrayLike) -> tuple[Tensor, npt.NDArray[Any]]:
+    """The features as a tensor and the labels as an array; ValueError where they or the parameters cannot be used."""
+    check_positive("tol", estimator.tol)
     if not (isinstance(estimator.max_iter, int | np.integer) and estimator.max_iter >= 1):
         raise ValueError(f"max_iter must be a whole number of at least 1, not {estimator.max_iter!r}")
     features = _check_features(estimator, X, reset=True, y=y)
@@ -271,7 +270,8 @@ def _check_features(estimator: L2SVM, X: Features, *, reset: bool, y: Any = "no_
     return X.detach()
 
 
-def _check_positive(name: str, value: Any) -> float:
+def check_positive(name: str, value: Any) -> float:
+    """The value as a float; ValueError, naming it, unless it is a finite number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
         raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
     return float(value)

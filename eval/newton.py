@@ -23,6 +23,7 @@ from eval.products import Leading, Space
 
 _FORCING = 0.1  # conjugate gradients stop when the preconditioned residual has shrunk by this factor
 _MOST_CONJUGATE_STEPS = 250
+_PATIENCE = 25  # conjugate steps after which an exact factorisation, where there can be one, costs less than more
 
 
 @dataclass
@@ -53,14 +54,14 @@ def minimise(
     *,
     tol: float,
     max_iter: int,
-    leading: Callable[[], Leading],
+    preconditioner: Preconditioner,
     start: Solution | None = None,
 ) -> Solution:
     """Minimise P for each of k columns, all at once.
 
     targets : (n, k) of -1 and 1. mask : (n, k) or (n, 1) weights m >= 0 of the rows; 0 leaves a row out.
     tol : relative duality gap at which a column is finished. max_iter : most Newton steps.
-    leading : gives the preconditioner's directions; called only if there is something to do.
+    preconditioner : kept between the calls for one space; it remembers what was found out about X.
     start : solution for another C or mask to begin from; it is not changed.
     """
     columns = targets.shape[1]
@@ -88,7 +89,7 @@ def minimise(
             break
         live, w, f, t, m = live[unfinished], w[..., unfinished], f[:, unfinished], t[:, unfinished], m[:, unfinished]
         direction, change, passes = _direction(
-            space, gradient[..., unfinished], 2 * C * active[:, unfinished], leading()
+            space, gradient[..., unfinished], 2 * C * active[:, unfinished], preconditioner
         )
         step = _line_search(space.inner(w, direction), space.inner(direction, direction), f, change, t, m, C)
         solution.vector[..., live] = w + step * direction
@@ -108,9 +109,11 @@ def _objective(
     return objective, torch.full_like(objective, torch.inf)
 
 
-def _direction(space: Space, gradient: Tensor, weights: Tensor, leading: Leading) -> tuple[Tensor, Tensor, int]:
+def _direction(
+    space: Space, gradient: Tensor, weights: Tensor, preconditioner: Preconditioner
+) -> tuple[Tensor, Tensor, int]:
     """Solve (I + X' weights X) d = -gradient roughly; returns d, X d and the passes over the data."""
-    precondition = _preconditioner(space, weights, leading)
+    precondition = preconditioner.prepare(space, weights)
     direction = torch.zeros_like(gradient)
     change = torch.zeros_like(weights)
     residual = -gradient
@@ -124,6 +127,9 @@ def _direction(space: Space, gradient: Tensor, weights: Tensor, leading: Leading
         direction += length * conjugate
         change += length * decision
         residual = residual - length * product
+        if passes == _PATIENCE and preconditioner.improve():
+            precondition = preconditioner.prepare(space, weights)
+            energy = torch.zeros_like(energy)  # begin anew from here
         preconditioned = precondition(residual)
         following = space.inner(residual, preconditioned)
         if not bool((following > goal).any()) or not bool(length.any()):
@@ -133,8 +139,33 @@ def _direction(space: Space, gradient: Tensor, weights: Tensor, leading: Leading
     return direction, change, passes
 
 
-def _preconditioner(space: Space, weights: Tensor, leading: Leading) -> Callable[[Tensor], Tensor]:
-    """The inverse of I + X' weights X on the leading directions, and of I across them."""
+class Preconditioner:
+    """An approximate inverse of I + X' weights X, found again for every new set of weights.
+
+    It begins as the inverse on a few leading directions of X (and of I across them). Where that needs too many
+    conjugate steps, `improve` changes over, for good, to the exact inverse, if the space can give it.
+    """
+
+    def __init__(self) -> None:
+        self._leading: Leading | None = None
+        self._exact = False
+
+    def improve(self) -> bool:
+        """Change over to the exact inverse; returns whether that is news."""
+        news, self._exact = not self._exact, True
+        return news
+
+    def prepare(self, space: Space, weights: Tensor) -> Callable[[Tensor], Tensor]:
+        """The inverse for these (n, k) weights, as a function of vectors with k columns."""
+        inverse = space.exact_inverse(weights) if self._exact else None
+        if inverse is not None:
+            return inverse
+        if self._leading is None:
+            self._leading = space.leading()
+        return _on_leading(self._leading, weights)
+
+
+def _on_leading(leading: Leading, weights: Tensor) -> Callable[[Tensor], Tensor]:
     basis, decision = leading.vectors, leading.decision
     identity = torch.eye(decision.shape[1], dtype=decision.dtype, device=decision.device)
     factors = []
@@ -146,10 +177,7 @@ def _preconditioner(space: Space, weights: Tensor, leading: Leading) -> Callable
 
     def apply(vector: Tensor) -> Tensor:
         # Coordinates of every column along every direction: <basis_r, vector_k>.
-        if vector.dim() == 2:
-            coordinates = basis.T @ vector
-        else:
-            coordinates = basis[0].T @ vector[1]
+        coordinates = basis.T @ vector if vector.dim() == 2 else basis[0].T @ vector[1]
         inverse = torch.cholesky_solve(coordinates.T[:, :, None], factor)[:, :, 0].T
         return vector + basis @ (inverse - coordinates)
 

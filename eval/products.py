@@ -11,7 +11,7 @@ The last dimension of every vector counts independent problems (classes, or fold
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +48,9 @@ class Space(Protocol):
 
     def leading(self) -> Leading:
         """Leading directions of X' X, for the preconditioner."""
+
+    def exact_inverse(self, weights: Tensor) -> Callable[[Tensor], Tensor] | None:
+        """The inverse of I + X' weights X applied to a vector, where it can be had; else None."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,15 @@ class WeightSpace:
             yield block, self.features[block].to(self.device, dtype, non_blocking=True)
 
     def zeros(self, columns: int) -> Tensor:
+        """The vector w = 0 for each column."""
         return torch.zeros(self.dimensions + 1, columns, dtype=self.dtype, device=self.device)
 
     def inner(self, left: Tensor, right: Tensor) -> Tensor:
+        """<w, v> for each column, (k,)."""
         return (left * right).sum(0)
 
     def decision(self, vector: Tensor) -> Tensor:
+        """X w + b, (n, k), in one pass over the data."""
         padded = _pad(vector[:-1])
         out = torch.empty(self.rows, padded.shape[1], dtype=self.dtype, device=self.device)
         for block, features in self.blocks():
@@ -101,6 +107,7 @@ class WeightSpace:
         return self._shifted(out[:, : vector.shape[1]], vector)
 
     def adjoint(self, values: Tensor) -> Tensor:
+        """X' values, (d + 1, k), in one pass over the data."""
         padded = _pad(values)
         out = torch.zeros(padded.shape[1], self.dimensions, dtype=self.dtype, device=self.device)
         for block, features in self.blocks():
@@ -108,6 +115,7 @@ class WeightSpace:
         return self._vector(out, values.sum(0))
 
     def hessian(self, vector: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """(X w, w + X' (weights * X w)), both products on a block of rows while it is in the cache."""
         padded, columns = _pad(vector[:-1]), vector.shape[1]
         decision = torch.empty(self.rows, columns, dtype=self.dtype, device=self.device)
         out = torch.zeros(padded.shape[1], self.dimensions, dtype=self.dtype, device=self.device)
@@ -120,6 +128,9 @@ class WeightSpace:
             total += weighted.sum(0)
             out.addmm_(_pad(weighted).T, features)
         return decision, self._vector(out, total).add_(vector)
+
+    def exact_inverse(self, weights: Tensor) -> None:
+        """Not to be had: the matrix is d x d."""
 
     def leading(self) -> Leading:
         """Found in a sample of rows, then sharpened by one pass over all of them."""
@@ -156,18 +167,23 @@ class GramSpace:
         self.device = gram.device
 
     def zeros(self, columns: int) -> Tensor:
+        """The vector w = 0 for each column."""
         return torch.zeros(2, self.rows, columns, dtype=self.dtype, device=self.device)
 
     def inner(self, left: Tensor, right: Tensor) -> Tensor:
+        """<w, v> for each column, (k,)."""
         return (left[0] * right[1]).sum(0)
 
     def decision(self, vector: Tensor) -> Tensor:
+        """X w + b, (n, k), which the vector carries along."""
         return vector[1]
 
     def adjoint(self, values: Tensor) -> Tensor:
+        """X' values: its coefficients are the values themselves."""
         return torch.stack([values, self._multiply(values)])
 
     def hessian(self, vector: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """(X w, w + X' (weights * X w)) with one product with K."""
         return vector[1], vector + self.adjoint(weights * vector[1])
 
     def leading(self) -> Leading:
@@ -183,6 +199,30 @@ class GramSpace:
         scaled = rotation[:, keep] * values[keep].rsqrt()
         vectors = torch.stack([start @ scaled, product @ scaled])
         return Leading(vectors, vectors[1])
+
+    def exact_inverse(self, weights: Tensor) -> Callable[[Tensor], Tensor] | None:
+        """The inverse of I + X' weights X as a function of vectors, by one Cholesky factor a column.
+
+        By Woodbury's identity it is I - X_A' (K_AA + 1 / weights_A)^-1 X_A, A the rows of positive weight. None where
+        a factor does not exist in this precision.
+        """
+        factors = []
+        for column in weights.T:
+            inside = column.nonzero()[:, 0]
+            system = self.gram[inside][:, inside]
+            system.diagonal().add_(1 / column[inside])
+            factor, failed = torch.linalg.cholesky_ex(system)
+            if bool(failed):
+                return None
+            factors.append((inside, factor))
+
+        def apply(vector: Tensor) -> Tensor:
+            solved = torch.zeros_like(vector[0])
+            for column, (inside, factor) in enumerate(factors):
+                solved[inside, column] = torch.cholesky_solve(vector[1, inside, column, None], factor)[:, 0]
+            return vector - self.adjoint(solved)
+
+        return apply
 
     def _multiply(self, values: Tensor) -> Tensor:
         return (self.gram @ _pad(values))[:, : values.shape[1]]

@@ -1,0 +1,117 @@
+"""The L2-SVM whose C is chosen inside the labelled set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.model_selection import StratifiedKFold
+from torch import Tensor
+
+from eval.l2svm import L2SVM, Features, Problem, check_positive, check_problem, solve_path, store, warn_unless_converged
+
+SELECTION_TOL = 1e-3  # accuracies on held-out rows do not change beyond it
+
+
+class L2SVMCV(L2SVM):
+    """`L2SVM` that chooses C by its accuracy on held-out rows of X, then fits all of X with it.
+
+    Every fold and every C is solved on the same matrix, with the held-out rows weighted 0: nothing is copied, the
+    Gram matrix is made once, all folds are solved at once where it is used, and each C begins from the one before.
+
+    Parameters
+    ----------
+    Cs : values of C to choose from, each > 0. The best mean accuracy wins; of equals the smallest C.
+    n_splits : stratified folds, >= 2; a class with fewer rows than that is a ValueError.
+    holdout : instead of folds, the indices of the rows of X that are held out once.
+    seed : shuffles the folds (scikit-learn's `StratifiedKFold`).
+    tol, max_iter, fit_intercept, device : as in `L2SVM`.
+
+    Attributes
+    ----------
+    C_ : the chosen C. scores_ : mean held-out accuracy in percent for each C.
+    The others are those of `L2SVM`, for the final fit.
+    """
+
+    def __init__(
+        self,
+        Cs: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0),  # noqa: N803
+        *,
+        n_splits: int = 5,
+        holdout: npt.ArrayLike | None = None,
+        seed: int = 0,
+        tol: float = 1e-4,
+        max_iter: int = 100,
+        fit_intercept: bool = True,
+        device: str | None = None,
+    ) -> None:
+        self.Cs = Cs
+        self.n_splits = n_splits
+        self.holdout = holdout
+        self.seed = seed
+        self.tol = tol
+        self.max_iter = max_iter
+        self.fit_intercept = fit_intercept
+        self.device = device
+
+    def fit(self, X: Features, y: npt.ArrayLike) -> Self:  # noqa: N803
+        """Choose C and fit to X (n, d), y (n,). Raises ValueError for unusable input or parameters."""
+        candidates = [check_positive("each of Cs", C) for C in self.Cs]
+        if not candidates:
+            raise ValueError("Cs is empty; give at least one value of C")
+        features, labels = check_problem(self, X, y)
+        problem = Problem(features, labels, self.fit_intercept, self.device)
+        # Held-out rows count in none of the sums: they are weighted 0.
+        masks = torch.from_numpy(1.0 - self._held_out(labels)).to(problem.place, problem.dtype)
+        self.scores_: dict[float, float] = {}
+        start = None
+        for C, solution in solve_path(problem, candidates, max(self.tol, SELECTION_TOL), self.max_iter, masks):
+            self.scores_[C] = _held_out_accuracy(problem, solution.decision, masks)
+            if max(self.scores_, key=lambda value: (self.scores_[value], -value)) == C and masks.shape[1] == 1:
+                start = solution
+        self.C_ = max(self.scores_, key=lambda value: (self.scores_[value], -value))
+        solution = problem.solve(self.C_, self.tol, self.max_iter, start=start)
+        warn_unless_converged(solution, self.max_iter)
+        store(self, problem, solution)
+        return self
+
+    def _held_out(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """(n, m): 1 where a row is held out in split m."""
+        rows = len(labels)
+        if self.holdout is not None:
+            chosen = np.asarray(self.holdout)
+            if chosen.ndim != 1 or not 0 < len(np.unique(chosen)) == len(chosen) < rows:
+                raise ValueError("holdout must be a list of different row indices, at least one and not all of them")
+            if chosen.min() < 0 or chosen.max() >= rows:
+                raise ValueError(
+                    f"holdout names row {chosen.max() if chosen.max() >= rows else chosen.min()} of {rows}"
+                )
+            held = np.zeros((rows, 1))
+            held[chosen] = 1
+            missing = np.setdiff1d(labels, labels[held[:, 0] == 0])
+            if len(missing):
+                raise ValueError(f"every row of class {missing[0]!r} is held out; hold out fewer rows")
+            return held
+        classes, counts = np.unique(labels, return_counts=True)
+        if not 2 <= self.n_splits <= counts.min():
+            raise ValueError(
+                f"n_splits is {self.n_splits}, but class {classes[counts.argmin()]!r} has {counts.min()} rows; "
+                "choose between 2 and the rows of the smallest class"
+            )
+        folds = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.seed)
+        held = np.zeros((rows, self.n_splits))
+        for split, (_, chosen) in enumerate(folds.split(labels, labels)):
+            held[chosen, split] = 1
+        return held
+
+
+def _held_out_accuracy(problem: Problem, decision: Tensor, masks: Tensor) -> float:
+    """Mean over the splits of the accuracy on the rows that the split holds out, in percent."""
+    index = problem.index.to(decision.device)
+    by_split = decision.unflatten(1, (masks.shape[1], -1))  # (n, splits, classes)
+    predicted = by_split.argmax(2) if by_split.shape[2] > 1 else (by_split[:, :, 0] > 0).long()
+    right = (predicted == index[:, None]) & (masks == 0)
+    return float((right.sum(0) / (masks == 0).sum(0)).mean()) * 100
