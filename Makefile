@@ -1,15 +1,20 @@
 # Everything runs inside .venv, which the first target that needs it makes from constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
+# Trust what the machine trusts, as pip does; without any such store uv trusts its own.
+UV := $(BIN)/uv --quiet $(if $(wildcard /etc/ssl/certs/*.* /etc/ssl/cert.pem /etc/pki/tls/certs/*),--system-certs)
+COMPILE := $(UV) --no-config pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	--no-annotate $(if $(UPGRADE),--upgrade)
 
-.PHONY: demo test check format constraints clean
+.PHONY: help demo test check format constraints clean
 
-.venv/installed: constraints.txt pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r constraints-uv.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r constraints.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	touch $@
+help:
+	@echo 'make demo         run the main job on the built-in stand-in (no data needed)'
+	@echo 'make test         run the tests'
+	@echo 'make check        formatting, lint and types'
+	@echo 'make format       format the code and mend what the linter can'
+	@echo 'make constraints  bring constraints.txt in line with pyproject.toml; UPGRADE=1 takes the newest versions'
+	@echo 'make clean        remove .venv and all caches'
 
 demo: .venv/installed
 	$(BIN)/python -m benchmarks.cifar10 --preset demo
@@ -26,10 +31,25 @@ format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Names, versions and hashes only: an index address never belongs in the file.
+# Names, versions and hashes only: a package index's address never belongs in these files.
 constraints: .venv/installed
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--no-annotate --extra dev --quiet --output-file constraints.txt pyproject.toml constraints-build.in
+	$(COMPILE) --output-file constraints-uv.txt constraints-uv.in
+	$(COMPILE) --extra dev --output-file constraints.txt pyproject.toml constraints-build.in
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+.venv/installed: constraints.txt constraints-uv.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+		echo 'error: there is no $(PYTHON); install Python 3.11 or newer, or say which: make PYTHON=/path/to/python'; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1), but 3.11 or newer is needed;" \
+			'say which to use: make PYTHON=python3.11'; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo 'error: $(PYTHON) has no venv module; install it (on Debian and Ubuntu: the package python3-venv)'; exit 2; }
+	@echo 'Installing the tested versions into .venv (once; on Linux with the CUDA libraries about 3 GB)'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-uv.txt
+	$(UV) pip install --python $(BIN)/python --require-hashes -r constraints.txt
+	$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
