@@ -53,9 +53,9 @@ class Evaluation:
 
 def evaluate(
     classifier: ClassifierMixin,
-    X: Features,  # noqa: N803
+    X: Features,
     y: npt.ArrayLike,
-    X_test: Features,  # noqa: N803
+    X_test: Features,
     y_test: npt.ArrayLike,
     draws: Sequence[npt.NDArray[np.int64]] | None = None,
     progress: Callable[[int, int], None] | None = None,

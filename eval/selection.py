@@ -38,7 +38,7 @@ class L2SVMCV(L2SVM):
 
     def __init__(
         self,
-        Cs: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0),  # noqa: N803
+        Cs: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
         *,
         n_splits: int = 5,
         holdout: npt.ArrayLike | None = None,
@@ -57,7 +57,7 @@ class L2SVMCV(L2SVM):
         self.fit_intercept = fit_intercept
         self.device = device
 
-    def fit(self, X: Features, y: npt.ArrayLike) -> Self:  # noqa: N803
+    def fit(self, X: Features, y: npt.ArrayLike) -> Self:
         """Choose C and fit to X (n, d), y (n,). Raises ValueError for unusable input or parameters."""
         candidates = [check_positive("each of Cs", C) for C in self.Cs]
         if not candidates:
@@ -111,7 +111,7 @@ class L2SVMCV(L2SVM):
 def _held_out_accuracy(problem: Problem, decision: Tensor, masks: Tensor) -> float:
     """Mean over the splits of the accuracy on the rows that the split holds out, in percent."""
     index = problem.index.to(decision.device)
-    by_split = decision.unflatten(1, (masks.shape[1], -1))  # (n, splits, classes)
+    by_split = decision.view(len(decision), masks.shape[1], -1)  # (n, splits, classes)
     predicted = by_split.argmax(2) if by_split.shape[2] > 1 else (by_split[:, :, 0] > 0).long()
     right = (predicted == index[:, None]) & (masks == 0)
-    return float((right.sum(0) / (masks == 0).sum(0)).mean()) * 100
+    return float((right.sum(0).double() / (masks == 0).sum(0)).mean()) * 100
