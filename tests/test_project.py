@@ -1,0 +1,229 @@
+"""Promises that hold for the project as a whole: who imports whom, what is committed, what the documents say."""
+
+import ast
+import json
+import re
+import shlex
+import subprocess
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from data.files import sha256_file
+from gan.checkpoint import load_weights, save_weights
+from gan.networks import Discriminator
+from gan.spec import SVHN_32
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+MAY_IMPORT = {
+    "data": (),
+    "gan": ("data",),
+    "features": ("gan", "data.errors", "data.files"),
+    "eval": ("features",),
+    "benchmarks": ("data", "gan", "features", "eval"),
+}
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+WEIGHTS = sorted((ROOT / "gan" / "weights").glob("*.safetensors"))
+MOST_BYTES = 10 * 10**6
+
+
+def forbidden_imports(source: str, package: str) -> list[str]:
+    """Our modules that `source`, a file of `package`, imports but may not."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and "import" in ast.unparse(node.func) and node.args:
+            name = node.args[0]
+            found += [name.value] if isinstance(name, ast.Constant) and isinstance(name.value, str) else []
+    ours = [name for name in found if name.split(".")[0] in MAY_IMPORT]
+    allowed = (package, *MAY_IMPORT[package])
+    return [name for name in ours if not any(f"{name}.".startswith(f"{room}.") for room in allowed)]
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_packages_import_only_what_they_may(package):
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    wrong = {
+        str(file.relative_to(ROOT)): forbidden_imports(file.read_text(encoding="utf-8"), package) for file in files
+    }
+    assert {file: names for file, names in wrong.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("package", "source", "expected"),
+    [
+        ("features", "from data.errors import InputError\nfrom data import files\nimport gan.spec", []),
+        ("features", "from data import InputError", ["data.InputError"]),
+        ("features", "import data", ["data"]),
+        ("data", "def late():\n    from gan.spec import SPECS", ["gan.spec.SPECS"]),
+        ("eval", "import numpy, data.errors", ["data.errors"]),
+        ("eval", "import importlib\nimportlib.import_module('gan')", ["gan"]),
+        ("gan", "from evaluation import data\nfrom . import eval", []),
+    ],
+)
+def test_forbidden_imports_are_found(package, source, expected):
+    assert forbidden_imports(source, package) == expected
+
+
+def test_every_package_is_installed():
+    packages = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests"}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == packages == set(MAY_IMPORT)
+
+
+@pytest.fixture(scope="module")
+def tracked():
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout, so which files are tracked is not known")
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_tracked_file_is_large(tracked):
+    assert [str(file) for file in tracked if file.stat().st_size > MOST_BYTES] == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pytest.param(r"(?<![\w.~/-])/(?:root|home|work|opt|tmp|mnt|Users)/\w", id="path of one machine"),
+        pytest.param(r"pypi\.org|pythonhosted\.org|(?<!no-emit)-index-url|find-links", id="package index"),
+        pytest.param(r"https?://[^/\s\"']*@", id="address with a password"),
+    ],
+)
+def test_no_tracked_file_names_a_machine_or_a_package_index(tracked, pattern):
+    found = []
+    for file in tracked:
+        for number, line in enumerate(file.read_bytes().split(b"\n"), 1):
+            if file != Path(__file__) and re.search(pattern.encode(), line):
+                found.append(f"{file.relative_to(ROOT)}:{number}")
+    assert found == []
+
+
+@pytest.mark.skipif(not WEIGHTS, reason="no weights are shipped")
+@pytest.mark.parametrize("path", WEIGHTS, ids=lambda path: path.stem)
+def test_shipped_weights_are_what_their_json_describes(path):
+    described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert described["sha256"] == sha256_file(path)
+    assert path.stat().st_size <= MOST_BYTES
+    assert load_weights(path).spec.name == described["spec"]["name"]
+
+
+def pinned(name: str) -> dict[str, Requirement]:
+    """The versions in a constraints file; everything that is not a name, a version, a marker or a hash fails."""
+    lines = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    versions: dict[str, Requirement] = {}
+    for line in lines:
+        requirement, *hashes = line.split(" --hash=")
+        assert hashes, line
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest.strip()) for digest in hashes), line
+        parsed = Requirement(requirement)
+        assert parsed.url is None
+        assert not parsed.extras
+        assert re.fullmatch(r"==[\w.]+", str(parsed.specifier)), line
+        versions[canonicalize_name(parsed.name)] = parsed
+    return versions
+
+
+def test_constraints_hold_versions_and_hashes_of_all_that_is_needed():
+    versions = pinned("constraints.txt")
+    needed = [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["project"]["optional-dependencies"]["dev"],
+        *PROJECT["build-system"]["requires"],
+    ]
+    for requirement in map(Requirement, needed):
+        found = versions[canonicalize_name(requirement.name)]
+        (version,) = found.specifier
+        assert found.marker is None, found
+        assert requirement.specifier.contains(version.version), found
+    assert set(pinned("constraints-uv.txt")) == {"uv"}
+
+
+def test_the_build_back_end_is_stated_once():
+    lines = (ROOT / "constraints-build.in").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not line.startswith("#")] == PROJECT["build-system"]["requires"]
+
+
+def documented(pattern: str) -> list[tuple[str, str]]:
+    """(document, match) for every match of the pattern in what the documents show as code."""
+    found = []
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S) + re.findall(r"^ {4}(.*)$", text, re.M)
+        blocks += re.findall(r"`([^`\n]+)`", text)
+        for block in blocks:
+            found += [(document.name, match.strip()) for match in re.findall(pattern, block, re.M)]
+    return sorted(set(found))
+
+
+COMMANDS = documented(r"\bpython -m ((?:gan|features|eval|benchmarks|data)\b[^#\n]*)") + [
+    ("Makefile", command)
+    for command in re.findall(r"/python -m (benchmarks.*)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("document", "command"), COMMANDS)
+def test_documented_commands_exist_and_take_their_options(document, command):
+    module, *arguments = shlex.split(command)
+    parsed = typer.main.get_command(import_module(module).app)
+    if hasattr(parsed, "commands"):
+        name, *arguments = arguments
+        parsed = parsed.commands[name]
+    elif not arguments:
+        assert parsed.params  # named in passing: its options may be required
+        return
+    parsed.make_context(module, arguments)  # parses, and raises for what it does not know
+
+
+@pytest.mark.parametrize(("document", "target"), documented(r"^make ([a-z]+)"))
+def test_documented_make_targets_exist(document, target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+
+
+def test_the_two_commands_of_the_readme_are_documented():
+    assert {"demo", "test"} <= {target for document, target in documented(r"^make ([a-z]+)") if document == "README.md"}
+
+
+@pytest.mark.parametrize(
+    ("document", "target"),
+    sorted({(file.name, link) for file in DOCUMENTS for link in re.findall(r"\]\((?!http)([^)#]+)", file.read_text())}),
+)
+def test_links_lead_to_files(document, target):
+    assert (ROOT / target).exists()
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    """The examples as they stand, with an untrained network in the place of the reader's trained one."""
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    save_weights(Path("runs/photographs/weights"), Discriminator(SVHN_32), None, {})
+    results = []
+    for block in blocks:
+        names: dict[str, Any] = {}
+        exec(compile(block, "README.md", "exec"), names)
+        results.append(names)
+    assert float(capsys.readouterr().out) > 0.1  # chance
+    assert results[1]["vectors"].shape == (256, 7168)
+
+
+def test_the_results_in_the_readme_were_measured():
+    """Every line of the README's table stands in the Markdown that was made from the result files."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- results:cifar10 -->\n(.*?)<!-- /results -->", text, re.S)
+    assert block
+    lines = [line for line in block[1].splitlines() if line.startswith("|")]
+    made = ROOT / "results" / "cifar10.md"
+    measured = made.read_text(encoding="utf-8").splitlines() if made.exists() else []
+    assert [line for line in lines if line not in measured] == []
