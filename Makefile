@@ -48,7 +48,7 @@ clean:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo 'error: $(PYTHON) has no venv module; install it (on Debian and Ubuntu: the package python3-venv)'; exit 2; }
 	@echo 'Installing the tested versions into .venv (once; on Linux with the CUDA libraries about 3 GB)'
-	$(PYTHON) -m venv --clear .venv
+	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-uv.txt
 	$(UV) pip install --python $(BIN)/python --require-hashes -r constraints.txt
 	$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
