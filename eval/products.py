@@ -18,10 +18,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-BLOCK_BYTES = 8 << 20  # a block of rows, in working precision, that stays in the processor's cache
+BLOCK_BYTES = 5 << 19  # a block of rows, in working precision, that stays in the processor's second-level cache
 DEVICE_BLOCK_BYTES = 1 << 30  # the same on a GPU, where large products are what is fast
-PRECONDITIONER_RANK = 128
-_SAMPLE_ROWS = 1024  # rows that the leading directions are first looked for in
+WEIGHT_RANK, GRAM_RANK = 512, 128  # directions in the preconditioner: a pass over many rows is worth more of them
 
 
 class Space(Protocol):
@@ -81,10 +80,12 @@ class WeightSpace:
         self.device = device
         self.rows, self.dimensions = features.shape
 
-    def blocks(self, dtype: torch.dtype | None = None) -> Iterator[tuple[slice, Tensor]]:
+    def blocks(
+        self, dtype: torch.dtype | None = None, block_bytes: int = BLOCK_BYTES
+    ) -> Iterator[tuple[slice, Tensor]]:
         """Blocks of rows in `dtype` (by default the working one) on the device, with the rows they hold."""
         dtype = dtype or self.dtype
-        limit = BLOCK_BYTES if self.device.type == "cpu" else DEVICE_BLOCK_BYTES
+        limit = block_bytes if self.device.type == "cpu" else DEVICE_BLOCK_BYTES
         step = max(16, limit // (self.dimensions * dtype.itemsize) // 16 * 16)
         for start in range(0, self.rows, step):
             block = slice(start, min(start + step, self.rows))
@@ -133,17 +134,37 @@ class WeightSpace:
         """Not to be had: the matrix is d x d."""
 
     def leading(self) -> Leading:
-        """Found in a sample of rows, then sharpened by one pass over all of them."""
-        rank = min(PRECONDITIONER_RANK, self.dimensions + 1, self.rows)
+        """Found in a sample of rows, then sharpened by one pass over all of them.
+
+        Half-precision features are multiplied as they are: a preconditioner need not be exact.
+        """
+        rank = min(WEIGHT_RANK, self.dimensions + 1, self.rows)
         generator = torch.Generator().manual_seed(0)
-        chosen = torch.randperm(self.rows, generator=generator)[:_SAMPLE_ROWS].sort().values
+        chosen = torch.randperm(self.rows, generator=generator)[: 2 * rank].sort().values
         sample = self.features[chosen.to(self.features.device)].to(self.device, self.dtype)
         sample = torch.cat([sample, sample.new_full((len(sample), 1), float(self.intercept))], 1)
-        basis = torch.linalg.svd(sample @ sample.T)[0][:, :rank]
-        start = torch.linalg.qr(sample.T @ basis)[0]
+        basis = torch.linalg.eigh(sample @ sample.T)[1][:, -rank:]
+        directions = torch.linalg.qr(sample.T @ basis)[0]
         if self.rows > len(sample):
-            start = torch.linalg.qr(self.hessian(start, torch.ones_like(start[:1]).expand(self.rows, -1))[1])[0]
-        return Leading(start, self.decision(start))
+            product = torch.zeros_like(directions)
+            for block, features in self.blocks(self._fast_dtype, 16 * BLOCK_BYTES):
+                part = self._coarse(features, directions)
+                product[:-1] += features.T @ part.to(features.dtype)
+                product[-1] += part.sum(0) * self.intercept
+            directions = torch.linalg.qr(product)[0]
+        decision = torch.empty(self.rows, rank, dtype=self.dtype, device=self.device)
+        for block, features in self.blocks(self._fast_dtype, 16 * BLOCK_BYTES):
+            decision[block] = self._coarse(features, directions)
+        return Leading(directions, decision)
+
+    @property
+    def _fast_dtype(self) -> torch.dtype:
+        return torch.bfloat16 if self.features.dtype == torch.bfloat16 else self.dtype
+
+    def _coarse(self, features: Tensor, directions: Tensor) -> Tensor:
+        """Features times directions, rounded to the features' precision."""
+        product = (features @ directions[:-1].to(features.dtype)).to(self.dtype)
+        return self._shifted(product, directions)
 
     def _shifted(self, decision: Tensor, vector: Tensor) -> Tensor:
         return decision + vector[-1] if self.intercept else decision
@@ -188,7 +209,7 @@ class GramSpace:
 
     def leading(self) -> Leading:
         """By subspace iteration with K."""
-        rank = min(PRECONDITIONER_RANK, self.rows)
+        rank = min(GRAM_RANK, self.rows)
         generator = torch.Generator().manual_seed(0)
         start = torch.randn(self.rows, rank, generator=generator).to(self.device, self.dtype)
         for _ in range(2):
