@@ -1,0 +1,1 @@
+"""The tables: rows, published figures, the runner that measures them, and reports."""

@@ -1,0 +1,116 @@
+"""The command line that all tables share; `benchmarks.cifar10` is one line of it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.build import find_class
+from benchmarks.job import Job, load_dataset
+from benchmarks.results import outline, read_rows, table_lines
+from benchmarks.runner import check_writable, describe, plan, run_plans
+from benchmarks.screen import print_table
+from benchmarks.table import TABLES, Row, Table, load_table
+from data.errors import InputError
+from gan.command import choose_device
+
+DEMO = "demo"
+
+
+def table_command(name: str) -> typer.Typer:
+    """The command that measures the shipped table `name`, or one of the user's."""
+    app = typer.Typer(add_completion=False)
+
+    @app.command()
+    def measure(
+        only: Annotated[list[str] | None, typer.Option(help="Measure this row alone; repeatable.")] = None,
+        table: Annotated[Path | None, typer.Option(help="A table of your own, in YAML.")] = None,
+        preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.")] = None,
+        data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
+        device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
+        resume: Annotated[
+            bool,
+            typer.Option(
+                "--resume/--no-resume", " /--rerun", help="Keep rows that are measured, or measure them again."
+            ),
+        ] = True,
+        results: Annotated[
+            Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")
+        ] = None,
+        store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
+    ) -> None:
+        """Measure the rows of a table and print them beside the published figures."""
+        code = _measure(load_table(table or name), table, only or [], preset, data_root, device, resume, results, store)
+        raise typer.Exit(code)
+
+    return app
+
+
+def _measure(
+    table: Table,
+    path: Path | None,
+    only: list[str],
+    preset: str | None,
+    data_root: Path | None,
+    device: str | None,
+    resume: bool,
+    results: Path | None,
+    store: Path,
+) -> int:
+    preset, chosen = table.preset(preset)
+    rows = table.chosen_rows(only)
+    place = str(choose_device(device))
+    folder = (results or Path("results", DEMO if preset == DEMO else "")).resolve()
+    jobs = [
+        Job(
+            table=table,
+            table_folder=(path.parent if path is not None else TABLES).resolve(),
+            row=row.name,
+            preset=preset,
+            data_root=data_root.expanduser().resolve() if data_root is not None else None,
+            device=place,
+            store=store.expanduser().resolve(),
+            results=folder,
+        )
+        for row in rows
+    ]
+    for row in rows:
+        _check_classes(table, row, preset)
+    frame = outline(table, preset)
+    if resume:
+        read_rows(folder, frame)  # a damaged result is reported before anything is done
+    check_writable(folder / table.name)
+    check_writable(jobs[0].store)
+    dataset = load_dataset(chosen.dataset, jobs[0].data_root)
+    plans = [plan(job, resume) for job in jobs]
+    print(f"{table.title}: preset {preset}, {dataset.title}, {dataset.note}, on {place}")
+    print("\n".join(describe(plans, jobs[0].store, folder)), flush=True)
+    command = shlex.join(["python", "-m", *_module_and_arguments()])
+    outcomes = run_plans(plans, frame, folder, resume, command)
+    print_table(frame, table_lines(frame, read_rows(folder, frame)))
+    print(f"written: {folder / table.name}.csv, .md and .json")
+    failed = {name: outcome for name, outcome in outcomes.items() if outcome.status == "failed"}
+    for name, outcome in failed.items():
+        print(f"error: row {name} is not measured: {outcome.message}", file=sys.stderr)
+    if not failed:
+        return 0
+    return 2 if all(outcome.bad_input for outcome in failed.values()) else 1
+
+
+def _check_classes(table: Table, row: Row, preset: str) -> None:
+    measurement = row.measurement(preset, table.classifier)
+    if measurement is not None:
+        where = f"row {row.name} of the table {table.name}"
+        for component, package in ((measurement.extractor, "features"), (measurement.classifier, "eval")):
+            if component is None:
+                raise InputError(f"{where}: there is no class; give one")
+            find_class(component, package, where)
+
+
+def _module_and_arguments() -> list[str]:
+    module = Path(sys.argv[0]).stem
+    return [f"benchmarks.{module}", *sys.argv[1:]]

@@ -1,0 +1,143 @@
+"""A table as files: CSV, Markdown, LaTeX and JSON, all made from the same lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import Outline, RowResult, table_lines, write_csv
+from data.files import write_json, write_text
+
+NOT_MEASURED = "not measured"
+STAND_IN = "stand-in"
+WARNING = "Measured on the built-in stand-in, made-up shapes: the figures say that the code works, and nothing else."
+
+Line = dict[str, Any]
+
+
+def with_pm(value: float | None, pm: float | None, digits: int = 1) -> str:
+    """A figure as printed: "73.8 ±0.4", "82.8", or nothing."""
+    if value is None:
+        return ""
+    return f"{value:.{digits}f}" + ("" if pm is None else f" ±{pm:.{digits}f}")
+
+
+def measured_text(line: Line) -> str:
+    """The measured figure with the standard deviation over draws; says when it is a stand-in's or absent."""
+    if line["measured"] is None:
+        return NOT_MEASURED
+    mark = f" ({STAND_IN})" if line["stand_in"] else ""
+    return with_pm(line["measured"], line["sd"], 2) + mark
+
+
+def difference_text(line: Line) -> str:
+    """Measured less published, with its sign; empty where they are not comparable."""
+    if line["measured"] is None or line["published"] is None or line["stand_in"]:
+        return ""
+    return f"{line['measured'] - line['published']:+.2f}"
+
+
+def protocol_text(outline: Outline, line: Line) -> str:
+    """The protocol's title; one that the table no longer knows shows its name."""
+    return outline.titles.get(line["protocol"], str(line["protocol"]))
+
+
+def table_title(outline: Outline, lines: list[Line]) -> str:
+    """The title, marked when any line is a stand-in's."""
+    return outline.title + (f" ({STAND_IN})" if any(line["stand_in"] for line in lines) else "")
+
+
+def write_table(outline: Outline, results: dict[str, RowResult], folder: Path) -> list[Line]:
+    """Write `<name>.csv`, `.md` and `.json` into `folder`; return the lines."""
+    lines = table_lines(outline, results)
+    write_csv(folder / f"{outline.name}.csv", lines)
+    write_text(folder / f"{outline.name}.md", markdown(outline, results, lines))
+    content = {"title": table_title(outline, lines), "lines": lines, "outline": outline.model_dump()}
+    write_json(folder / f"{outline.name}.json", content)
+    return lines
+
+
+def _cells(outline: Outline, lines: list[Line]) -> list[list[str]]:
+    """What Markdown and LaTeX show of each line."""
+    rows = {row.name: row for row in outline.rows}
+    cells = []
+    for line in lines:
+        row = rows[line["row"]]
+        interval = "" if line["low"] is None else f"{line['low']:.1f} to {line['high']:.1f}"
+        minutes = "" if line["seconds"] is None else f"{line['seconds'] / 60:.1f}"
+        units = "" if row.units is None else str(row.units)
+        protocol = protocol_text(outline, line)
+        published = with_pm(line["published"], line["published_pm"])
+        cells.append(
+            [row.title, units, protocol, published, measured_text(line), difference_text(line), interval, minutes]
+        )
+    return cells
+
+
+_HEADINGS = ["Row", "Units", "Labels", "Published", "Measured", "Difference", "95% interval", "Minutes"]
+
+
+def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line]) -> str:
+    """The table with each row's source and deviations below it."""
+    text = [f"# {table_title(outline, lines)}", ""]
+    if any(line["stand_in"] for line in lines):
+        text += [f"**{WARNING}**", ""]
+    text += [
+        f"{outline.metric.capitalize()} in percent. Measured: mean ± standard deviation over label draws; the interval "
+        "is for the test sample. Minutes: training, features and fits of the line.",
+        "",
+        f"| {' | '.join(_HEADINGS)} |",
+        "|---|---:|---|---:|---:|---:|---:|---:|",
+    ]
+    text += [f"| {' | '.join(map(_escape_markdown, cells))} |" for cells in _cells(outline, lines)]
+    for row in outline.rows:
+        result = results.get(row.name)
+        text += ["", f"## {row.title} (`{row.name}`)", ""]
+        text += [part for part in (row.citation, row.note) if part]
+        if result is None:
+            text.append(f"{NOT_MEASURED.capitalize()}.")
+            continue
+        if result.stand_in:
+            text.append(f"Measured on a {STAND_IN}: {result.data_note}.")
+        text += [
+            f"- data: {result.data}, SHA-256 {result.digests['data']}",
+            f"- learnt without labels from: {result.unlabelled}",
+            f"- {result.features['count']:,} features, {result.features['dtype']}; {result.device}; "
+            f"peak {result.peak_gib:.2f} GiB; preset {result.preset}; commit {result.commit or 'unknown'}",
+        ]
+        text += [f"- deviation: {deviation}" for deviation in result.deviations]
+    return "\n".join(text) + "\n"
+
+
+def latex(outline: Outline, lines: list[Line]) -> str:
+    """The table for a paper that loads booktabs."""
+    rule = " \\\\"
+    text = [
+        f"% {table_title(outline, lines)}; needs \\usepackage{{booktabs}}",
+        "\\begin{tabular}{lrlrrrrr}",
+        "\\toprule",
+        " & ".join(map(escape_latex, _HEADINGS)) + rule,
+        "\\midrule",
+        *(" & ".join(map(escape_latex, cells)) + rule for cells in _cells(outline, lines)),
+        "\\bottomrule",
+        "\\end{tabular}",
+    ]
+    if any(line["stand_in"] for line in lines):
+        text.append(f"\\par {escape_latex(WARNING)}")
+    return "\n".join(text) + "\n"
+
+
+_LATEX = {
+    "\\": "\\textbackslash{}", "&": "\\&", "%": "\\%", "$": "\\$", "#": "\\#", "_": "\\_", "{": "\\{", "}": "\\}",
+    "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "<": "$<$", ">": "$>$",
+}  # fmt: skip
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it stands; a leading minus sign becomes a real one."""
+    escaped = "".join(_LATEX.get(character, character) for character in text)
+    return f"$-${escaped[1:]}" if escaped.startswith("-") else escaped
+
+
+def _escape_markdown(text: str) -> str:
+    return text.replace("|", "\\|")

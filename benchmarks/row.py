@@ -1,0 +1,237 @@
+"""Measuring one row: extract features without labels, fit on the labels of each protocol, write the result.
+
+`python -m benchmarks.row` is the process of its own in which the runner has a row measured: it reads a `Job` as one
+line of JSON from stdin and writes an `Outcome` to stdout.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+import warnings
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import torch
+from filelock import FileLock
+from pydantic import BaseModel
+from torch import Tensor
+
+import data
+from benchmarks.build import build
+from benchmarks.job import Job, Ready, digest_of, finished_result, look_into
+from benchmarks.machine import commit, describe_device, peak_gib, versions
+from benchmarks.results import ProtocolResult, RowResult, write_row
+from benchmarks.stages import Stages
+from benchmarks.table import Protocol
+from benchmarks.weights import Prepared, prepare
+from data.dataset import Labels
+from data.errors import InputError
+from data.files import writing
+from eval import L2SVM, Evaluation, evaluate
+from eval.protocols import NORMAL_QUANTILE
+from features import FeatureStore, as_extractor
+from gan.command import Interrupted
+
+
+class Outcome(BaseModel):
+    """How a row ended. message : one sentence, unless it is measured. bad_input : whether the user can mend it."""
+
+    status: Literal["measured", "failed", "interrupted"]
+    message: str = ""
+    bad_input: bool = False
+
+
+def attempt(job: Job, resume: bool = True) -> Outcome:
+    """Measure a row and write its result; whatever goes wrong becomes a sentence."""
+    try:
+        with writing(job.results):
+            measure(job, resume)
+    except (InputError, ValueError) as error:
+        # Estimators refuse parameters and data with ValueError, and these come from the table.
+        return Outcome(status="failed", message=" ".join(str(error).split()), bad_input=True)
+    except (KeyboardInterrupt, Interrupted) as error:
+        return Outcome(status="interrupted", message=str(error))
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        return Outcome(status="failed", message=f"there was not enough memory ({str(error).splitlines()[:1]})")
+    except Exception as error:
+        traceback.print_exc()
+        return Outcome(status="failed", message=f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+    return Outcome(status="measured")
+
+
+def measure(job: Job, resume: bool = True) -> RowResult:
+    """The row's result, measured unless it is on disk already and `resume` is set; written when it is complete."""
+    ready = look_into(job)
+    job.path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(job.path.with_name(f".{job.row}.lock"))
+    with lock:  # another command may be measuring the same row
+        if resume and (finished := finished_result(job, ready.identity)):
+            return finished
+        stages = Stages(job.row)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)  # scikit-learn's ConvergenceWarning is one
+            result = _measure(job, ready, stages)
+        remarks = list(dict.fromkeys(str(item.message) for item in caught if item.category.__name__ in _TO_RECORD))
+        for remark in remarks:
+            print(f"{job.row}: warning: {remark}", file=sys.stderr)
+        result = result.model_copy(update={"deviations": [*result.deviations, *remarks]})
+        write_row(job.results, result)
+        return result
+
+
+_TO_RECORD = ("ConvergenceWarning",)
+
+
+def _measure(job: Job, ready: Ready, stages: Stages) -> RowResult:
+    device, dataset, measurement = torch.device(job.device), ready.dataset, ready.measurement
+    trained: Prepared | None = None
+    memory = job.store / "seconds"
+    if ready.weights is not None:
+        if ready.weights.train is None:
+            trained = prepare(ready.weights, device)
+        else:
+            with stages.timed("training", memory / f"{ready.weights.digest}.json"):
+                trained = prepare(ready.weights, device)
+    assert measurement.extractor is not None
+    offered: dict[str, Any] = {"device": job.device, "progress": stages.report}
+    if trained is not None:
+        offered["discriminator"] = trained.path
+    extractor = as_extractor(build(measurement.extractor, "features", job.where, offered))
+    key = digest_of([ready.settings["measurement"]["extractor"], trained and trained.sha256, dataset.digest])
+    with stages.timed("features", memory / f"{key}.json"):
+        train, test = _features(extractor, ready, FeatureStore(job.store / "features"), stages)
+    protocols = {name: _protocol(job, ready, name, train, test, stages) for name in job.protocols}
+    peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
+    return RowResult(
+        format=1,
+        identity=ready.identity,
+        table=job.table.name,
+        row=job.row,
+        title=job.line.title,
+        preset=job.preset,
+        stand_in=dataset.stand_in,
+        data=dataset.title,
+        data_note=dataset.note,
+        unlabelled=_unlabelled(ready, trained),
+        protocols=protocols,
+        features={"count": train.shape[1], "dtype": str(train.dtype).removeprefix("torch.")},
+        seconds=stages.seconds,
+        peak_gib=peak_gib(),
+        peak_device_gib=peak,
+        device=describe_device(device),
+        seeds=job.table.seeds.model_dump(),
+        digests={"data": dataset.digest, "weights": trained.sha256 if trained else None},
+        settings=ready.settings,
+        commit=commit(),
+        versions=versions(),
+        deviations=measurement.deviations,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _unlabelled(ready: Ready, trained: Prepared | None) -> str:
+    """Which images were learnt from without labels: as the table says, else those of the weights, else the fit's."""
+    if ready.measurement.unlabelled is not None:
+        return ready.measurement.unlabelled
+    if trained is not None:
+        return trained.unlabelled
+    return f"{ready.dataset.title} ({len(ready.dataset.train_images):,} images)"
+
+
+def _features(extractor: Any, ready: Ready, store: FeatureStore, stages: Stages) -> tuple[Tensor, Tensor]:
+    """Features of training and test images by an extractor that is fitted on the training images, without labels."""
+    own, test = ready.dataset.train_images, ready.dataset.test_images
+    assert test is not None
+    total = len(own) + len(test)
+    train_features = store.get(extractor, own, own, progress=lambda done, _: stages.report("features", done, total))
+    test_features = store.get(
+        extractor, own, test, progress=lambda done, _: stages.report("features", len(own) + done, total)
+    )
+    return train_features, test_features
+
+
+def _protocol(job: Job, ready: Ready, name: str, train: Tensor, test: Tensor, stages: Stages) -> ProtocolResult:
+    protocol, labels, seeds = job.protocols[name], ready.dataset.train_labels, job.table.seeds
+    truth = ready.dataset.test_labels
+    assert labels is not None
+    assert truth is not None
+    assert ready.measurement.classifier is not None
+    draws, held = _draws(protocol, labels, seeds.draws, seeds.holdout)
+    offered: dict[str, Any] = {"device": job.device, "n_splits": protocol.folds, "seed": seeds.folds, "holdout": held}
+    classifier = build(ready.measurement.classifier, "eval", job.where, offered)
+    X: Any = train
+    X_test: Any = test
+    if not isinstance(classifier, L2SVM):  # other classifiers know neither bfloat16 nor torch
+        X, X_test = train.float().numpy(), test.float().numpy()
+    with stages.timed(name):
+        stages.report(name, 0, len(draws or [0]))
+        evaluation = evaluate(
+            classifier, X, labels, X_test, truth, draws, lambda done, total: stages.report(name, done, total)
+        )
+    published = job.line.published.get(name)
+    comparable = published is not None and not ready.dataset.stand_in
+    low, high = evaluation.interval
+    indices = draws if draws is not None else [held] if held is not None else []
+    return ProtocolResult(
+        metric=job.table.metric,
+        published=published.value if published else None,
+        published_pm=published.pm if published else None,
+        measured=evaluation.mean,
+        difference=evaluation.mean - published.value if published and comparable else None,
+        sd=evaluation.sd,
+        pm=None if evaluation.sd is None else NORMAL_QUANTILE * evaluation.sd,
+        low=low,
+        high=high,
+        values=list(evaluation.scores),
+        chosen=_json_keys(evaluation),
+        labels=len(labels) if draws is None else len(draws[0]),
+        test_images=len(truth),
+        seconds=stages.seconds[name],
+        draw_digests=[data.digest_indices(chosen) for chosen in indices],
+    )
+
+
+def _draws(protocol: Protocol, labels: Labels, draw_seed: int, holdout_seed: int) -> tuple[list[Any] | None, Any]:
+    """(label draws, hold-out) of a protocol, each None where there is none."""
+    if protocol.per_class is not None:
+        return data.class_balanced_draws(labels, protocol.per_class, protocol.draws, draw_seed), None
+    if protocol.holdout is not None:
+        return None, data.holdout(len(labels), protocol.holdout, holdout_seed)[1]
+    return None, None
+
+
+def _json_keys(evaluation: Evaluation) -> list[dict[str, Any]]:
+    return [
+        {**choice, "scores": {str(value): score for value, score in choice["scores"].items()}} if choice else {}
+        for choice in evaluation.chosen
+    ]
+
+
+def _end_with_the_runner() -> None:
+    """End this process when the runner's end of stdin closes: it died, and nobody would read the outcome."""
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def main() -> None:
+    """Measure the row that stdin describes."""
+    outcome_pipe = os.dup(1)
+    os.dup2(2, 1)  # whatever a user's class prints must not get into the outcome
+    request = bytearray()
+    while not request.endswith(b"\n"):
+        received = os.read(0, 65536)
+        if not received:
+            sys.exit("python -m benchmarks.row is started by the runner; run python -m benchmarks.cifar10")
+        request += received
+    threading.Thread(target=_end_with_the_runner, daemon=True).start()
+    resume, _, job = request.decode().partition(" ")
+    outcome = attempt(Job.model_validate_json(job), resume == "resume")
+    os.write(outcome_pipe, outcome.model_dump_json().encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Running a table: each row in a process of its own, results written as soon as there are any.
+
+A row that fails, or is killed for the memory it takes, leaves the others standing, and its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock
+
+from benchmarks.job import Job, finished_result, look_into
+from benchmarks.render import write_table
+from benchmarks.results import Outline, RowResult, read_row, read_rows
+from benchmarks.row import Outcome
+from data.errors import InputError
+from data.files import writing
+from gan.command import Interrupted, duration
+
+_PATIENCE = 60.0  # seconds that an interrupted row gets to put its work in order
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to become of one row.
+
+    state : "measure", "finished", "unmeasured" (not implemented, or not in this preset) or "failed" (the message says
+    why it cannot be begun). replaces : what is on disk was measured under other settings. minutes : estimate.
+    """
+
+    job: Job
+    state: str
+    message: str = ""
+    replaces: RowResult | None = None
+    minutes: float | None = None
+
+
+def plan(job: Job, resume: bool = True) -> Plan:
+    """Look into a row without measuring it. A damaged result is an `InputError`, unless it is to be replaced."""
+    if job.measurement is None:
+        return Plan(job, "unmeasured")
+    minutes = job.measurement.minutes
+    try:
+        ready = look_into(job)
+    except InputError as error:
+        return Plan(job, "failed", str(error))
+    if not resume:
+        return Plan(job, "measure", minutes=minutes)
+    if (finished := finished_result(job, ready.identity)) is not None:
+        return Plan(job, "finished", minutes=sum(finished.seconds.values()) / 60)
+    return Plan(job, "measure", replaces=read_row(job.path), minutes=minutes)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise `InputError` unless files can be made in `folder`, before hours of work end there."""
+    probe = folder / f".probe-{uuid.uuid4().hex[:12]}"
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+
+
+def describe(plans: list[Plan], store: Path, results: Path) -> list[str]:
+    """What will be done and about how long it takes, in lines."""
+    lines = []
+    for item in plans:
+        text = {
+            "measure": _estimate(item.minutes),
+            "finished": f"measured already ({item.job.path}); --rerun measures it again",
+            "unmeasured": "shown as published, not measured",
+            "failed": f"cannot be measured: {item.message}",
+        }[item.state]
+        if item.replaces is not None:
+            text += f"; replaces {item.job.path}, measured with other settings or code (preset {item.replaces.preset})"
+        lines.append(f"  {item.job.row}: {text}")
+    known = [item.minutes or 0.0 for item in plans if item.state == "measure"]
+    total = f"about {duration(sum(known) * 60)} on two CPU cores" if known else "nothing to measure"
+    return [*lines, f"in all {total}; results in {results}, features and networks in {store}"]
+
+
+def _estimate(minutes: float | None) -> str:
+    return "to be measured" if minutes is None else f"to be measured, about {duration(minutes * 60)}"
+
+
+def run_plans(plans: list[Plan], outline: Outline, results: Path, resume: bool, say_how: str) -> dict[str, Outcome]:
+    """Measure the rows that are to be; the table's files are written anew after each.
+
+    say_how : command that resumes, for the message of `Interrupted`.
+    Returns the outcome of every row that was begun or could not be.
+    """
+    outcomes = {
+        item.job.row: Outcome(status="failed", message=item.message, bad_input=True)
+        for item in plans
+        if item.state == "failed"
+    }
+    waiting = [item for item in plans if item.state == "measure"]
+    update_table(outline, results)
+    for number, item in enumerate(waiting, 1):
+        left = sum(other.minutes or 0.0 for other in waiting[number - 1 :])
+        about = f", about {duration(left * 60)} left" if left else ""
+        print(f"[{number}/{len(waiting)}] {item.job.row}{about}", file=sys.stderr, flush=True)
+        outcome = launch(item.job, resume)
+        if outcome.status == "interrupted":
+            raise Interrupted(
+                f"interrupted while measuring {item.job.row}; finished rows and features are kept; "
+                f"to resume, run: {say_how}"
+            )
+        outcomes[item.job.row] = outcome
+        if outcome.status == "failed":
+            print(f"{item.job.row}: {outcome.message}", file=sys.stderr, flush=True)
+        update_table(outline, results)
+    return outcomes
+
+
+def update_table(outline: Outline, results: Path) -> None:
+    """Write `<table>.csv`, `.md` and `.json` from the results that are there."""
+    with writing(results):
+        lock = FileLock(results / f".{outline.name}.lock")
+        lock.acquire()  # another command may be writing the same table
+    try:
+        write_table(outline, read_rows(results, outline), results)
+    finally:
+        lock.release()
+
+
+def launch(job: Job, resume: bool) -> Outcome:
+    """Have a row measured in a process of its own; an interruption is passed on once, and waited for."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.row"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        process_group=0,  # so that a Ctrl-C reaches it once, from here
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process, _passing_on(process) as received:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(
+                f"{'resume' if resume else 'rerun'} {job.model_dump_json(exclude_unset=True)}\n".encode()
+            )
+            process.stdin.flush()
+        answer = process.stdout.read()  # stdin stays open meanwhile: its end tells the row that we died
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        code = process.wait()
+    if received:
+        return Outcome(status="interrupted")
+    if answer:
+        return Outcome.model_validate_json(answer)
+    if code == -signal.SIGKILL:
+        return Outcome(status="failed", message="killed by the system, most likely because the memory was used up")
+    return Outcome(status="failed", message=f"its process ended with code {code} and no result")
+
+
+@contextlib.contextmanager
+def _passing_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Pass SIGINT and SIGTERM on to the process, as SIGINT; a second one kills it. Yields the signals received."""
+    received: list[int] = []
+    before = {}
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:
+            process.send_signal(signal.SIGINT)
+            signal.signal(signal.SIGALRM, lambda *_: process.kill())
+            signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+        else:
+            process.kill()
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, pass_on)
+    except ValueError:  # not the main thread, which alone receives signals
+        pass
+    try:
+        yield received
+    finally:
+        if received:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,58 @@
+"""A table on the screen: as wide as the terminal allows, plain where there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from benchmarks.render import WARNING, difference_text, measured_text, protocol_text, table_title, with_pm
+from benchmarks.results import Outline
+from gan.command import duration
+
+_WIDE = 110  # columns from which everything is shown
+
+
+def print_table(outline: Outline, lines: list[dict[str, Any]], console: Console | None = None) -> None:
+    """Print published and measured side by side, with the difference."""
+    console = console or Console()
+    wide = console.width >= _WIDE
+    grid = Grid(
+        box=box.SIMPLE_HEAD if console.is_terminal else None,
+        padding=(0, 1),
+        pad_edge=False,
+    )
+    grid.add_column("row", min_width=14)
+    grid.add_column("labels", no_wrap=True)
+    for heading in ("published", "measured", "diff."):
+        grid.add_column(heading, justify="right", no_wrap=heading != "measured")
+    if wide:
+        for heading in ("95% interval", "draws", "time", "GiB"):
+            grid.add_column(heading, justify="right", no_wrap=True)
+    titles = {row.name: row.title for row in outline.rows}
+    last = None
+    for line in lines:
+        name = line["row"]
+        cells = [
+            (titles[name] if wide else name) if name != last or not console.is_terminal else "",
+            protocol_text(outline, line),
+            with_pm(line["published"], line["published_pm"]),
+            measured_text(line),
+            difference_text(line),
+        ]
+        if wide and line["measured"] is not None:
+            cells += [
+                f"{line['low']:.1f}-{line['high']:.1f}",
+                str(line["draws"]),
+                duration(line["seconds"]),
+                f"{line['peak_gib']:.1f}",
+            ]
+        grid.add_row(*map(Text, cells))
+        last = name
+    console.print(Text(table_title(outline, lines), style="bold"))
+    console.print(grid)
+    if any(line["stand_in"] for line in lines):
+        console.print(Text(WARNING))

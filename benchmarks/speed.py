@@ -1,0 +1,72 @@
+"""`python -m benchmarks.speed`: this machine's ratios, for the solver and for extraction."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.machine import commit, versions
+from benchmarks.runner import check_writable
+from data.files import write_json
+from gan.command import choose_device, duration, run
+
+app = typer.Typer(add_completion=False, help="Measure this machine's ratios; each is compared within one run.")
+
+Results = Annotated[Path, typer.Option(help="Folder of the results; speed/<command>.json is written there.")]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _begin(name: str, seconds: float, results: Path) -> Path:
+    check_writable(results / "speed")
+    _say(f"{name}: about {duration(seconds)} on two CPU cores; an interrupted measurement begins anew")
+    return results / "speed" / f"{name}.json"
+
+
+def _finish(path: Path, measured: Any) -> None:
+    write_json(path, {"measured": measured, "commit": commit(), "versions": versions()})
+    print(f"written: {path}")
+
+
+@app.command()
+def extract(
+    repeats: Annotated[int, typer.Option(min=1, help="Timings of extraction and of the product, in turn.")] = 9,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
+    results: Results = Path("results"),
+) -> None:
+    """The paper's network over this machine's matrix product, in bf16 and fp32."""
+    from benchmarks.speed_extract import measure_extract, print_extract
+
+    place = choose_device(device)
+    path = _begin("extract", 8.0 * repeats, results)
+    rows = measure_extract(repeats=repeats, device=str(place))
+    print_extract(rows)
+    _finish(path, rows)
+
+
+@app.command()
+def svm(
+    small: Annotated[bool, typer.Option(help="Leave out the fits of 6,250 to 50,000 rows.")] = False,
+    results: Results = Path("results"),
+) -> None:
+    """The L2-SVM over LIBLINEAR's, and its time over the number of rows."""
+    from benchmarks import speed_svm
+
+    path = _begin("svm", 300 if small else 1200, results)
+    measured = {"against_liblinear": speed_svm.against_liblinear(_say)}
+    if not small:
+        measured["over_rows"] = speed_svm.over_rows(_say)
+    for part, figures in measured.items():
+        print(f"{part}:")
+        for name, value in figures.items():
+            print(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
+    _finish(path, measured)
+
+
+if __name__ == "__main__":
+    run(app)
