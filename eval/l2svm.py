@@ -18,7 +18,8 @@ from torch import Tensor
 from eval.newton import Preconditioner, Solution, minimise
 from eval.products import GramSpace, Space, WeightSpace, gram_matrix
 
-GRAM_ROWS = 8192  # most rows for which the Gram matrix is made
+GRAM_ROWS = 8192  # most rows for which the Gram matrix is made,
+EXACT_ROWS = 2048  # and up to which it is float64 always, which costs nothing there
 Features = npt.NDArray[Any] | Tensor
 
 
@@ -102,7 +103,11 @@ class Problem:
         self.features = features
         self.intercept = intercept
         self.place = _choose_device(features, device)
-        self.dtype = _working_dtype(features)
+        self.dtype = self.out_dtype = _working_dtype(features)
+        rows, dimensions = features.shape
+        self.use_gram = rows <= GRAM_ROWS and rows < dimensions
+        if self.use_gram and rows <= EXACT_ROWS:
+            self.dtype = torch.float64
         self.classes, index = np.unique(labels, return_inverse=True)
         self.index = torch.from_numpy(index)
         if len(self.classes) == 2:
@@ -114,8 +119,7 @@ class Problem:
         self.preconditioner = Preconditioner()
 
     def _make_space(self) -> Space:
-        rows, dimensions = self.features.shape
-        if rows <= GRAM_ROWS and rows < dimensions:
+        if self.use_gram:
             return GramSpace(gram_matrix(self.features, self.intercept, self.dtype, self.place))
         return WeightSpace(self.features, self.intercept, self.dtype, self.place)
 
@@ -150,6 +154,7 @@ class Problem:
         else:
             explicit = WeightSpace(self.features, self.intercept, self.dtype, self.place)
             whole = explicit.adjoint(solution.vector[0])
+        whole = whole.to(self.out_dtype)
         return whole[:-1].T.contiguous(), whole[-1]
 
 

@@ -21,7 +21,9 @@ from torch import Tensor
 
 from eval.products import Leading, Space
 
-_FORCING = 0.1  # conjugate gradients stop when the preconditioned residual has shrunk by this factor
+_FORCING = 0.1  # conjugate gradients stop when the preconditioned residual has shrunk by this factor,
+_TIGHTENING = 0.5  # times this for each Newton step already taken: ill-conditioned problems need the exactness
+_FINEST = 1e-4
 _MOST_CONJUGATE_STEPS = 250
 _PATIENCE = 25  # conjugate steps after which an exact factorisation, where there can be one, costs less than more
 
@@ -71,46 +73,46 @@ def minimise(
         decision = torch.zeros(space.rows, columns, dtype=space.dtype, device=space.device)
     else:
         vector, decision = start.vector.clone(), start.decision.clone()
-    solution = Solution(vector, decision, *_objective(space, vector, decision, targets, mask, C))
+    objective = _objective(space, vector, decision, targets, mask, C)
+    solution = Solution(vector, decision, objective, torch.full_like(objective, torch.inf))
     live = torch.arange(columns, device=space.device)
     while True:
-        w, f, t, m = solution.vector[..., live], solution.decision[:, live], targets[:, live], mask[:, live]
+        w, f, t, m = vector[..., live], decision[:, live], targets[:, live], mask[:, live]
         slack = (1 - t * f).clamp_min_(0)
-        active = (slack > 0) * m
-        gradient = w - space.adjoint(2 * C * slack * m * t)
+        gradient = space.minus_adjoint(w, 2 * C * slack * m * t)
         solution.products += 0.5
         solution.gap[live] = 0.5 * space.inner(gradient, gradient).clamp_min(0)
-        solution.objective[live] = 0.5 * space.inner(w, w) + C * (m * slack**2).sum(0)
         unfinished = solution.gap[live] > tol * solution.objective[live]
-        if not bool(unfinished.any()):
-            solution.converged = True
-            break
-        if solution.iterations == max_iter:
-            break
         live, w, f, t, m = live[unfinished], w[..., unfinished], f[:, unfinished], t[:, unfinished], m[:, unfinished]
+        if not len(live) or solution.iterations == max_iter:
+            break
         direction, change, passes = _direction(
-            space, gradient[..., unfinished], 2 * C * active[:, unfinished], preconditioner
+            space,
+            gradient[..., unfinished],
+            2 * C * (slack[:, unfinished] > 0) * m,
+            preconditioner,
+            max(_FORCING * _TIGHTENING**solution.iterations, _FINEST),
         )
         step = _line_search(space.inner(w, direction), space.inner(direction, direction), f, change, t, m, C)
-        solution.vector[..., live] = w + step * direction
-        solution.decision[:, live] = f + step * change
         solution.products += passes
         solution.iterations += 1
-        if not bool(step.any()):
-            break  # no descent left at this precision
+        w, f = w + step * direction, f + step * change
+        objective = _objective(space, w, f, t, m, C)
+        better = objective < solution.objective[live]
+        live = live[better]  # the others have come as far as this precision allows
+        vector[..., live], decision[:, live] = w[..., better], f[:, better]
+        solution.objective[live] = objective[better]
+    solution.converged = bool((solution.gap <= tol * solution.objective).all())
     return solution
 
 
-def _objective(
-    space: Space, vector: Tensor, decision: Tensor, targets: Tensor, mask: Tensor, C: float
-) -> tuple[Tensor, Tensor]:
+def _objective(space: Space, vector: Tensor, decision: Tensor, targets: Tensor, mask: Tensor, C: float) -> Tensor:
     slack = (1 - targets * decision).clamp_min_(0)
-    objective = 0.5 * space.inner(vector, vector) + C * (mask * slack**2).sum(0)
-    return objective, torch.full_like(objective, torch.inf)
+    return 0.5 * space.inner(vector, vector) + C * (mask * slack**2).sum(0)
 
 
 def _direction(
-    space: Space, gradient: Tensor, weights: Tensor, preconditioner: Preconditioner
+    space: Space, gradient: Tensor, weights: Tensor, preconditioner: Preconditioner, forcing: float
 ) -> tuple[Tensor, Tensor, int]:
     """Solve (I + X' weights X) d = -gradient roughly; returns d, X d and the passes over the data."""
     precondition = preconditioner.prepare(space, weights)
@@ -119,7 +121,7 @@ def _direction(
     residual = -gradient
     conjugate = preconditioned = precondition(residual)
     energy = space.inner(residual, preconditioned)
-    goal = _FORCING**2 * energy
+    goal = forcing**2 * energy
     for passes in range(1, _MOST_CONJUGATE_STEPS + 1):
         decision, product = space.hessian(conjugate, weights)
         curvature = space.inner(conjugate, product)

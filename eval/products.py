@@ -42,6 +42,9 @@ class Space(Protocol):
     def adjoint(self, values: Tensor) -> Tensor:
         """X' values as a vector of the space."""
 
+    def minus_adjoint(self, vector: Tensor, values: Tensor) -> Tensor:
+        """W - X' values, the gradient, without losing digits that can be kept."""
+
     def hessian(self, vector: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """(X w, w + X' (weights * X w)) in one pass over the data."""
 
@@ -115,6 +118,10 @@ class WeightSpace:
             out.addmm_(padded[block].T, features)
         return self._vector(out, values.sum(0))
 
+    def minus_adjoint(self, vector: Tensor, values: Tensor) -> Tensor:
+        """W - X' values, (d + 1, k), in one pass over the data."""
+        return vector - self.adjoint(values)
+
     def hessian(self, vector: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """(X w, w + X' (weights * X w)), both products on a block of rows while it is in the cache."""
         padded, columns = _pad(vector[:-1]), vector.shape[1]
@@ -147,7 +154,7 @@ class WeightSpace:
         directions = torch.linalg.qr(sample.T @ basis)[0]
         if self.rows > len(sample):
             product = torch.zeros_like(directions)
-            for block, features in self.blocks(self._fast_dtype, 16 * BLOCK_BYTES):
+            for _, features in self.blocks(self._fast_dtype, 16 * BLOCK_BYTES):
                 part = self._coarse(features, directions)
                 product[:-1] += features.T @ part.to(features.dtype)
                 product[-1] += part.sum(0) * self.intercept
@@ -203,6 +210,10 @@ class GramSpace:
         """X' values: its coefficients are the values themselves."""
         return torch.stack([values, self._multiply(values)])
 
+    def minus_adjoint(self, vector: Tensor, values: Tensor) -> Tensor:
+        """W - X' values. The coefficients are subtracted before the product: near the minimum they nearly cancel."""
+        return self.adjoint(vector[0] - values)
+
     def hessian(self, vector: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """(X w, w + X' (weights * X w)) with one product with K."""
         return vector[1], vector + self.adjoint(weights * vector[1])
@@ -216,7 +227,8 @@ class GramSpace:
             start = torch.linalg.qr(self._multiply(start))[0]
         product = self._multiply(start)
         values, rotation = torch.linalg.eigh(start.T @ product)
-        keep = values > values[-1] * 1e-5 if self.dtype == torch.float32 else values > values[-1] * 1e-10
+        # Directions of smaller energy are not orthonormal to working precision.
+        keep = values > values[-1] * (1e-3 if self.dtype == torch.float32 else 1e-10)
         scaled = rotation[:, keep] * values[keep].rsqrt()
         vectors = torch.stack([start @ scaled, product @ scaled])
         return Leading(vectors, vectors[1])

@@ -1,0 +1,85 @@
+"""Both spaces against the dense matrices they stand for."""
+
+import pytest
+import torch
+
+import eval.products
+from eval.newton import _line_search, _on_leading
+from eval.products import GramSpace, WeightSpace, gram_matrix
+
+ROWS, DIMENSIONS, COLUMNS = 70, 33, 5
+
+
+@pytest.fixture
+def features():
+    return torch.randn(ROWS, DIMENSIONS, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_weight_space_equals_dense_products(features, intercept, monkeypatch):
+    monkeypatch.setattr(eval.products, "BLOCK_BYTES", 20 * DIMENSIONS * 8)  # several blocks, the last one short
+    space = WeightSpace(features, intercept, torch.float64, features.device)
+    dense = torch.cat([features, torch.full((ROWS, 1), float(intercept), dtype=torch.float64)], 1)
+    w, weights = torch.randn(DIMENSIONS + 1, COLUMNS).double(), torch.rand(ROWS, COLUMNS).double()
+    assert torch.allclose(space.decision(w), dense @ w)
+    assert torch.allclose(space.adjoint(weights), dense.T @ weights)
+    decision, product = space.hessian(w, weights)
+    assert torch.allclose(decision, dense @ w)
+    assert torch.allclose(product, w + dense.T @ (weights * (dense @ w)))
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_gram_space_describes_the_same_weights(features, intercept):
+    gram = gram_matrix(features, intercept, torch.float64, features.device)
+    dense = torch.cat([features, torch.full((ROWS, 1), float(intercept), dtype=torch.float64)], 1)
+    assert torch.allclose(gram, dense @ dense.T)
+    space = GramSpace(gram)
+    weights, values = torch.rand(ROWS, COLUMNS).double(), torch.randn(ROWS, COLUMNS).double()
+    vector = space.adjoint(values)
+    w = dense.T @ values
+    assert torch.allclose(space.inner(vector, vector), (w * w).sum(0))
+    decision, product = space.hessian(vector, weights)
+    assert torch.allclose(decision, dense @ w)
+    assert torch.allclose(dense.T @ product[0], w + dense.T @ (weights * (dense @ w)))
+    weights[weights < 0.3] = 0
+    inverse = space.exact_inverse(weights)
+    assert inverse is not None
+    _, product = space.hessian(vector, weights)
+    assert torch.allclose(inverse(product), vector, atol=1e-8)
+
+
+@pytest.mark.parametrize("gram", [True, False])
+def test_leading_directions_are_orthonormal_and_exact_when_complete(features, gram):
+    if gram:
+        space = GramSpace(gram_matrix(features, True, torch.float64, features.device))
+    else:
+        space = WeightSpace(features, True, torch.float64, features.device)
+    leading = space.leading()
+    rank = leading.decision.shape[1]
+    overlap = torch.stack([space.inner(leading.vectors, leading.vectors[..., [i]]) for i in range(rank)])
+    assert torch.allclose(overlap, torch.eye(rank, dtype=torch.float64), atol=1e-6)
+    weights = torch.rand(ROWS, COLUMNS).double()
+    vector = space.adjoint(torch.randn(ROWS, COLUMNS).double())
+    _, product = space.hessian(vector, weights)
+    assert torch.allclose(_on_leading(leading, weights)(product), vector, atol=1e-5)
+
+
+def test_line_search_finds_the_minimum_of_the_piecewise_quadratic():
+    generator = torch.Generator().manual_seed(1)
+    f, change = torch.randn(2, 40, 3, generator=generator, dtype=torch.float64)
+    t, m, C = torch.sign(torch.randn(40, 3, generator=generator).double()), torch.rand(40, 3).double(), 0.7
+    w, direction = torch.randn(2, 8, 3, generator=generator, dtype=torch.float64)
+    change += 0.5 * t  # a direction of descent
+
+    def value(step):
+        return 0.5 * ((w + step * direction) ** 2).sum(0) + C * (
+            m * (1 - t * (f + step * change)).clamp_min(0) ** 2
+        ).sum(0)
+
+    step = _line_search((w * direction).sum(0), (direction**2).sum(0), f, change, t, m, C)
+    grid = torch.linspace(0, 5, 20_001, dtype=torch.float64)
+    brute = torch.stack([value(s) for s in grid])
+    descends = brute[1] < brute[0]
+    assert descends.any()
+    assert torch.allclose(step[descends], grid[brute.argmin(0)][descends], atol=5e-4)
+    assert (step[~descends] == 0).all()
