@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,8 +20,9 @@ from benchmarks.table import DatasetChoice, Measurement, Protocol, Row, Table
 from benchmarks.weights import Source, locate
 from data.dataset import Dataset
 from data.errors import InputError
+from data.files import sha256_file
 from data.stand_in import stand_in
-from features.fingerprint import describe
+from features.fingerprint import CODE_VERSION
 
 # Say nothing of the result: changing them does not make a measured row stale.
 _WORDS = {"deviations", "minutes", "unlabelled", "weights"}
@@ -110,6 +112,8 @@ def look_into(job: Job) -> Ready:
     assert measurement.extractor is not None
     assert measurement.classifier is not None
     extractor = find_class(measurement.extractor, "features", job.where)
+    if "discriminator" in measurement.extractor.settings:  # a path there would escape the digest of what decides
+        raise InputError(f"{job.where}: name the discriminator under 'weights' of the row, not among the settings")
     classifier = find_class(measurement.classifier, "eval", job.where)
     dataset = job.dataset()
     weights = None
@@ -127,13 +131,28 @@ def look_into(job: Job) -> Ready:
         "measurement": measurement.model_dump(mode="json", exclude=_WORDS),
         "protocols": {name: protocol.model_dump(exclude={"title"}) for name, protocol in job.protocols.items()},
         "seeds": settings["seeds"],
-        "extractor": describe(extractor),
-        # Of this project's own classifiers the name is enough: they solve a stated problem, however they do it.
-        "classifier": classifier.__name__ if classifier.__module__.startswith("eval.") else describe(classifier),
+        "code": [_code_of(extractor), _code_of(classifier)],
         "data": dataset.digest,
         "weights": weights.digest if weights is not None else None,
     }
     return Ready(measurement, dataset, weights, settings, digest_of(decisive))
+
+
+def _code_of(kind: type) -> Any:
+    """What tells a class from others that would give other results.
+
+    This project's extractors have a version of their arithmetic; its classifiers solve a stated problem, however they
+    do it, so that their name is enough; of other people's classes the file counts.
+    """
+    name, package = f"{kind.__module__}.{kind.__qualname__}", kind.__module__.split(".")[0]
+    if package == "eval":
+        return name
+    if package == "features":
+        return [name, CODE_VERSION]
+    try:
+        return [name, sha256_file(inspect.getfile(kind))]
+    except (OSError, TypeError):  # built in, or made on the fly
+        return name
 
 
 def digest_of(content: Any) -> str:

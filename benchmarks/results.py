@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmarks.table import Published, Table
@@ -216,6 +216,7 @@ def table_lines(rows: Outline, results: dict[str, RowResult]) -> list[dict[str, 
 
 def write_csv(path: Path, lines: list[dict[str, Any]]) -> None:
     """Write the lines with the columns of `COLUMNS`, in this order; what is not known stays empty."""
-    frame = pd.DataFrame(lines, columns=list(COLUMNS), dtype=object)
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)

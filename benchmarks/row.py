@@ -6,16 +6,18 @@ line of JSON from stdin and writes an `Outcome` to stdout.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 import traceback
 import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import BaseModel
 from torch import Tensor
 
@@ -66,8 +68,7 @@ def measure(job: Job, resume: bool = True) -> RowResult:
     """The row's result, measured unless it is on disk already and `resume` is set; written when it is complete."""
     ready = look_into(job)
     job.path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(job.path.with_name(f".{job.row}.lock"))
-    with lock:  # another command may be measuring the same row
+    with _alone(job):
         if resume and (finished := finished_result(job, ready.identity)):
             return finished
         stages = Stages(job.row)
@@ -80,6 +81,21 @@ def measure(job: Job, resume: bool = True) -> RowResult:
         result = result.model_copy(update={"deviations": [*result.deviations, *remarks]})
         write_row(job.results, result)
         return result
+
+
+@contextlib.contextmanager
+def _alone(job: Job) -> Iterator[None]:
+    """Keep other commands from measuring the same row meanwhile; wait for one that does."""
+    lock = FileLock(job.path.with_name(f".{job.row}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{job.row}: waiting for another command that measures this row", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 _TO_RECORD = ("ConvergenceWarning",)

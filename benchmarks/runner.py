@@ -45,7 +45,7 @@ class Plan:
 
 
 def plan(job: Job, resume: bool = True) -> Plan:
-    """Look into a row without measuring it. A damaged result is an `InputError`, unless it is to be replaced."""
+    """Look into a row without measuring it. A damaged result is an `InputError`, or removed if not to be resumed."""
     if job.measurement is None:
         return Plan(job, "unmeasured")
     minutes = job.measurement.minutes
@@ -54,6 +54,10 @@ def plan(job: Job, resume: bool = True) -> Plan:
     except InputError as error:
         return Plan(job, "failed", str(error))
     if not resume:
+        try:
+            read_row(job.path)
+        except InputError:
+            job.path.unlink()
         return Plan(job, "measure", minutes=minutes)
     if (finished := finished_result(job, ready.identity)) is not None:
         return Plan(job, "finished", minutes=sum(finished.seconds.values()) / 60)
@@ -82,8 +86,11 @@ def describe(plans: list[Plan], store: Path, results: Path) -> list[str]:
         if item.replaces is not None:
             text += f"; replaces {item.job.path}, measured with other settings or code (preset {item.replaces.preset})"
         lines.append(f"  {item.job.row}: {text}")
-    known = [item.minutes or 0.0 for item in plans if item.state == "measure"]
-    total = f"about {duration(sum(known) * 60)} on two CPU cores" if known else "nothing to measure"
+    minutes = [item.minutes for item in plans if item.state == "measure"]
+    known = [value for value in minutes if value is not None]
+    total = f"about {duration(sum(known) * 60)} on two CPU cores" if minutes else "nothing to measure"
+    if len(known) < len(minutes):
+        total = (f"{total}, and " if known else "") + "a time that the table does not say"
     return [*lines, f"in all {total}; results in {results}, features and networks in {store}"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
@@ -21,7 +20,7 @@ def print_table(outline: Outline, lines: list[dict[str, Any]], console: Console 
     console = console or Console()
     wide = console.width >= _WIDE
     grid = Grid(
-        box=box.SIMPLE_HEAD if console.is_terminal else None,
+        box=None,
         padding=(0, 1),
         pad_edge=False,
     )

@@ -21,7 +21,6 @@ from data.files import writing
 from gan.checkpoint import load_weights
 from gan.recipe import FREE_SETTINGS, Recipe, make_recipe
 from gan.spec import SPECS
-from gan.trainer import Run
 
 SHIPPED = Path(gan.__file__).parent / "weights"
 _SAY_NOTHING_OF_THE_RESULT = FREE_SETTINGS - {"images"}
@@ -100,6 +99,8 @@ def _train(recipe: Recipe, images: Images, folder: Path, about: dict[str, Any], 
         finished = folder / "weights.safetensors"
         if finished.exists() and finished.with_suffix(".json").exists():
             return finished
+        from gan.trainer import Run  # with TensorBoard, which takes a second to import
+
         return Run(recipe, images, folder, about, device).finish()
     finally:
         lock.release()
