@@ -1,0 +1,79 @@
+import sys
+
+import pytest
+import torch
+import yaml
+
+from benchmarks import runner
+from benchmarks.cifar10 import app
+from benchmarks.job import load_dataset
+from benchmarks.row import attempt
+from gan.command import run
+
+MEANS, SVM = "tests.benchmarks.spies:Means", "tests.benchmarks.spies:SpiedSVM"
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    load_dataset.cache_clear()
+
+
+@pytest.fixture
+def make_table(tmp_path):
+    """Write a table of tiny rows; keyword arguments replace its keys, `rows` its rows. Returns the path."""
+
+    def make(**changes):
+        content = {
+            "name": "tiny",
+            "title": "A tiny table",
+            "classifier": {"class": "L2SVMCV", "Cs": [0.1, 1.0]},
+            "protocols": {
+                "all-labels": {"title": "all labels", "holdout": 50},
+                "5-per-class": {"title": "5 a class", "per_class": 5, "draws": 3, "folds": 2},
+            },
+            "presets": {
+                "quick": {
+                    "dataset": {"source": "stand-in", "n_train": 250, "n_test": 100},
+                    "protocols": {"all-labels": {}, "5-per-class": {}},
+                }
+            },
+            "rows": [
+                {
+                    "name": "means",
+                    "title": "Mean colours",
+                    "published": {"all-labels": {"value": 50.5, "pm": 0.3}},
+                    "citation": "Nobody, 2020.",
+                    "deviations": ["of a test"],
+                    "extractor": {"class": MEANS},
+                },
+                {"name": "pixels", "title": "Pixels_&_more", "extractor": {"class": "RawPixels"}},
+                {"name": "absent", "title": "Absent", "published": {"all-labels": {"value": 60.0}}},
+            ],
+            **changes,
+        }
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        return path
+
+    return make
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capsys):
+    """Run `python -m benchmarks.cifar10` with arguments, rows in this process; returns (exit code, stdout, stderr)."""
+    monkeypatch.setattr(runner, "launch", attempt)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def call(*arguments, app=app):
+        folders = ["--results", str(tmp_path / "results"), "--store", str(tmp_path / "store")]
+        monkeypatch.setattr(sys, "argv", ["cifar10.py", *map(str, arguments), *folders])
+        with pytest.raises(SystemExit) as ended:
+            run(app)
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return call

@@ -1,0 +1,45 @@
+import json
+import sys
+
+import pytest
+
+from benchmarks import speed, speed_extract
+from gan.command import run
+
+
+def test_extract_writes_what_it_prints(tmp_path, monkeypatch, capsys):
+    row = {
+        "network": "paper-32", "dtype": "bfloat16", "device": "cpu", "threads": 2, "images_per_second": 1200.0,
+        "gflops": 640.0, "product_gflops": 800.0, "ratio": 0.8,
+    }  # fmt: skip
+    asked = {}
+
+    def measure(**options):
+        asked.update(options)
+        return [row]
+
+    monkeypatch.setattr(speed_extract, "measure_extract", measure)
+    monkeypatch.setattr(sys, "argv", ["speed.py", "extract", "--repeats", "3", "--results", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        run(speed.app)
+    assert ended.value.code == 0
+    assert asked["repeats"] == 3
+    written = json.loads((tmp_path / "speed" / "extract.json").read_text())
+    assert written["measured"] == [row]
+    assert "torch" in written["versions"]
+    out, err = capsys.readouterr()
+    assert "0.80" in out
+    assert "about 24 s" in err
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (["extrct"], "extrct"),
+    (["extract", "--repeat", "3"], "did you mean '--repeats'?"),
+    (["extract", "--device", "cudda"], "--device cudda is not a device"),
+])  # fmt: skip
+def test_bad_options(monkeypatch, capsys, arguments, sentence):
+    monkeypatch.setattr(sys, "argv", ["speed.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run(speed.app)
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
