@@ -13,6 +13,7 @@ The certificate: the dual point alpha_i = 2 C max(0, 1 - t_i (X w)_i) is feasibl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -129,7 +130,7 @@ def _direction(
         direction += length * conjugate
         change += length * decision
         residual = residual - length * product
-        if passes == _PATIENCE and preconditioner.improve():
+        if passes == _PATIENCE and preconditioner.improve(weights):
             precondition = preconditioner.prepare(space, weights)
             energy = torch.zeros_like(energy)  # begin anew from here
         preconditioned = precondition(residual)
@@ -144,22 +145,24 @@ def _direction(
 class Preconditioner:
     """An approximate inverse of I + X' weights X, found again for every new set of weights.
 
-    It begins as the inverse on a few leading directions of X (and of I across them). Where that needs too many
-    conjugate steps, `improve` changes over, for good, to the exact inverse, if the space can give it.
+    It is the inverse on a few leading directions of X (and I across them). For weights at which that needed too many
+    conjugate steps, and for larger ones, it is the exact inverse, if the space can give it.
     """
 
     def __init__(self) -> None:
         self._leading: Leading | None = None
-        self._exact = False
+        self._exact_from = math.inf
 
-    def improve(self) -> bool:
-        """Change over to the exact inverse; returns whether that is news."""
-        news, self._exact = not self._exact, True
+    def improve(self, weights: Tensor) -> bool:
+        """Use the exact inverse for weights as large as these from now on; returns whether that is news."""
+        largest = float(weights.max())
+        news = largest < self._exact_from
+        self._exact_from = min(self._exact_from, largest)
         return news
 
     def prepare(self, space: Space, weights: Tensor) -> Callable[[Tensor], Tensor]:
         """The inverse for these (n, k) weights, as a function of vectors with k columns."""
-        inverse = space.exact_inverse(weights) if self._exact else None
+        inverse = space.exact_inverse(weights) if float(weights.max()) >= self._exact_from else None
         if inverse is not None:
             return inverse
         if self._leading is None:

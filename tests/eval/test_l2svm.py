@@ -21,9 +21,9 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-def problem(rows: int, dimensions: int, classes: int, dtype: Any = np.float64, seed: int = 0) -> Any:
+def problem(rows: int, dimensions: int, classes: int, dtype: Any = np.float64) -> Any:
     """Noise with a duplicate row, a constant column and a column of zeros."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     X = generator.normal(size=(rows, dimensions)) + 0.3
     X[:, 1], X[:, 2], X[5] = 3.0, 0.0, X[6]
     y = generator.integers(0, classes, rows)
@@ -65,7 +65,7 @@ def test_two_points_by_hand():
 
 @pytest.mark.parametrize("shape", [(40, 90), (200, 12)])
 def test_the_gap_is_a_certificate(shape):
-    X, y = problem(*shape, 4)
+    X, y = problem(shape[0], shape[1], 4)
     exact = L2SVM(1.0, tol=1e-12).fit(X, y)
     loose = L2SVM(1.0, tol=0.2).fit(X, y)
     np.testing.assert_allclose(exact.objective_, objective(exact.coef_, exact.intercept_, X, y, 1.0), rtol=1e-9)
@@ -89,7 +89,7 @@ def test_both_preconditioners_find_the_minimum(monkeypatch, patience):
     monkeypatch.setattr(eval.products, "GRAM_RANK", 3)
     monkeypatch.setattr(eval.products, "WEIGHT_RANK", 3)
     for shape in ((90, 400), (400, 30)):
-        X, y = problem(*shape, 4)
+        X, y = problem(shape[0], shape[1], 4)
         theirs = LinearSVC(C=2.0, tol=1e-8, max_iter=1_000_000).fit(X, y)
         np.testing.assert_allclose(L2SVM(2.0, tol=1e-9).fit(X, y).coef_, theirs.coef_, atol=1e-4)
 
@@ -97,7 +97,7 @@ def test_both_preconditioners_find_the_minimum(monkeypatch, patience):
 @pytest.mark.parametrize("shape", [(100, 40), (40, 100)])
 def test_half_precision_is_solved_as_the_same_numbers_in_single(shape, monkeypatch):
     monkeypatch.setattr(eval.products, "BLOCK_BYTES", 4096)  # several blocks
-    X, y = problem(*shape, 3)
+    X, y = problem(shape[0], shape[1], 3)
     half = torch.from_numpy(X).bfloat16()
     np.testing.assert_allclose(
         L2SVM(0.1, tol=1e-6).fit(half, y).coef_, L2SVM(0.1, tol=1e-6).fit(half.float(), y).coef_, atol=1e-4
@@ -116,7 +116,7 @@ def test_memory_mapped_features_and_labels_of_any_kind(tmp_path):
 
 @pytest.mark.parametrize("shape", [(60, 200), (200, 20)])
 def test_a_path_equals_single_fits_in_the_order_given(shape):
-    X, y = problem(*shape, 3)
+    X, y = problem(shape[0], shape[1], 3)
     Cs = (1.0, 0.01, 0.1)
     for C, fitted in zip(Cs, l2svm_path(X, y, Cs, tol=1e-9), strict=True):
         assert fitted.C == C
