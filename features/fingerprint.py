@@ -100,8 +100,15 @@ def _describe_class(kind: type) -> Any:
 
 
 def _code(code: types.CodeType) -> str:
-    constants = [_code(item) if isinstance(item, types.CodeType) else repr(item) for item in code.co_consts]
+    constants = [_constant(item) for item in code.co_consts]
     return hashlib.sha256(code.co_code + repr((constants, code.co_names)).encode()).hexdigest()
+
+
+def _constant(item: Any) -> str:
+    if isinstance(item, types.CodeType):
+        return _code(item)
+    # A set is written in another order by every process.
+    return repr(sorted(map(repr, item))) if isinstance(item, frozenset) else repr(item)
 
 
 def _describe_object(value: Any) -> Any:

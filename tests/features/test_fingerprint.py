@@ -1,4 +1,8 @@
 import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,3 +79,23 @@ def test_scikit_learn_transformers_differ_by_their_parameters():
 def test_what_cannot_be_told_apart_is_refused():
     with pytest.raises(ValueError, match="Generator cannot be told apart"):
         describe({"random": np.random.default_rng(0)})
+
+
+def test_code_with_a_set_of_constants_is_the_same_in_every_process(tmp_path):
+    (tmp_path / "colours.py").write_text(
+        "class Colours:\n"
+        "    def transform(self, name):\n"
+        "        return name in {'red', 'green', 'blue', 'white', 'black'}\n"
+    )
+    program = "from colours import Colours; from features.fingerprint import describe; print(describe(Colours))"
+    shown = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path.cwd()}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(shown) == 1
