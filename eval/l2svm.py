@@ -68,9 +68,10 @@ class L2SVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Features, y: npt.ArrayLike) -> Self:
         """Fit to X (n, d) and labels y (n,). Raises ValueError for unusable input or parameters."""
+        C = check_positive("C", self.C)
         features, labels = check_problem(self, X, y)
         problem = Problem(features, labels, self.fit_intercept, self.device)
-        solution = problem.solve(check_positive("C", self.C), self.tol, self.max_iter)
+        solution = problem.solve(C, self.tol, self.max_iter)
         warn_unless_converged(solution, self.max_iter)
         store(self, problem, solution)
         return self

@@ -70,9 +70,9 @@ class L2SVMCV(L2SVM):
         start = None
         for C, solution in solve_path(problem, candidates, max(self.tol, SELECTION_TOL), self.max_iter, masks):
             self.scores_[C] = _held_out_accuracy(problem, solution.decision, masks)
-            if max(self.scores_, key=lambda value: (self.scores_[value], -value)) == C and masks.shape[1] == 1:
+            self.C_ = max(self.scores_, key=lambda value: (self.scores_[value], -value))
+            if C == self.C_ and masks.shape[1] == 1:
                 start = solution
-        self.C_ = max(self.scores_, key=lambda value: (self.scores_[value], -value))
         solution = problem.solve(self.C_, self.tol, self.max_iter, start=start)
         warn_unless_converged(solution, self.max_iter)
         store(self, problem, solution)
