@@ -15,7 +15,15 @@ from torch import Tensor
 
 from features.base import DTYPES, Extractor, Images, check_choice, check_images, check_positive, choose_device
 from features.dictionary import euclidean_kmeans, gain_shape_kmeans
-from features.patches import Standardisation, Whitening, cells_of_patches, draw_patches, normalise_contrast
+from features.patches import (
+    Standardisation,
+    Whitening,
+    cells_of_patches,
+    draw_patches,
+    fold_offset,
+    normalise_contrast,
+    rectify_,
+)
 
 _ALGORITHMS = {"gain-shape": gain_shape_kmeans, "euclidean": euclidean_kmeans}
 _ENCODERS = ["threshold", "triangle"]
@@ -152,21 +160,11 @@ class KMeansFeatures(Extractor):
             self.progress(stage, done, total)
 
     def _prepare_encoder(self) -> None:
-        """Fold whitening and threshold into the dictionary: D'(x W - m W) - alpha is x (W D) plus a constant.
-
-        The constant becomes two rows, its value in `dtype` and the remainder, that meet two inputs of 1; rows of zeros
-        fill up to a multiple of 8, which is what bf16 units of GPUs want.
-        """
-        dtype = DTYPES[self.dtype]
+        """Fold whitening and threshold into the dictionary: D'(x W - m W) - alpha is x (W D) plus a constant."""
         atoms = torch.cat([self.atoms_, -self.atoms_]) if self.polarity_split else self.atoms_
         filters = self.whitening_.matrix @ atoms.T  # (d, units)
         offset = -(self.whitening_.mean @ filters) - (self.alpha if self.encoder == "threshold" else 0.0)
-        rounded = offset.to(dtype)
-        length = len(filters)
-        self.filters_ = torch.zeros(-(-(length + 2) // 8) * 8, len(atoms), dtype=dtype, device=filters.device)
-        self.filters_[:length] = filters
-        self.filters_[length] = rounded
-        self.filters_[length + 1] = offset - rounded.float()
+        self.filters_ = fold_offset(filters, offset, DTYPES[self.dtype])
 
     def _fit_standardisation(self, images: Images) -> Standardisation:
         pooled = torch.empty(len(images), self.n_features_out_, dtype=torch.float32, device=self.device_)
@@ -202,7 +200,7 @@ class KMeansFeatures(Extractor):
         step = units if self.device_.type == "cuda" else _CPU_UNITS
         return torch.cat(
             [
-                _rectify_(inputs @ self.filters_[:, start : start + step]).view(n, positions, -1).sum(1).float()
+                rectify_(inputs @ self.filters_[:, start : start + step]).view(n, positions, -1).sum(1).float()
                 for start in range(0, units, step)
             ],
             dim=1,
@@ -220,9 +218,3 @@ class KMeansFeatures(Extractor):
             distances = squares.clamp_min_(0).sqrt_()
             pooled.append((distances.mean(1, keepdim=True) - distances).clamp_min_(0).sum(0))
         return torch.stack(pooled)
-
-
-def _rectify_(values: Tensor) -> Tensor:
-    """max(0, values), in place. As integers: a float's sign bit is the integer's, and their maximum is much faster."""
-    values.view(torch.int16 if values.dtype == torch.bfloat16 else torch.int32).clamp_min_(0)
-    return values

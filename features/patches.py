@@ -119,3 +119,25 @@ class Standardisation:
     def __call__(self, features: Tensor) -> Tensor:
         """Standardise features (n, d), in place."""
         return features.sub_(self.mean).mul_(self.scale)
+
+
+def fold_offset(weights: Tensor, offset: Tensor, dtype: torch.dtype) -> Tensor:
+    """Filters in `dtype` whose product with inputs that end in two ones is x @ weights + offset.
+
+    weights : float32 (d, units). offset : float32 (units,).
+    Returns (at least d + 2, units). The offset becomes two rows, its value in `dtype` and the remainder; rows of zeros
+    fill up to a multiple of 8, which is what bf16 units of GPUs want.
+    """
+    length, units = weights.shape
+    rounded = offset.to(dtype)
+    filters = torch.zeros(-(-(length + 2) // 8) * 8, units, dtype=dtype, device=weights.device)
+    filters[:length] = weights
+    filters[length] = rounded
+    filters[length + 1] = offset - rounded.float()
+    return filters
+
+
+def rectify_(values: Tensor) -> Tensor:
+    """max(0, values), in place. As integers: a float's sign bit is the integer's, and their maximum is much faster."""
+    values.view(torch.int16 if values.dtype == torch.bfloat16 else torch.int32).clamp_min_(0)
+    return values

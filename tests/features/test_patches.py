@@ -8,8 +8,10 @@ from features.patches import (
     all_patches,
     cells_of_patches,
     draw_patches,
+    fold_offset,
     grid_edges,
     normalise_contrast,
+    rectify_,
 )
 
 CPU = torch.device("cpu")
@@ -87,3 +89,19 @@ def test_standardisation_against_numpy():
         standardisation(torch.from_numpy(features.copy())), torch.from_numpy(expected), atol=1e-5, rtol=1e-5
     )
     assert Standardisation.fit(torch.ones(1, 2)).scale.tolist() == pytest.approx([10.0, 10.0])
+
+
+def test_the_folded_offset_keeps_what_bfloat16_would_round_away():
+    weights, offset = torch.eye(3, 4), torch.tensor([0.1, -3.3, 1 / 3, 100.7])
+    filters = fold_offset(weights, offset, torch.bfloat16)
+    assert filters.shape == (8, 4)
+    inputs = torch.tensor([[2.0, 0, 0, 1, 1, 0, 0, 0]])
+    torch.testing.assert_close(inputs @ filters.float(), offset + 2 * weights[:1], rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rectified_values_are_the_positive_ones(dtype):
+    values = torch.tensor([-2.5, -0.0, 0.0, 1e-30, 3.0], dtype=dtype)
+    expected = values.clamp_min(0)
+    assert rectify_(values) is values
+    assert torch.equal(values, expected)
