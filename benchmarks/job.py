@@ -15,10 +15,11 @@ from pydantic import BaseModel
 
 import data
 from benchmarks.build import find_class
+from benchmarks.predictions import predictions_of
 from benchmarks.results import FORMAT, RowResult, read_row, row_path
 from benchmarks.table import DatasetChoice, Measurement, Protocol, Row, Table
 from benchmarks.weights import Source, locate
-from data.dataset import Dataset
+from data.dataset import Dataset, Labels
 from data.errors import InputError
 from data.files import sha256_file
 from data.stand_in import stand_in
@@ -104,6 +105,12 @@ class Ready:
     settings: dict[str, Any]
     identity: str
 
+    @property
+    def truth(self) -> Labels:
+        """The test set's labels, (n_test,)."""
+        assert self.dataset.test_labels is not None  # as `load_dataset` saw to
+        return self.dataset.test_labels
+
 
 def look_into(job: Job) -> Ready:
     """What the job depends on. Raises `InputError` when classes, settings, data or weights cannot be used."""
@@ -161,6 +168,12 @@ def digest_of(content: Any) -> str:
 
 
 def finished_result(job: Job, identity: str) -> RowResult | None:
-    """The row's result if it is on disk and was measured under the same identity."""
+    """The row's result if it is on disk, was measured under the same identity, and has its predictions beside it."""
     result = read_row(job.path)
-    return result if result is not None and result.identity == identity else None
+    if result is None or result.identity != identity:
+        return None
+    try:
+        predictions_of(job.results, result)
+    except InputError:  # measuring again makes them, and needs no features to be computed
+        return None
+    return result

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
@@ -25,6 +27,7 @@ import data
 from benchmarks.build import build
 from benchmarks.job import Job, Ready, digest_of, finished_result, look_into
 from benchmarks.machine import commit, describe_device, peak_gib, versions
+from benchmarks.predictions import DIGEST, write_predictions
 from benchmarks.results import ProtocolResult, RowResult, write_row
 from benchmarks.stages import Stages
 from benchmarks.table import Protocol
@@ -74,11 +77,14 @@ def measure(job: Job, resume: bool = True) -> RowResult:
         stages = Stages(job.row)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)  # scikit-learn's ConvergenceWarning is one
-            result = _measure(job, ready, stages)
+            result, predictions = _measure(job, ready, stages)
         remarks = list(dict.fromkeys(str(item.message) for item in caught if item.category.__name__ in _TO_RECORD))
         for remark in remarks:
             print(f"{job.row}: warning: {remark}", file=sys.stderr)
-        result = result.model_copy(update={"deviations": [*result.deviations, *remarks]})
+        kept = write_predictions(job.results, job.table.name, job.row, ready.truth, predictions)
+        result = result.model_copy(
+            update={"deviations": [*result.deviations, *remarks], "digests": {**result.digests, DIGEST: kept}}
+        )
         write_row(job.results, result)
         return result
 
@@ -101,7 +107,8 @@ def _alone(job: Job) -> Iterator[None]:
 _TO_RECORD = ("ConvergenceWarning",)
 
 
-def _measure(job: Job, ready: Ready, stages: Stages) -> RowResult:
+def _measure(job: Job, ready: Ready, stages: Stages) -> tuple[RowResult, dict[str, Any]]:
+    """The result, and the predictions of the test set by protocol, (draws, n_test)."""
     device, dataset, measurement = torch.device(job.device), ready.dataset, ready.measurement
     trained: Prepared | None = None
     memory = job.store / "seconds"
@@ -119,9 +126,9 @@ def _measure(job: Job, ready: Ready, stages: Stages) -> RowResult:
     key = digest_of([ready.settings["measurement"]["extractor"], trained and trained.sha256, dataset.digest])
     with stages.timed("features", memory / f"{key}.json"):
         train, test = _features(extractor, ready, FeatureStore(job.store / "features"), stages)
-    protocols = {name: _protocol(job, ready, name, train, test, stages) for name in job.protocols}
+    found = {name: _protocol(job, ready, name, train, test, stages) for name in job.protocols}
     peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
-    return RowResult(
+    result = RowResult(
         format=1,
         identity=ready.identity,
         table=job.table.name,
@@ -132,7 +139,7 @@ def _measure(job: Job, ready: Ready, stages: Stages) -> RowResult:
         data=dataset.title,
         data_note=dataset.note,
         unlabelled=_unlabelled(ready, trained),
-        protocols=protocols,
+        protocols={name: summary for name, (summary, _) in found.items()},
         features={"count": train.shape[1], "dtype": str(train.dtype).removeprefix("torch.")},
         seconds=stages.seconds,
         peak_gib=peak_gib(),
@@ -146,6 +153,7 @@ def _measure(job: Job, ready: Ready, stages: Stages) -> RowResult:
         deviations=measurement.deviations,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    return result, {name: np.stack(predictions) for name, (_, predictions) in found.items()}
 
 
 def _unlabelled(ready: Ready, trained: Prepared | None) -> str:
@@ -169,11 +177,12 @@ def _features(extractor: Any, ready: Ready, store: FeatureStore, stages: Stages)
     return train_features, test_features
 
 
-def _protocol(job: Job, ready: Ready, name: str, train: Tensor, test: Tensor, stages: Stages) -> ProtocolResult:
-    protocol, labels, seeds = job.protocols[name], ready.dataset.train_labels, job.table.seeds
-    truth = ready.dataset.test_labels
+def _protocol(
+    job: Job, ready: Ready, name: str, train: Tensor, test: Tensor, stages: Stages
+) -> tuple[ProtocolResult, tuple[npt.NDArray[Any], ...]]:
+    """What one protocol gave, and the predictions, (n_test,) a draw."""
+    protocol, labels, truth, seeds = job.protocols[name], ready.dataset.train_labels, ready.truth, job.table.seeds
     assert labels is not None
-    assert truth is not None
     assert ready.measurement.classifier is not None
     draws, held = _draws(protocol, labels, seeds.draws, seeds.holdout)
     offered: dict[str, Any] = {"device": job.device, "n_splits": protocol.folds, "seed": seeds.folds, "holdout": held}
@@ -191,7 +200,7 @@ def _protocol(job: Job, ready: Ready, name: str, train: Tensor, test: Tensor, st
     comparable = published is not None and not ready.dataset.stand_in
     low, high = evaluation.interval
     indices = draws if draws is not None else [held] if held is not None else []
-    return ProtocolResult(
+    result = ProtocolResult(
         metric=job.table.metric,
         published=published.value if published else None,
         published_pm=published.pm if published else None,
@@ -208,6 +217,7 @@ def _protocol(job: Job, ready: Ready, name: str, train: Tensor, test: Tensor, st
         seconds=stages.seconds[name],
         draw_digests=[data.digest_indices(chosen) for chosen in indices],
     )
+    return result, evaluation.predictions
 
 
 def _draws(protocol: Protocol, labels: Labels, draw_seed: int, holdout_seed: int) -> tuple[list[Any] | None, Any]:

@@ -34,7 +34,8 @@ class Plan:
     """What is to become of one row.
 
     state : "measure", "finished", "unmeasured" (not implemented, or not in this preset) or "failed" (the message says
-    why it cannot be begun). replaces : what is on disk was measured under other settings. minutes : estimate.
+    why it cannot be begun). replaces : a result on disk that does not count as finished; the message says why not.
+    minutes : estimate.
     """
 
     job: Job
@@ -61,7 +62,11 @@ def plan(job: Job, resume: bool = True) -> Plan:
         return Plan(job, "measure", minutes=minutes)
     if (finished := finished_result(job, ready.identity)) is not None:
         return Plan(job, "finished", minutes=sum(finished.seconds.values()) / 60)
-    return Plan(job, "measure", replaces=read_row(job.path), minutes=minutes)
+    former = read_row(job.path)
+    why = "measured with other settings or code"
+    if former is not None and former.identity == ready.identity:
+        why = "whose predictions are not kept or damaged"
+    return Plan(job, "measure", message=why, replaces=former, minutes=minutes)
 
 
 def check_writable(folder: Path) -> None:
@@ -84,7 +89,7 @@ def describe(plans: list[Plan], store: Path, results: Path) -> list[str]:
             "failed": f"cannot be measured: {item.message}",
         }[item.state]
         if item.replaces is not None:
-            text += f"; replaces {item.job.path}, measured with other settings or code (preset {item.replaces.preset})"
+            text += f"; replaces {item.job.path}, {item.message} (preset {item.replaces.preset})"
         lines.append(f"  {item.job.row}: {text}")
     minutes = [item.minutes for item in plans if item.state == "measure"]
     known = [value for value in minutes if value is not None]
