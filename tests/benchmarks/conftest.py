@@ -1,7 +1,6 @@
 import sys
 
 import pytest
-import torch
 import yaml
 
 from benchmarks import runner
@@ -14,11 +13,8 @@ MEANS, SVM = "tests.benchmarks.spies:Means", "tests.benchmarks.spies:SpiedSVM"
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def no_dataset_remembered():
     yield
-    torch.set_num_threads(threads)
     load_dataset.cache_clear()
 
 

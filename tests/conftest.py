@@ -4,7 +4,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Networks this small gain nothing from threads, and lose much where the cores are busy."""
+    """Networks and products this small gain nothing from threads, and lose much where the cores are busy."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
