@@ -1,7 +1,18 @@
 """Everything that learns with labels: classifiers, protocols and statistics."""
 
+from eval.comparison import Comparison, compare, holm
 from eval.l2svm import L2SVM, l2svm_path
 from eval.protocols import Evaluation, evaluate, wilson_interval
 from eval.selection import L2SVMCV
 
-__all__ = ["L2SVM", "L2SVMCV", "Evaluation", "evaluate", "l2svm_path", "wilson_interval"]
+__all__ = [
+    "L2SVM",
+    "L2SVMCV",
+    "Comparison",
+    "Evaluation",
+    "compare",
+    "evaluate",
+    "holm",
+    "l2svm_path",
+    "wilson_interval",
+]
