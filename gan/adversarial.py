@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -33,12 +33,12 @@ class Losses:
     generator: Tensor | None
 
 
-def stream(recipe: Recipe, purpose: int, position: int = 0) -> torch.Generator:
+def stream(seed: int, purpose: int, position: int = 0) -> torch.Generator:
     """Random numbers that depend on nothing but the seed, the purpose and the position.
 
     So a resumed run draws what the uninterrupted one would have, and no generator's state need be kept.
     """
-    words = np.random.SeedSequence([recipe.seed, purpose, position]).generate_state(1, np.uint64)
+    words = np.random.SeedSequence([seed, purpose, position]).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))
 
 
@@ -52,10 +52,12 @@ class AdversarialTraining:
     images : uint8 (n, size, size, channels), at least a minibatch of them; on CUDA they are kept on the device.
     """
 
+    networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
+
     def __init__(self, recipe: Recipe, images: NDArray[np.uint8], device: torch.device | str = "cpu") -> None:
         self.recipe, self.device = recipe, torch.device(device)
         self.steps_done = 0
-        weights = stream(recipe, _WEIGHTS)
+        weights = stream(recipe.seed, _WEIGHTS)
         self.generator = self._place(Generator(recipe.spec, weights))
         self.discriminator = self._place(Discriminator(recipe.spec, weights))
         # Meaningless while two kinds of images alternate; features and shipped weights estimate them anew.
@@ -93,7 +95,9 @@ class AdversarialTraining:
 
     def step(self) -> Losses:
         """Do the next minibatch; its losses are those before the update."""
-        latent = draw_latent(self.recipe.spec, self.recipe.batch_size, stream(self.recipe, _LATENT, self.steps_done))
+        latent = draw_latent(
+            self.recipe.spec, self.recipe.batch_size, stream(self.recipe.seed, _LATENT, self.steps_done)
+        )
         latent = latent.to(self.device, non_blocking=True)
         if self.updates_generator(self.steps_done):
             losses = self._update_generator(latent)
@@ -139,7 +143,7 @@ class AdversarialTraining:
         size = self.recipe.batch_size
         epoch, index = divmod(step, self._count // size)
         if epoch != self._epoch:
-            self._order = torch.randperm(self._count, generator=stream(self.recipe, _ORDER, epoch)).numpy()
+            self._order = torch.randperm(self._count, generator=stream(self.recipe.seed, _ORDER, epoch)).numpy()
             self._epoch = epoch
         return self._order[index * size : (index + 1) * size]
 
@@ -152,10 +156,10 @@ class AdversarialTraining:
             batch = torch.from_numpy(self._images[indices]).to(self.device)
         images = scale_images(batch)
         if self.recipe.flips:
-            mirrored = torch.rand(len(images), generator=stream(self.recipe, _FLIPS, step)) < 0.5
+            mirrored = torch.rand(len(images), generator=stream(self.recipe.seed, _FLIPS, step)) < 0.5
             images = torch.where(mirrored.to(self.device)[:, None, None, None], images.flip(3), images)
         return images
 
     def sample_latent(self) -> Tensor:
         """The one fixed z of which samples are drawn all along, float32 (sample_count, latent_size), on the CPU."""
-        return draw_latent(self.recipe.spec, self.recipe.sample_count, stream(self.recipe, _SAMPLES))
+        return draw_latent(self.recipe.spec, self.recipe.sample_count, stream(self.recipe.seed, _SAMPLES))

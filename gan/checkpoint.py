@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,30 +67,34 @@ def save_weights(
         types keep a file small and are read back as float32.
     Raises `InputError` where the folder cannot be written.
     """
-    weights_path, json_path = _files(path_stem)
     tensors: dict[str, Tensor] = {}
     parts: list[tuple[str, nn.Module]] = [("discriminator", discriminator)]
     if generator is not None:
         parts.append(("generator", generator))
     for part, module in parts:
         for name, tensor in module.state_dict().items():
-            if name.endswith("num_batches_tracked"):
-                continue
-            stored = tensor.detach().to("cpu", dtype if tensor.ndim > 1 else torch.float32)
-            tensors[f"{part}.{name}"] = stored.contiguous()
-    with atomic_path(weights_path) as temporary:
-        temporary.write_bytes(save(tensors))  # not save_file, whose errors hide that the disk is full
-        digest = sha256_file(temporary)
-    description = {
-        "format": FORMAT,
-        "spec": discriminator.spec.to_dict(),
-        "parts": [part for part, _ in parts],
-        "dtype": str(dtype).removeprefix("torch."),
-        **metadata,
-        "versions": versions(),
-        "sha256": digest,
+            if not name.endswith("num_batches_tracked"):
+                tensors[f"{part}.{name}"] = tensor
+    about = {"spec": discriminator.spec.to_dict(), "parts": [part for part, _ in parts], **metadata}
+    return write_tensors(path_stem, tensors, about, dtype)
+
+
+def write_tensors(path_stem: Path | str, tensors: dict[str, Tensor], about: dict[str, Any], dtype: torch.dtype) -> Path:
+    """Write tensors of whatever network as `<stem>.safetensors`, and `<stem>.json`; return the former's path.
+
+    about : JSON-ready; format, dtype, versions and the weights' SHA-256 are added to it.
+    dtype : in which what has two axes or more is stored; all else is float32.
+    """
+    weights_path, json_path = _files(path_stem)
+    stored = {
+        name: tensor.detach().to("cpu", dtype if tensor.ndim > 1 else torch.float32).contiguous()
+        for name, tensor in tensors.items()
     }
-    write_json(json_path, description)
+    with atomic_path(weights_path) as temporary:
+        temporary.write_bytes(save(stored))  # not save_file, whose errors hide that the disk is full
+        digest = sha256_file(temporary)
+    kind = {"format": FORMAT, "dtype": str(dtype).removeprefix("torch.")}
+    write_json(json_path, {**kind, **about, "versions": versions(), "sha256": digest})
     return weights_path
 
 
@@ -100,32 +105,20 @@ def load_weights(path: Path | str, expected_spec: NetworkSpec | None = None) -> 
     Raises `InputError` when a file is missing or damaged, when the weights are not those the JSON describes, or
     when they belong to another network.
     """
-    weights_path, json_path = _files(path)
-    for file in (weights_path, json_path):
-        if not file.is_file():
-            raise InputError(f"{file} does not exist; weights are a .safetensors and a .json file side by side")
-    metadata = read_json(json_path)
-    try:
+    described: list[NetworkSpec] = []
+
+    def check(metadata: dict[str, Any]) -> None:
         spec = NetworkSpec.from_dict(metadata["spec"])
-        parts, digest, version = list(metadata["parts"]), str(metadata["sha256"]), metadata["format"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{json_path} does not describe weights of this project: {error!r}") from error
-    if version != FORMAT:
-        raise InputError(f"{json_path} is of format {version}, this version reads format {FORMAT}")
-    if expected_spec is not None and spec != expected_spec:
-        raise InputError(
-            f"{weights_path} holds the network '{spec.name}', but '{expected_spec.name}' is needed; "
-            "choose other weights or another network"
-        )
-    if sha256_file(weights_path) != digest:
-        raise InputError(
-            f"{weights_path} is damaged or not the file that {json_path.name} describes (SHA-256 differs); "
-            "restore both from a copy"
-        )
-    try:
-        tensors = load_file(weights_path)
-    except SafetensorError as error:
-        raise InputError(f"{weights_path} is not a safetensors file: {error}") from error
+        list(metadata["parts"])
+        if expected_spec is not None and spec != expected_spec:
+            raise InputError(
+                f"{path} holds the network '{spec.name}', but '{expected_spec.name}' is needed; "
+                "choose other weights or another network"
+            )
+        described.append(spec)
+
+    tensors, metadata, weights_path = read_tensors(path, check)
+    spec, parts = described[0], metadata["parts"]
     discriminator = Discriminator(spec)
     generator = Generator(spec) if "generator" in parts else None
     modules: dict[str, nn.Module] = {"discriminator": discriminator}
@@ -133,6 +126,39 @@ def load_weights(path: Path | str, expected_spec: NetworkSpec | None = None) -> 
         modules["generator"] = generator
     fill(modules, tensors, weights_path)
     return LoadedNetworks(discriminator.eval(), generator.eval() if generator else None, metadata)
+
+
+def read_tensors(
+    path: Path | str, check: Callable[[dict[str, Any]], None]
+) -> tuple[dict[str, Tensor], dict[str, Any], Path]:
+    """What `write_tensors` wrote: tensors, what the JSON says, and the safetensors file; `path` is the stem or a file.
+
+    check : looks into what the JSON says before the tensors are read; a KeyError, TypeError or ValueError of it means
+        that the weights are something else.
+    Raises `InputError` when a file is missing or damaged, or when the weights are not those the JSON describes.
+    """
+    weights_path, json_path = _files(path)
+    for file in (weights_path, json_path):
+        if not file.is_file():
+            raise InputError(f"{file} does not exist; weights are a .safetensors and a .json file side by side")
+    metadata = read_json(json_path)
+    try:
+        digest, version = str(metadata["sha256"]), metadata["format"]
+        if version == FORMAT:
+            check(metadata)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{json_path} does not describe weights of this kind: {error!r}") from error
+    if version != FORMAT:
+        raise InputError(f"{json_path} is of format {version}, this version reads format {FORMAT}")
+    if sha256_file(weights_path) != digest:
+        raise InputError(
+            f"{weights_path} is damaged or not the file that {json_path.name} describes (SHA-256 differs); "
+            "restore both from a copy"
+        )
+    try:
+        return load_file(weights_path), metadata, weights_path
+    except SafetensorError as error:
+        raise InputError(f"{weights_path} is not a safetensors file: {error}") from error
 
 
 def fill(modules: dict[str, nn.Module], tensors: dict[str, Tensor], source: Path) -> None:

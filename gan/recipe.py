@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,6 +15,7 @@ from gan.spec import SPECS, NetworkSpec
 FREE_SETTINGS = frozenset(
     {"images", "checkpoint_seconds", "checkpoint_every", "sample_every", "sample_count", "snapshot_every", "log_every"}
 )
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class Recipe(BaseModel):
@@ -68,22 +69,45 @@ class Recipe(BaseModel):
         return -(-self.images // self.batch_size)
 
 
-def make_recipe(settings: dict[str, Any], where: str = "the recipe") -> Recipe:
-    """Check settings; a misspelt key, an unknown network or a value out of range is an `InputError`."""
+def check_settings(kind: type[Settings], settings: dict[str, Any], where: str = "the recipe") -> Settings:
+    """Settings as a `kind`; a misspelt key or a value out of range is an `InputError`."""
     for key in settings:
-        if key not in Recipe.model_fields:
-            raise unknown_name("key", str(key), Recipe.model_fields, where)
+        if key not in kind.model_fields:
+            raise unknown_name("key", str(key), kind.model_fields, where)
     try:
-        recipe = Recipe(**settings)
+        return kind(**settings)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise InputError(
             f"{where}: '{key}' is {first['input']!r}; {first['msg'][:1].lower()}{first['msg'][1:]}"
         ) from None
+
+
+def make_recipe(settings: dict[str, Any], where: str = "the recipe") -> Recipe:
+    """Check settings; a misspelt key, an unknown network or a value out of range is an `InputError`."""
+    recipe = check_settings(Recipe, settings, where)
     if recipe.network not in SPECS:
         raise unknown_name("network", recipe.network, SPECS, where)
     return recipe
+
+
+def read_settings(path: Path | str | None) -> dict[str, Any]:
+    """What a recipe's YAML file says, unchecked; None: nothing.
+
+    Raises `InputError` when the file is missing, is not YAML, or holds no settings.
+    """
+    if path is None:
+        return {}
+    try:
+        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the recipe {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"the recipe {path} is not YAML: {' '.join(str(error).split())}") from error
+    if loaded is not None and not isinstance(loaded, dict):
+        raise InputError(f"the recipe {path} holds no 'key: value' lines")
+    return loaded or {}
 
 
 def read_recipe(path: Path | str | None, overrides: dict[str, Any] | None = None) -> Recipe:
@@ -91,25 +115,17 @@ def read_recipe(path: Path | str | None, overrides: dict[str, Any] | None = None
 
     Raises `InputError` when the file is missing, is not YAML, or says something that is not a setting.
     """
-    settings: dict[str, Any] = {}
-    if path is not None:
-        try:
-            loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"cannot read the recipe {path}: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"the recipe {path} is not YAML: {' '.join(str(error).split())}") from error
-        if loaded is not None and not isinstance(loaded, dict):
-            raise InputError(f"the recipe {path} holds no 'key: value' lines")
-        settings = make_recipe(loaded or {}, str(path)).model_dump()
+    settings = make_recipe(read_settings(path), str(path)).model_dump() if path is not None else {}
     where = f"the options or {path}" if path else "the options"
     return make_recipe({**settings, **(overrides or {})}, where)
 
 
-def refuse_changes(recipe: Recipe, earlier: dict[str, Any], where: Path) -> None:
+def refuse_changes(
+    recipe: BaseModel, earlier: dict[str, Any], where: Path, free: frozenset[str] = FREE_SETTINGS
+) -> None:
     """Raise `InputError`, naming the setting, when a run would be resumed in `where` with another recipe."""
     for key, value in recipe.model_dump().items():
-        if key not in FREE_SETTINGS and key in earlier and earlier[key] != value:
+        if key not in free and key in earlier and earlier[key] != value:
             raise InputError(
                 f"{where} was begun with {key}={earlier[key]}, not {value}; give the same setting, another folder, "
                 "or --no-resume to begin anew"

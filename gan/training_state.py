@@ -5,25 +5,42 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import torch
+from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from data.errors import InputError
 from data.files import atomic_path
-from gan.adversarial import AdversarialTraining
 from gan.checkpoint import versions
 
-_NETWORKS = ("generator", "discriminator")
+
+class Training(Protocol):
+    """What is trained, minibatch by minibatch.
+
+    networks : names of the attributes that hold networks; each network's optimiser is the attribute
+        `<name>_optimiser`.
+    """
+
+    networks: ClassVar[tuple[str, ...]]
+    steps_done: int
+    device: torch.device
+
+    @property
+    def recipe(self) -> BaseModel:
+        """The settings."""
+
+    def step(self) -> Any:
+        """Do the next minibatch; returns its losses as an object whose attributes are 0-d tensors or None."""
 
 
-def _tensors(training: AdversarialTraining) -> dict[str, Tensor]:
-    """Networks and both optimisers' averages, by name, on the CPU."""
+def _tensors(training: Training) -> dict[str, Tensor]:
+    """Networks and their optimisers' averages, by name, on the CPU."""
     tensors: dict[str, Tensor] = {}
-    for part in _NETWORKS:
+    for part in training.networks:
         for name, tensor in getattr(training, part).state_dict().items():
             tensors[f"{part}.{name}"] = tensor
         for index, averages in getattr(training, f"{part}_optimiser").state_dict()["state"].items():
@@ -40,21 +57,22 @@ def _digest(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def is_finite(training: AdversarialTraining) -> bool:
+def is_finite(training: Training) -> bool:
     """Whether every parameter and average of a run is a finite number."""
     return all(bool(torch.isfinite(tensor).all()) for tensor in _tensors(training).values())
 
 
-def save_state(path: Path, training: AdversarialTraining, data: dict[str, Any]) -> None:
-    """Write networks, both Adam states and the position, atomically. Random numbers follow from the position.
+def save_state(path: Path, training: Training, data: dict[str, Any], seconds: float = 0.0) -> None:
+    """Write networks, optimiser states and the position, atomically. Random numbers follow from the position.
 
-    data : digest and description of the training images.
+    data : digest and description of the training images. seconds : that the training has taken so far.
     """
     tensors = _tensors(training)
     about = {
         "steps_done": training.steps_done,
         "recipe": training.recipe.model_dump(),
         "data": data,
+        "seconds": seconds,
         "versions": versions(),
         "threads": torch.get_num_threads(),
         "sha256": _digest(tensors),
@@ -79,11 +97,11 @@ def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return about, tensors
 
 
-def restore_state(path: Path, training: AdversarialTraining, about: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+def restore_state(path: Path, training: Training, about: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """Bring `training`, newly made, to where `read_state(path)` says the run was."""
     remaining = dict(tensors)
     try:
-        for part in _NETWORKS:
+        for part in training.networks:
             _restore_network(part, training, remaining)
     except (KeyError, RuntimeError) as error:
         raise InputError(f"the checkpoint {path} belongs to another network: {error}") from error
@@ -92,7 +110,7 @@ def restore_state(path: Path, training: AdversarialTraining, about: dict[str, An
     training.steps_done = about["steps_done"]
 
 
-def _restore_network(part: str, training: AdversarialTraining, remaining: dict[str, Tensor]) -> None:
+def _restore_network(part: str, training: Training, remaining: dict[str, Tensor]) -> None:
     network, optimiser = getattr(training, part), getattr(training, f"{part}_optimiser")
     network.load_state_dict({name: remaining.pop(f"{part}.{name}") for name in network.state_dict()})
     for index, parameter in enumerate(network.parameters()):

@@ -1,0 +1,11 @@
+"""Exemplar-CNN: a network that tells transformed seed patches apart, trained without labels.
+
+A. Dosovitskiy, P. Fischer, J. T. Springenberg, M. Riedmiller and T. Brox, "Discriminative unsupervised feature learning
+with exemplar convolutional neural networks", arXiv 1406.6909v2.
+"""
+
+from features.exemplar.extractor import ExemplarCNNFeatures
+from features.exemplar.networks import SIZES, ExemplarNetwork
+from features.exemplar.weights import load_exemplar_weights, save_exemplar_weights
+
+__all__ = ["SIZES", "ExemplarCNNFeatures", "ExemplarNetwork", "load_exemplar_weights", "save_exemplar_weights"]

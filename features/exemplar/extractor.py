@@ -1,0 +1,141 @@
+"""Features from a trained Exemplar-CNN: every layer's responses, max-pooled over four quadrants and concatenated.
+
+Dosovitskiy et al. (arXiv 1406.6909v2), section 4: the network is run convolutionally over the image, CIFAR-10's being
+resized to 64 x 64; the responses of all layers but the softmax are max-pooled in each quadrant and concatenated.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from data.errors import InputError
+from features.base import (
+    DTYPES,
+    Extractor,
+    Images,
+    as_tensor,
+    check_choice,
+    check_images,
+    check_positive,
+    choose_device,
+)
+from features.discriminator import pool_to_grid
+from features.exemplar.networks import ExemplarNetwork
+from features.exemplar.seeds import resize
+from features.exemplar.transformations import PATCH
+from features.exemplar.weights import load_exemplar_weights
+
+_CPU_BATCH, _CUDA_BATCH = 32, 512
+
+
+class ExemplarCNNFeatures(Extractor):
+    """Every chosen layer's rectified responses, max-pooled to grid x grid, concatenated layer by layer.
+
+    Column ((maps of earlier chosen layers) + map) * grid^2 + row * grid + column holds one cell of one map. Cells of a
+    map whose side the grid does not divide overlap by a row.
+
+    weights : an `ExemplarNetwork`, or the path of saved weights, or the name of shipped ones. It is not changed.
+    layers : indices of the layers to use, from 0, in the order wanted; None is all, the fully connected one last.
+    grid : cells along each side.
+    resize : images are resized to this size, bilinear; None leaves them.
+    dtype : "bfloat16" or "float32", of the arithmetic and of the features.
+    batch_size : images at a time; None chooses for the device.
+    device : None is the GPU where there is one, else the CPU.
+
+    `fit` learns nothing from the images it is given but their size.
+    """
+
+    def __init__(
+        self,
+        weights: ExemplarNetwork | Path | str,
+        layers: Sequence[int] | None = None,
+        grid: int = 2,
+        resize: int | None = 64,
+        dtype: str = "bfloat16",
+        batch_size: int | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        self.weights = weights
+        self.layers = layers
+        self.grid = grid
+        self.resize = resize
+        self.dtype = dtype
+        self.batch_size = batch_size
+        self.device = device
+
+    def fit(self, images: Images, y: object = None) -> Self:
+        """Prepare the network for images of this size, uint8 (n, height, width, 3). `y` is ignored.
+
+        Raises ValueError for parameters or images that do not suit the network, InputError for unusable weights.
+        """
+        check_choice("dtype", self.dtype, list(DTYPES))
+        optional = {name: getattr(self, name) for name in ("resize", "batch_size") if getattr(self, name) is not None}
+        check_positive(grid=self.grid, **optional)
+        images = check_images(images)
+        network = self._network()
+        for index, layer in enumerate(network.layers):
+            if not all(bool(torch.isfinite(tensor).all()) for tensor in layer.parameters()):
+                raise InputError(
+                    f"the Exemplar-CNN's weights of layer {index} are not finite; use a checkpoint from before the "
+                    "training diverged"
+                )
+        if images.shape[3] != 3:
+            raise ValueError(f"an Exemplar-CNN takes images of 3 channels, not {images.shape[3]}")
+        size = min(images.shape[1:3]) if self.resize is None else self.resize
+        if size < PATCH:
+            raise ValueError(f"images of {size} pixels are smaller than the patches of {PATCH}; raise resize")
+        self.layers_ = self._chosen_layers(network)
+        self._check_grid(network, images.shape[1:3] if self.resize is None else (size, size))
+        device = choose_device(self.device)
+        self.network_ = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network_.layers.to(DTYPES[self.dtype])
+        maps = sum(network.layers[index].out_channels for index in self.layers_)  # type: ignore[misc]
+        return self._fitted(images, maps * self.grid**2, self.dtype)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What decides the features, for the feature store: parameters, with the weights in place of a path."""
+        parameters: dict[str, Any] = self.get_params(deep=False)
+        parameters["weights"] = self._network()
+        return parameters
+
+    def _network(self) -> ExemplarNetwork:
+        """A copy of the network that may be changed."""
+        if isinstance(self.weights, ExemplarNetwork):
+            return copy.deepcopy(self.weights).requires_grad_(False).eval()
+        if isinstance(self.weights, str | Path):
+            return load_exemplar_weights(self.weights)[0].requires_grad_(False)
+        raise ValueError(
+            f"weights must be an ExemplarNetwork or the path of saved weights, not {type(self.weights).__name__}"
+        )
+
+    def _chosen_layers(self, network: ExemplarNetwork) -> list[int]:
+        count = len(network.layers)
+        layers = list(range(count)) if self.layers is None else list(self.layers)
+        if not layers or len(set(layers)) < len(layers) or any(index not in range(count) for index in layers):
+            raise ValueError(
+                f"layers={self.layers!r} must be different indices of the network's layers, 0 to {count - 1}"
+            )
+        return layers
+
+    def _check_grid(self, network: ExemplarNetwork, size: tuple[int, int]) -> None:
+        with torch.inference_mode():
+            sides = [min(maps.shape[2:]) for maps in network.maps(torch.zeros(1, 3, *size))]
+        for index in self.layers_:
+            if self.grid > sides[index]:
+                raise ValueError(f"grid={self.grid} is finer than layer {index}'s maps, of {sides[index]} positions")
+
+    def _block_size(self) -> int:
+        return self.batch_size or (_CUDA_BATCH if self.network_.mean.is_cuda else _CPU_BATCH)
+
+    def _transform_block(self, images: Images) -> Tensor:
+        pixels = as_tensor(images).to(self.network_.mean.device).permute(0, 3, 1, 2).float().div_(255.0)
+        pixels = self.network_.normalise(resize(pixels, self.resize)).to(DTYPES[self.dtype])
+        maps = self.network_.maps(pixels.contiguous(memory_format=torch.channels_last))
+        pooled = [pool_to_grid(maps[index], self.grid).flatten(1) for index in self.layers_]
+        return torch.cat(pooled, dim=1).cpu()
