@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_FEW = 40  # names that a message lists
+
 
 class InputError(Exception):
     """Something the user gave cannot be used.
@@ -25,4 +27,5 @@ def unknown_name(kind: str, name: str, valid: Iterable[str], where: str = "") ->
     place = f" in {where}" if where else ""
     if not close:
         return InputError(f"unknown {kind} '{name}'{place}: there are none to choose from")
-    return InputError(f"unknown {kind} '{name}'{place}: did you mean '{close[0]}'? (valid: {', '.join(names)})")
+    valid_names = f"valid: {', '.join(names)}" if len(names) <= _FEW else f"one of {len(names):,}"
+    return InputError(f"unknown {kind} '{name}'{place}: did you mean '{close[0]}'? ({valid_names})")

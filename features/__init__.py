@@ -8,6 +8,8 @@ from features.adapter import TorchModuleFeatures, TransformerFeatures, as_extrac
 from features.base import Extractor
 from features.discriminator import DiscriminatorFeatures, RandomDiscriminator
 from features.kmeans import KMeansFeatures
+from features.layered_kmeans import LayeredKMeansFeatures
+from features.pretrained import TimmFeatures, TorchvisionFeatures
 from features.raw_pixels import RawPixels
 from features.store import FeatureStore
 
@@ -16,9 +18,12 @@ __all__ = [
     "Extractor",
     "FeatureStore",
     "KMeansFeatures",
+    "LayeredKMeansFeatures",
     "RandomDiscriminator",
     "RawPixels",
+    "TimmFeatures",
     "TorchModuleFeatures",
+    "TorchvisionFeatures",
     "TransformerFeatures",
     "as_extractor",
 ]

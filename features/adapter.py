@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -21,6 +22,8 @@ from features.base import (
     check_positive,
     choose_device,
 )
+
+_FEW = 20  # names that a message lists
 
 
 def scale_to_unit(images: Tensor) -> Tensor:
@@ -62,15 +65,22 @@ class TorchModuleFeatures(Extractor):
         check_choice("dtype", self.dtype, list(DTYPES))
         check_positive(batch_size=self.batch_size)
         images = check_images(images)
-        if not isinstance(self.module, nn.Module):
-            raise ValueError(f"module must be a torch.nn.Module, not {type(self.module).__name__}")
-        names = dict(self.module.named_modules())
-        if self.layer is not None and self.layer not in names:
-            raise ValueError(f"the module has no layer {self.layer!r}; it has {', '.join(filter(None, names))}")
         self.device_ = choose_device(self.device)
-        self.module_ = copy.deepcopy(self.module).eval().to(self.device_)
+        module, self.input_transform_ = self._prepare()
+        if self.layer is not None:
+            _check_layer(module, self.layer)
+        self.module_ = module.eval().to(self.device_)
         with torch.inference_mode():
             return self._fitted(images, self._outputs(images[:1]).shape[1], self.dtype)
+
+    def _prepare(self) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+        """A module of this estimator's own, and what makes its input of uint8 images."""
+        if not isinstance(self.module, nn.Module):
+            raise ValueError(f"module must be a torch.nn.Module, not {type(self.module).__name__}")
+        return copy.deepcopy(self.module), self.input_transform or scale_to_unit
+
+    def _flat(self, output: Tensor) -> Tensor:
+        return output.reshape(len(output), -1)
 
     def _block_size(self) -> int:
         return self.batch_size
@@ -79,8 +89,7 @@ class TorchModuleFeatures(Extractor):
         return self._outputs(images).to(self.feature_dtype_).cpu()
 
     def _outputs(self, images: Images) -> Tensor:
-        transform = self.input_transform or scale_to_unit
-        inputs = transform(as_tensor(images).to(self.device_))
+        inputs = self.input_transform_(as_tensor(images).to(self.device_))
         if self.layer is None:
             output = self.module_(inputs)
         else:
@@ -99,7 +108,15 @@ class TorchModuleFeatures(Extractor):
         if not isinstance(output, Tensor) or output.ndim < 1 or len(output) != len(images):
             what = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(f"the output must be one tensor with a row for each of {len(images)} images, not {what}")
-        return output.reshape(len(images), -1)
+        return self._flat(output)
+
+
+def _check_layer(module: nn.Module, layer: str) -> None:
+    names = [name for name, _ in module.named_modules() if name]
+    if layer not in names:
+        close = difflib.get_close_matches(layer, names, n=1, cutoff=0.0)
+        some = f"it has {', '.join(names)}" if len(names) <= _FEW else f"did you mean {close[0]!r}?"
+        raise ValueError(f"the module has no layer {layer!r}; {some}")
 
 
 class TransformerFeatures(Extractor):
@@ -140,12 +157,34 @@ class TransformerFeatures(Extractor):
         return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
+def as_rows(made: Any, n: int, maker: Any) -> Tensor:
+    """What other people's `transform` made of n images, as a tensor (n, features) on the CPU, bfloat16 or float32.
+
+    made : an array, a sparse matrix or a tensor. Raises ValueError for anything else than (n, features), n >= 1.
+    """
+    name = f"{type(maker).__name__}.transform"
+    if hasattr(made, "toarray"):
+        made = made.toarray()
+    if not isinstance(made, Tensor):
+        array = np.asarray(made)
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{name} made {array.dtype} of shape {array.shape}; it must return numbers (n, features)")
+        made = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    if made.ndim != 2 or len(made) != n or made.shape[1] == 0:
+        raise ValueError(
+            f"{name} made an array of shape {tuple(made.shape)} of {n} images; it must be ({n}, features), "
+            "one row an image"
+        )
+    rows: Tensor = made.detach().cpu()
+    return rows if rows.dtype == torch.bfloat16 else rows.to(torch.float32)
+
+
 def as_extractor(model: Any) -> Any:
     """An extractor made of `model`; what is one already stays as it is.
 
     model : an `Extractor`; a `torch.nn.Module`; a transformer of scikit-learn's, which gets flattened pixels; or an
-    object of the user's with `fit(images)` and `transform(images)` on uint8 (n, height, width, channels).
-    Raises ValueError, saying what is missing, for anything else.
+    object of the user's with `transform(images)`, and `fit(images)` where it learns, on uint8 (n, height, width,
+    channels); the feature store takes one without `fit` as fitted. Raises ValueError for anything else.
     """
     if isinstance(model, type):
         raise ValueError(f"{model.__name__} is a class; pass an instance of it, {model.__name__}(...)")
@@ -153,11 +192,10 @@ def as_extractor(model: Any) -> Any:
         return model
     if isinstance(model, nn.Module):
         return TorchModuleFeatures(model)
-    missing = [name for name in ("fit", "transform") if not callable(getattr(model, name, None))]
-    if missing:
+    if not callable(getattr(model, "transform", None)):
         raise ValueError(
-            f"{type(model).__name__} cannot extract features: it has no method {' and no '.join(missing)}; "
-            "an extractor is a torch.nn.Module or has fit(images) and transform(images)"
+            f"{type(model).__name__} cannot extract features: it has no method transform; "
+            "an extractor is a torch.nn.Module or has transform(images), and fit(images) where it learns"
         )
     takes_arrays = type(model).__module__.split(".")[0] == "sklearn"
     return TransformerFeatures(model) if takes_arrays else model

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
+import inspect
+import sysconfig
 import types
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -96,7 +99,49 @@ def _describe_class(kind: type) -> Any:
         return {"class": name, "version": CODE_VERSION}
     members = [getattr(member, "__func__", member) for ancestor in kind.__mro__ for member in vars(ancestor).values()]
     codes = [_code(member.__code__) for member in members if isinstance(member, types.FunctionType)]
-    return {"class": name, "code": hashlib.sha256("".join(codes).encode()).hexdigest()}
+    described = {"class": name, "code": hashlib.sha256("".join(codes).encode()).hexdigest()}
+    source = source_digest(kind)
+    return described if source is None else {**described, "class": kind.__qualname__, "source": source}
+
+
+@functools.cache
+def source_digest(kind: type) -> str | None:
+    """SHA-256 of the Python files that decide what a class of the user's does; None for one of no file, or installed.
+
+    They are all files of the package that the class is in; or else its file, and those beside it that it imports.
+    """
+    try:
+        file = Path(inspect.getfile(kind)).resolve()
+    except (OSError, TypeError):
+        return None
+    if any(file.is_relative_to(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")):
+        return None
+    root, files = file.parent, [file]
+    if (root / "__init__.py").exists():
+        while (root.parent / "__init__.py").exists():
+            root = root.parent
+        files = list(root.rglob("*.py"))
+    else:
+        for known in files:  # grows meanwhile
+            files += [found for found in _imported_beside(known) if found not in files]
+    parts = sorted((str(path.relative_to(root)), sha256_file(path)) for path in files)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _imported_beside(file: Path) -> list[Path]:
+    """The files in the folder of `file` that it imports; those of a package are all of them."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    found = []
+    for name in sorted(names):
+        beside = file.parent / name
+        found += [path for path in [beside.with_suffix(".py")] if path.is_file()]
+        found += sorted(beside.rglob("*.py")) if beside.is_dir() else []
+    return found
 
 
 def _code(code: types.CodeType) -> str:

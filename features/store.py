@@ -26,7 +26,7 @@ from torch import Tensor
 
 from data.errors import InputError
 from data.files import atomic_path, read_json, write_json, writing
-from features.adapter import as_extractor
+from features.adapter import as_extractor, as_rows
 from features.base import DTYPES, Extractor, Images, check_images
 from features.fingerprint import describe, digest_array
 
@@ -92,7 +92,10 @@ class FeatureStore:
     def _fit(self, extractor: Any, key: str, images: Images) -> Any:
         if self._last is None or self._last[0] != key:
             # A shallow copy: fitting adds attributes and leaves the parameters alone.
-            self._last = (key, copy.copy(extractor).fit(images))
+            own = copy.copy(extractor)
+            if hasattr(own, "fit"):
+                own.fit(images)
+            self._last = (key, own)
         return self._last[1]
 
     def _open(self, entry: Path, report: bool = False) -> Tensor | None:
@@ -173,14 +176,22 @@ def _blocks(extractor: Any, images: Images) -> Iterator[Tensor]:
     if isinstance(extractor, Extractor):
         yield from extractor.transform_blocks(images)
         return
+    width = 0
     for start in range(0, len(images), _FOREIGN_ROWS):
-        made = extractor.transform(images[start : start + _FOREIGN_ROWS])
-        block = made.detach().cpu() if isinstance(made, Tensor) else torch.as_tensor(np.asarray(made))
-        if block.ndim != 2:
-            raise ValueError(f"{type(extractor).__name__}.transform made {tuple(block.shape)}, not (n, features)")
-        block = block if block.dtype == torch.bfloat16 else block.to(torch.float32)
-        if not bool(torch.isfinite(block).all()):
-            raise InputError(f"{type(extractor).__name__} gives features that are not finite; check its parameters")
+        part = images[start : start + _FOREIGN_ROWS]
+        block = as_rows(extractor.transform(part), len(part), extractor)
+        width = width or block.shape[1]
+        if block.shape[1] != width:
+            raise ValueError(
+                f"{type(extractor).__name__} made {width} features of some images, {block.shape[1]} of others"
+            )
+        finite = torch.isfinite(block).all(dim=1)
+        if not bool(finite.all()):
+            number = start + int((~finite).int().argmax())
+            raise InputError(
+                f"{type(extractor).__name__} gives features that are not finite (NaN or infinite), first for image "
+                f"{number} of {len(images)}; mend its transform"
+            )
         yield block
 
 

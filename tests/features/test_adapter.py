@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from torch import nn
 
-from features.adapter import TorchModuleFeatures, TransformerFeatures, as_extractor
+from features.adapter import TorchModuleFeatures, TransformerFeatures, as_extractor, as_rows
 from features.raw_pixels import RawPixels
 
 
@@ -88,8 +89,48 @@ def test_as_extractor_takes_what_can_extract(module):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [(RawPixels, "RawPixels is a class"), ("dcgan", "no method fit and no transform"), (None, "no method fit")],
+    [(RawPixels, "RawPixels is a class"), ("dcgan", "no method transform"), (None, "NoneType cannot extract")],
 )
 def test_as_extractor_refuses_what_cannot(wrong, message):
     with pytest.raises(ValueError, match=message):
         as_extractor(wrong)
+
+
+class Foreign:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (np.arange(6).reshape(2, 3), [[0.0, 1, 2], [3, 4, 5]]),
+        (torch.ones(2, 1, dtype=torch.float64, requires_grad=True), [[1.0], [1]]),
+        (csr_matrix([[0, 2.5], [1, 0]]), [[0.0, 2.5], [1, 0]]),
+    ],
+)
+def test_what_other_peoples_classes_make_becomes_rows(made, expected):
+    rows = as_rows(made, 2, Foreign())
+    assert rows.dtype == torch.float32
+    assert rows.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (np.zeros(2), r"Foreign.transform made an array of shape \(2,\) of 2 images; it must be \(2, features\)"),
+        (np.zeros((3, 4)), r"of shape \(3, 4\) of 2 images"),
+        (np.zeros((2, 4, 4)), r"of shape \(2, 4, 4\)"),
+        (np.zeros((2, 0)), r"of shape \(2, 0\)"),
+        (np.array([["a"], ["b"]]), "it must return numbers"),
+        (None, "made object of shape"),
+    ],
+)
+def test_what_is_not_one_row_an_image_is_refused(made, message):
+    with pytest.raises(ValueError, match=message):
+        as_rows(made, 2, Foreign())
+
+
+def test_a_misspelt_layer_of_a_large_module_names_the_nearest():
+    large = nn.Sequential(*[nn.Identity() for _ in range(30)])
+    with pytest.raises(ValueError, match=r"no layer '29a'; did you mean '29'\?"):
+        TorchModuleFeatures(large, layer="29a").fit(np.zeros((1, 2, 2, 3), np.uint8))

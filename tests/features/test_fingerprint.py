@@ -1,4 +1,5 @@
 import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from torch import nn
 
 from features.adapter import TorchModuleFeatures, TransformerFeatures
 from features.discriminator import DiscriminatorFeatures, RandomDiscriminator
-from features.fingerprint import describe, digest_array
+from features.fingerprint import describe, digest_array, source_digest
 from features.kmeans import KMeansFeatures
 from gan.checkpoint import save_weights
 from gan.networks import Discriminator
@@ -99,3 +100,45 @@ def test_code_with_a_set_of_constants_is_the_same_in_every_process(tmp_path):
         for seed in ("1", "2")
     }
     assert len(shown) == 1
+
+
+def test_a_users_class_differs_by_all_that_its_file_and_its_neighbours_say(tmp_path, monkeypatch):
+    """A constant or a helper outside the class decides as much as its methods; what is not imported does not."""
+    monkeypatch.syspath_prepend(tmp_path)
+    own, helper = tmp_path / "own_class.py", tmp_path / "own_helper.py"
+    text = "from own_helper import scale\nGRID = 4\nclass Own:\n    transform = lambda self, x: scale(x) * GRID\n"
+
+    def described():
+        source_digest.cache_clear()
+        for module in ("own_class", "own_helper"):
+            sys.modules.pop(module, None)
+        return describe(importlib.import_module("own_class").Own())
+
+    own.write_text(text)
+    helper.write_text("def scale(x):\n    return x\n")
+    first = described()
+    (tmp_path / "unrelated.py").write_text("x = 1\n")
+    assert described() == first
+    own.write_text(text.replace("GRID = 4", "GRID = 80"))
+    second = described()
+    helper.write_text("def scale(x):\n    return 2 * x\n")
+    assert len({repr(first), repr(second), repr(described())}) == 3
+
+
+def test_a_users_class_of_a_package_counts_the_whole_package(tmp_path, monkeypatch):
+    package = tmp_path / "own_package" / "deep"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").write_text("")
+    (package / "extractor.py").write_text("class Own:\n    pass\n")
+    (package.parent / "constants.py").write_text("GRID = 4\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    Own = importlib.import_module("own_package.deep.extractor").Own
+    first = source_digest(Own)
+    source_digest.cache_clear()
+    assert source_digest(Own) == first
+    source_digest.cache_clear()
+    (package.parent / "constants.py").write_text("GRID = 8\n")
+    assert source_digest(Own) != first
+    source_digest.cache_clear()
+    assert source_digest(PCA) is None  # installed: its own code is described, not all of its package
