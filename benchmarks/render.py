@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import Outline, RowResult, table_lines, write_csv
+from benchmarks.results import Outline, RowResult, read_outline, read_rows, table_lines, write_csv
 from data.files import write_json, write_text
 
 NOT_MEASURED = "not measured"
@@ -13,6 +14,35 @@ STAND_IN = "stand-in"
 WARNING = "Measured on the built-in stand-in, made-up shapes: the figures say that the code works, and nothing else."
 
 Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A table with its results by row, and the lines that every form of the report is made from."""
+
+    outline: Outline
+    results: dict[str, RowResult]
+    lines: list[Line]
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether any line is a stand-in's."""
+        return any(line["stand_in"] for line in self.lines)
+
+    @property
+    def title(self) -> str:
+        """The table's title, marked when any line is a stand-in's."""
+        return table_title(self.outline, self.lines)
+
+
+def read_report(path: Path) -> Report:
+    """The report of the table whose outline lies at `path`, `<results>/<table>.json`, its rows beside it.
+
+    Raises `InputError` for damaged files.
+    """
+    outline = read_outline(path)
+    results = read_rows(path.parent, outline)
+    return Report(outline, results, table_lines(outline, results))
 
 
 def with_pm(value: float | None, pm: float | None, digits: int = 1) -> str:

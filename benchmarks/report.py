@@ -1,4 +1,4 @@
-"""`python -m benchmarks.report`: measured results as Markdown, CSV and LaTeX."""
+"""`python -m benchmarks.report`: measured results as Markdown, CSV, LaTeX and one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.render import latex, write_table
-from benchmarks.results import read_outline, read_rows
-from benchmarks.screen import print_table
+from benchmarks.changes import Change, compare_reports, markdown_of_changes
+from benchmarks.page import make_page
+from benchmarks.render import Report, latex, read_report, write_table
+from benchmarks.screen import print_changes, print_table
 from data.errors import InputError, unknown_name
 from data.files import write_text
 from gan.command import run
@@ -30,20 +31,39 @@ def report(
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
     table: Annotated[list[str] | None, typer.Option(help="Report this table alone; repeatable.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; by default beside the results.")] = None,
+    against: Annotated[Path | None, typer.Option(help="Folder of earlier results: say what changed since.")] = None,
 ) -> None:
-    """Write Markdown, CSV, JSON and LaTeX of all results, and print the tables."""
+    """Write Markdown, CSV, JSON, LaTeX and one HTML page of all results, and print the tables."""
     found = tables_in(results)
     for name in table or []:
         if name not in found:
             raise unknown_name("table", name, found, str(results))
-    for name in table or found:
-        outline = read_outline(found[name])
-        measured = read_rows(results, outline)
-        folder = out or results
-        lines = write_table(outline, measured, folder)
-        write_text(folder / f"{name}.tex", latex(outline, lines))
-        print_table(outline, lines)
+    reports = [read_report(found[name]) for name in table or found]
+    changes = None if against is None else _changes(reports, against)
+    folder = out or results
+    for item in reports:
+        name = item.outline.name
+        write_table(item.outline, item.results, folder)
+        write_text(folder / f"{name}.tex", latex(item.outline, item.lines))
+        print_table(item.outline, item.lines)
         print(f"written: {folder / name}.csv, .md, .json and .tex")
+    if changes is not None:
+        write_text(folder / "changes.md", markdown_of_changes(changes, str(against)))
+        print_changes(changes)
+        print(f"written: {folder / 'changes.md'}")
+    write_text(folder / "report.html", make_page(reports, results, changes, str(against)))
+    print(f"written: {folder / 'report.html'}")
+
+
+def _changes(reports: list[Report], against: Path) -> list[Change]:
+    """What changed since the results in `against`; tables that are not there are new."""
+    earlier = tables_in(against)
+    changes = []
+    for item in reports:
+        before = earlier.get(item.outline.name)
+        former = read_report(before) if before is not None else Report(item.outline, {}, [])
+        changes += compare_reports(former, item)
+    return changes
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from benchmarks.changes import VERDICTS, Change
 from benchmarks.render import WARNING, difference_text, measured_text, protocol_text, table_title, with_pm
 from benchmarks.results import Outline
 from gan.command import duration
@@ -55,3 +56,19 @@ def print_table(outline: Outline, lines: list[dict[str, Any]], console: Console 
     console.print(grid)
     if any(line["stand_in"] for line in lines):
         console.print(Text(WARNING))
+
+
+def print_changes(changes: list[Change], console: Console | None = None) -> None:
+    """Print each figure before and now, and whether the change is beyond its interval."""
+    console = console or Console()
+    grid = Grid(box=None, padding=(0, 1), pad_edge=False)
+    for heading, right in (("row", False), ("labels", False), ("before", True), ("now", True), ("change", True),
+                           ("verdict", False)):  # fmt: skip
+        grid.add_column(heading, justify="right" if right else "left")
+    for change in changes:
+        before, after = ("" if line is None else f"{line['measured']:.2f}" for line in (change.before, change.after))
+        difference = "" if change.difference is None else f"{change.difference:+.2f} ±{change.half:.2f}"
+        cells = [change.row, change.protocol, before, after, difference, VERDICTS[change.verdict]]
+        grid.add_row(*map(Text, cells))
+    console.print(Text("What changed", style="bold"))
+    console.print(grid)
