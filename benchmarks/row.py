@@ -221,12 +221,14 @@ def _protocol(
 
 
 def _draws(protocol: Protocol, labels: Labels, draw_seed: int, holdout_seed: int) -> tuple[list[Any] | None, Any]:
-    """(label draws, hold-out) of a protocol, each None where there is none."""
+    """(label draws, places held out among the labelled images) of a protocol, each None where there is none."""
+    draws = None
     if protocol.per_class is not None:
-        return data.class_balanced_draws(labels, protocol.per_class, protocol.draws, draw_seed), None
+        draws = data.class_balanced_draws(labels, protocol.per_class, protocol.draws, draw_seed)
+    held = None
     if protocol.holdout is not None:
-        return None, data.holdout(len(labels), protocol.holdout, holdout_seed)[1]
-    return None, None
+        held = data.holdout(len(labels if draws is None else draws[0]), protocol.holdout, holdout_seed)[1]
+    return draws, held
 
 
 def _json_keys(evaluation: Evaluation) -> list[dict[str, Any]]:

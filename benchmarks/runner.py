@@ -85,7 +85,7 @@ def describe(plans: list[Plan], store: Path, results: Path) -> list[str]:
         text = {
             "measure": _estimate(item.minutes),
             "finished": f"measured already ({item.job.path}); --rerun measures it again",
-            "unmeasured": "shown as published, not measured",
+            "unmeasured": _why_not(item.job),
             "failed": f"cannot be measured: {item.message}",
         }[item.state]
         if item.replaces is not None:
@@ -97,6 +97,13 @@ def describe(plans: list[Plan], store: Path, results: Path) -> list[str]:
     if len(known) < len(minutes):
         total = (f"{total}, and " if known else "") + "a time that the table does not say"
     return [*lines, f"in all {total}; results in {results}, features and networks in {store}"]
+
+
+def _why_not(job: Job) -> str:
+    elsewhere = [name for name in job.table.presets if job.line.measurement(name, job.table.classifier) is not None]
+    if elsewhere:
+        return f"not in the preset {job.preset}; --preset {' or '.join(elsewhere)} measures it"
+    return "shown as published, not measured"
 
 
 def _estimate(minutes: float | None) -> str:

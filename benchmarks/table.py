@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from data.errors import InputError, unknown_name
+from data.files import read_yaml
 
 TABLES = Path(__file__).parent / "tables"
 DEFAULT_PRESET = "quick"
@@ -49,8 +48,9 @@ class Protocol(Strict):
 
     per_class : labels drawn of each class; None takes all labels, and then `draws` is 1.
     draws : how many times labels are drawn.
-    holdout : training images on which C is chosen before the fit on all; None chooses by cross-validation.
-    folds : of the cross-validation inside the labelled images.
+    holdout : how many of the labelled images C is chosen on, before the fit on all of them; of a draw, the same places
+    in each. None chooses by cross-validation.
+    folds : of the cross-validation inside the labelled images; no more than the labels of a class.
     """
 
     place: ClassVar[str] = "a protocol"
@@ -64,8 +64,11 @@ class Protocol(Strict):
     def _agrees(self) -> Self:
         if self.per_class is None and self.draws != 1:
             raise ValueError("'draws' goes with 'per_class': all labels can be taken only once")
-        if self.per_class is not None and self.holdout is not None:
-            raise ValueError("'holdout' goes with all labels; with 'per_class' give 'folds'")
+        if self.per_class is not None and self.holdout is None and 1 < self.per_class < self.folds:
+            raise ValueError(
+                f"{self.folds} folds cannot be made of {self.per_class} labels a class; give 'folds' from 2 to "
+                f"{self.per_class}"
+            )
         return self
 
 
@@ -159,6 +162,7 @@ class Measurement(Strict):
 class Row(Measurement):
     """One row of the table; without an extractor it is shown with what was published, as not measured.
 
+    A row that only some presets measure has its extractor in their entries alone.
     published : figures by protocol. units : feature maps as printed.
     """
 
@@ -190,12 +194,16 @@ class Row(Measurement):
 
 
 class Preset(Strict):
-    """What a preset measures on: the data set, and the protocols by name, with what it changes of them."""
+    """What a preset measures on: the data set, and the protocols by name, with what it changes of them.
+
+    curve : names of the protocols that are the points of the label-efficiency curve; see `benchmarks.curves`.
+    """
 
     place: ClassVar[str] = "a preset"
     description: str = ""
     dataset: DatasetChoice
     protocols: dict[str, dict[str, Any]]
+    curve: list[str] = []
 
 
 class Table(Strict):
@@ -223,6 +231,10 @@ class Table(Strict):
             for protocol, changes in preset.protocols.items():
                 self._known("protocol", protocol, self.protocols, where)
                 Protocol.model_validate({**self.protocols[protocol].model_dump(), **changes}, context=info.context)
+            for protocol in preset.curve:
+                self._known("protocol", protocol, self.protocols, f"{where}, a curve")
+                if preset.curve.count(protocol) > 1:
+                    raise InputError(f"{where}: a curve names '{protocol}' twice; remove one of them")
         for row in self.rows:
             for protocol in row.published:
                 self._known("protocol", protocol, self.protocols, f"{where}, row {row.name}")
@@ -255,15 +267,6 @@ class Table(Strict):
         return [row for row in self.rows if not only or row.name in only]
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's numbers: plain YAML 1.1 reads 1e-4 as a word."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
-
-
 def load_table(source: Path | str) -> Table:
     """The table in a YAML file, or the shipped one of that name.
 
@@ -274,14 +277,7 @@ def load_table(source: Path | str) -> Table:
         path = TABLES / f"{source}.yaml"
         if not path.exists():
             raise unknown_name("table", source, [file.stem for file in TABLES.glob("*.yaml")])
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        raise InputError(f"cannot read the table {path}: {error.strerror}; check the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"the table {path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"the table {path} holds no 'key: value' lines")
+    content = read_yaml(path, "table")
     try:
         return Table.model_validate(content, context={"path": str(path)})
     except ValidationError as error:

@@ -7,11 +7,14 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from data.errors import InputError
 
@@ -102,6 +105,32 @@ def read_json(path: Path | str) -> Any:
         raise InputError(f"{path} does not exist; check the path") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is damaged: {error}; delete it or restore it from a copy") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's numbers: plain YAML 1.1 reads 1e-4 as a word."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+)
+
+
+def read_yaml(path: Path | str, what: str) -> dict[str, Any]:
+    """What a YAML file says, unchecked; an empty one says nothing.
+
+    what : the kind of file, for messages: "table". Raises `InputError` when it is missing, is not YAML, or holds
+    anything but keys with values.
+    """
+    try:
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+    except OSError as error:
+        raise InputError(f"cannot read the {what} {path}: {error.strerror}; check the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"the {what} {path} is not YAML: {' '.join(str(error).split())}") from None
+    if content is not None and not isinstance(content, dict):
+        raise InputError(f"the {what} {path} holds no 'key: value' lines")
+    return content or {}
 
 
 def sha256_file(path: Path | str) -> str:

@@ -126,6 +126,19 @@ def test_a_finished_row_is_not_run_again_unless_asked_or_changed(cli, make_table
     assert "measured with other settings" in cli("--table", make_table(rows=rows, presets=other))[1]
 
 
+def test_a_row_of_another_preset_is_not_measured_and_kept_once_measured(cli, make_table, tmp_path):
+    preset = {"dataset": {"source": "stand-in", "n_train": 100, "n_test": 50}, "protocols": {"5-per-class": {}}}
+    presets = {"quick": preset, "paper": preset}
+    rows = [row_of(presets={"paper": {"extractor": {"class": MEANS}}})]
+    table = make_table(rows=rows, presets=presets)
+    _, out, _ = cli("--table", table)
+    assert "a: not in the preset quick; --preset paper measures it" in out
+    assert csv_lines(tmp_path) == []
+    cli("--table", table, "--preset", "paper")
+    cli("--table", table)
+    assert [line["row"] for line in csv_lines(tmp_path)] == ["a"]
+
+
 def test_a_failing_row_leaves_the_others_standing(cli, make_table, tmp_path):
     rows = [
         row_of(extractor={"class": MEANS, "error": "a bug"}),

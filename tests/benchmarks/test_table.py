@@ -4,8 +4,10 @@ import pytest
 import yaml
 
 from benchmarks.job import Job
-from benchmarks.table import Component, Table, load_table
+from benchmarks.table import Component, Protocol, Table, load_table
 from data.errors import InputError
+
+DATA: dict[str, Any] = {"dataset": {"source": "stand-in"}, "protocols": {"all-labels": {}}}
 
 
 def measured(table: Table, row: int, preset: str = "quick") -> Any:
@@ -81,6 +83,26 @@ def test_presets_replace_settings_and_add_deviations(make_table):
     assert other.extractor == Component(name="RawPixels")
 
 
+def test_a_row_may_be_measured_in_some_presets_only(make_table):
+    row: dict[str, Any] = {
+        "name": "a", "title": "A", "deviations": ["one"], "presets": {"large": {"extractor": {"class": "RawPixels"}}},
+    }  # fmt: skip
+    table = load_table(make_table(rows=[row], presets={"small": DATA, "large": DATA}))
+    assert measured(table, 0, "small") is None
+    assert measured(table, 0, "large").extractor == Component(name="RawPixels")
+    assert measured(table, 0, "large").deviations == ["one"]
+
+
+def test_hold_outs_are_possible_with_drawn_labels_and_folds_with_few():
+    def protocol(**keys):
+        return Protocol(title="x", **keys)
+
+    assert protocol(per_class=1000, draws=3, holdout=2000).holdout == 2000
+    assert protocol(per_class=3, holdout=5).folds == 5  # not used
+    assert protocol(per_class=3, folds=3).folds == 3
+    assert protocol(per_class=1).per_class == 1  # for classifiers that choose nothing
+
+
 def test_a_job_that_went_to_another_process_means_the_same(tmp_path):
     table = load_table("cifar10")
     for preset in table.presets:
@@ -109,6 +131,9 @@ def test_a_job_that_went_to_another_process_means_the_same(tmp_path):
     ({"presets": {"p": {"dataset": {"source": "stand-in"}, "protocols": {"all": {}}}}}, "unknown protocol 'all'"),
     ({"presets": {"p": {"dataset": {"source": "stand-in"}, "protocols": {"all-labels": {"foldz": 3}}}}}, "'folds'"),
     ({"protocols": {"x": {"title": "x", "draws": 3}}}, "'draws' goes with 'per_class'"),
+    ({"protocols": {"x": {"title": "x", "per_class": 3}}}, "5 folds cannot be made of 3 labels a class; .* 2 to 3"),
+    ({"presets": {"p": {**DATA, "curve": ["all-lables"]}}}, "unknown protocol 'all-lables' in .*a curve.*'all-labels'"),
+    ({"presets": {"p": {**DATA, "curve": ["all-labels"] * 2}}}, "a curve names 'all-labels' twice"),
     ({"rows": [{"name": "a", "title": "A", "weights": {}}]}, "give either 'file' or 'train'"),
 ])  # fmt: skip
 def test_what_a_table_cannot_say(make_table, change, sentence):
