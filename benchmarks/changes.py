@@ -6,8 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
+from benchmarks.predictions import predictions_of
 from benchmarks.render import Line, Report, protocol_text
-from benchmarks.results import ProtocolResult, RowResult
+from benchmarks.results import RowResult
+from data.errors import InputError
+from eval.comparison import compare
 
 Verdict = Literal["beyond", "within", "same", "new", "gone", "not comparable"]
 VERDICTS = {
@@ -19,8 +24,8 @@ VERDICTS = {
     "not comparable": "not comparable",
 }
 EXPLANATION = (
-    "The interval of a change is the 95% interval of the difference between two accuracies, each with its own test "
-    "sample; both were measured on the same images, so that it is wider than it need be."
+    "The 95% interval is that of the change. Where both runs kept their predictions, they are compared image by image; "
+    "elsewhere the two accuracies count as measured on test samples of their own, which makes the interval too wide."
 )
 
 
@@ -28,8 +33,8 @@ EXPLANATION = (
 class Change:
     """One figure, before and after.
 
-    difference : after less before, in percentage points; None where one of them is absent. half : half the width of
-    its 95% interval. reasons : what else is not as it was: code, settings, versions, weights, data.
+    difference : after less before, in percentage points; None where one of them is absent. low, high : its 95%
+    interval. reasons : what else is not as it was: code, settings, versions, weights, data.
     """
 
     table: str
@@ -39,7 +44,8 @@ class Change:
     before: Line | None
     after: Line | None
     difference: float | None
-    half: float | None
+    low: float | None
+    high: float | None
     verdict: Verdict
     reasons: tuple[str, ...] = ()
 
@@ -55,11 +61,18 @@ def compare_reports(before: Report, after: Report) -> list[Change]:
         if was is None and now is None:
             continue
         row, protocol = key
-        results = before.results.get(row), after.results.get(row)
-        difference, half, verdict = _judge(was, now, *(_protocol(result, protocol) for result in results))
-        reasons = _reasons(*results)
-        if verdict in ("beyond", "within", "same") and any(reason.startswith("other images") for reason in reasons):
-            verdict = "not comparable"
+        former, latter = before.results.get(row), after.results.get(row)
+        reasons = _reasons(former, latter)
+        difference = low = high = None
+        verdict: Verdict = "gone" if now is None else "new"
+        if was is not None and now is not None and former is not None and latter is not None:
+            if former.protocols[protocol].values == latter.protocols[protocol].values:
+                difference, verdict = 0.0, "same"
+            else:
+                difference, low, high = _difference((before, former), (after, latter), protocol)
+                verdict = "beyond" if low > 0 or high < 0 else "within"
+            if former.digests.get("data") != latter.digests.get("data"):
+                verdict = "not comparable"
         line = now or was
         assert line is not None
         changes.append(
@@ -71,7 +84,8 @@ def compare_reports(before: Report, after: Report) -> list[Change]:
                 before=was,
                 after=now,
                 difference=difference,
-                half=half,
+                low=low,
+                high=high,
                 verdict=verdict,
                 reasons=tuple(reasons),
             )
@@ -79,22 +93,28 @@ def compare_reports(before: Report, after: Report) -> list[Change]:
     return changes
 
 
-def _protocol(result: RowResult | None, name: str) -> ProtocolResult | None:
-    return None if result is None else result.protocols.get(name)
-
-
-def _judge(
-    was: Line | None, now: Line | None, before: ProtocolResult | None, after: ProtocolResult | None
-) -> tuple[float | None, float | None, Verdict]:
-    if was is None or before is None:
-        return None, None, "new"
-    if now is None or after is None:
-        return None, None, "gone"
-    difference = after.measured - before.measured
-    half = math.hypot(before.high - before.low, after.high - after.low) / 2
-    if before.values == after.values:
-        return difference, half, "same"
-    return difference, half, "beyond" if abs(difference) > half else "within"
+def _difference(
+    before: tuple[Report, RowResult], after: tuple[Report, RowResult], protocol: str
+) -> tuple[float, float, float]:
+    """(after less before, low, high): paired where both sides kept predictions of the same images and label draws."""
+    was, now = before[1].protocols[protocol], after[1].protocols[protocol]
+    try:
+        old, new = (predictions_of(report.folder, result) for report, result in (before, after))
+    except InputError:
+        pass
+    else:
+        first, second = (kept.by_protocol.get(protocol) for kept in (new, old))
+        if (
+            first is not None
+            and second is not None
+            and first.shape == second.shape
+            and np.array_equal(new.truth, old.truth)
+            and was.draw_digests == now.draw_digests
+        ):
+            found = compare(new.truth, first, second)
+            return found.difference, found.wide_low, found.wide_high
+    difference, half = now.measured - was.measured, math.hypot(was.high - was.low, now.high - now.low) / 2
+    return difference, difference - half, difference + half
 
 
 def _reasons(before: RowResult | None, after: RowResult | None) -> list[str]:
@@ -165,10 +185,15 @@ def markdown_of_changes(changes: list[Change], against: str) -> str:
     return "\n".join(text) + "\n"
 
 
+def interval_text(change: Change) -> str:
+    """The change's 95% interval: "-0.51 to +1.20", or nothing."""
+    return "" if change.low is None else f"{change.low:+.2f} to {change.high:+.2f}"
+
+
 def cells(change: Change) -> list[str]:
     """What Markdown shows of a change."""
     before, after = ("" if line is None else f"{line['measured']:.2f}" for line in (change.before, change.after))
     difference = "" if change.difference is None else f"{change.difference:+.2f}"
-    interval = "" if change.half is None else f"±{change.half:.2f}"
+    interval = interval_text(change)
     columns = [change.table, change.title, change.protocol, before, after, difference, interval]
     return [*columns, VERDICTS[change.verdict]]

@@ -18,11 +18,12 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True)
 class Report:
-    """A table with its results by row, and the lines that every form of the report is made from."""
+    """A table with its results by row, the lines that every form of the report is made from, and where it all lies."""
 
     outline: Outline
     results: dict[str, RowResult]
     lines: list[Line]
+    folder: Path
 
     @property
     def stand_in(self) -> bool:
@@ -42,7 +43,7 @@ def read_report(path: Path) -> Report:
     """
     outline = read_outline(path)
     results = read_rows(path.parent, outline)
-    return Report(outline, results, table_lines(outline, results))
+    return Report(outline, results, table_lines(outline, results), path.parent)
 
 
 def with_pm(value: float | None, pm: float | None, digits: int = 1) -> str:

@@ -61,7 +61,7 @@ def _changes(reports: list[Report], against: Path) -> list[Change]:
     changes = []
     for item in reports:
         before = earlier.get(item.outline.name)
-        former = read_report(before) if before is not None else Report(item.outline, {}, [])
+        former = read_report(before) if before is not None else Report(item.outline, {}, [], against)
         changes += compare_reports(former, item)
     return changes
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from benchmarks.changes import VERDICTS, Change
+from benchmarks.changes import Change, cells
 from benchmarks.render import WARNING, difference_text, measured_text, protocol_text, table_title, with_pm
 from benchmarks.results import Outline
 from gan.command import duration
@@ -62,13 +62,13 @@ def print_changes(changes: list[Change], console: Console | None = None) -> None
     """Print each figure before and now, and whether the change is beyond its interval."""
     console = console or Console()
     grid = Grid(box=None, padding=(0, 1), pad_edge=False)
-    for heading, right in (("row", False), ("labels", False), ("before", True), ("now", True), ("change", True),
-                           ("verdict", False)):  # fmt: skip
-        grid.add_column(heading, justify="right" if right else "left")
+    headings = ["row", "labels", "before", "now", "change", "95% interval", "verdict"]
+    shown = [number for number, name in enumerate(headings) if name != "95% interval" or console.width >= _WIDE]
+    for number in shown:
+        words = headings[number] in ("row", "labels", "verdict")
+        grid.add_column(headings[number], justify="left" if words else "right", no_wrap=number > 0)
     for change in changes:
-        before, after = ("" if line is None else f"{line['measured']:.2f}" for line in (change.before, change.after))
-        difference = "" if change.difference is None else f"{change.difference:+.2f} ±{change.half:.2f}"
-        cells = [change.row, change.protocol, before, after, difference, VERDICTS[change.verdict]]
-        grid.add_row(*map(Text, cells))
+        texts = [change.row, *cells(change)[2:]]
+        grid.add_row(*(Text(texts[number]) for number in shown))
     console.print(Text("What changed", style="bold"))
     console.print(grid)

@@ -2,19 +2,20 @@
 
 `<table>-<name>.csv` has a line a measurement. What was measured stands in `measured`, with `sd` or `low` and `high`
 where they are known; of the other columns those that vary are what it depends on. The first of them, `row` and
-`protocol` aside, goes along the horizontal axis, `protocol` makes one chart each, and the rest name the lines.
+`protocol` aside, goes along the horizontal axis, `protocol` makes one chart each, and the rest name the lines; a column that tells the same as the
+first in other words is left out.
 """
 
 from __future__ import annotations
 
-import csv
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmarks.page import paired
 from benchmarks.page.charts import Axes, Point, Series, line_chart
+from benchmarks.page.csv_file import Line, number, read_lines
 
-OTHERS = ("paired",)  # CSVs that are shown in a way of their own
 # Columns that say something of a measurement, not what it depends on.
 _ABOUT = {
     "metric", "measured", "sd", "pm", "low", "high", "draws", "seconds", "peak_gib", "device", "data", "stand_in",
@@ -28,8 +29,6 @@ _LABELS = {
 _TITLES = {"labels": "How accuracy grows with the labels", "layers": "Accuracy by layer", "training": "Over training"}
 _MOST_LINES = 12
 
-Line = dict[str, str]
-
 
 def study_views(folder: Path, table: str, rows: dict[str, str], protocols: dict[str, str]) -> list[dict[str, Any]]:
     """The table's studies that lie in `folder`: charts, and the CSV's lines as they stand.
@@ -39,14 +38,8 @@ def study_views(folder: Path, table: str, rows: dict[str, str], protocols: dict[
     views = []
     for path in sorted(folder.glob(f"{table}-*.csv")):
         name = path.stem.removeprefix(f"{table}-")
-        if name in OTHERS:
-            continue
-        try:
-            with open(path, newline="", encoding="utf-8") as file:
-                lines = list(csv.DictReader(file))
-        except (OSError, UnicodeDecodeError, csv.Error):
-            continue
-        if not lines or "measured" not in lines[0]:
+        lines = read_lines(path)
+        if name == paired.NAME or not lines or "measured" not in lines[0]:
             continue
         title = _TITLES.get(name, name.replace("-", " ").capitalize())
         charts = _charts(lines, title, rows, protocols)
@@ -61,21 +54,22 @@ def _table(lines: list[Line]) -> dict[str, Any]:
     varying = [column for column in columns if len({line[column] for line in lines}) > 1 or column == "measured"]
     facts = [(column.replace("_", " "), lines[0][column]) for column in columns if column not in varying]
     return {
-        "columns": varying,
-        "numeric": [all(_number(line[column]) is not None or not line[column] for line in lines) for column in varying],
+        "columns": [column.replace("_", " ") for column in varying],
+        "numeric": [all(number(line[column]) is not None or not line[column] for line in lines) for column in varying],
         "lines": [[line[column] for column in varying] for line in lines],
-        "facts": [(name, value) for name, value in facts if value],
+        "facts": [(name, value) for name, value in facts if value not in ("", "False")],
     }
 
 
 def _charts(lines: list[Line], title: str, rows: dict[str, str], protocols: dict[str, str]) -> list[dict[str, Any]]:
-    measured = [line for line in lines if _number(line["measured"]) is not None]
+    measured = [line for line in lines if number(line["measured"]) is not None]
     factors = [name for name in lines[0] if name not in _ABOUT and len({line[name] for line in measured}) > 1]
     candidates = [name for name in factors if name not in ("row", "protocol")]
     if not candidates:
         return []
     along = candidates[0]
-    numeric = all(_number(line[along]) is not None for line in measured)
+    numeric = all(number(line[along]) is not None for line in measured)
+    factors = [name for name in factors if name == along or not _tells_the_same(name, along, measured)]
     panels: dict[str, dict[str, list[Line]]] = {}
     for line in measured:
         series = " · ".join(
@@ -83,7 +77,8 @@ def _charts(lines: list[Line], title: str, rows: dict[str, str], protocols: dict
             for name in factors
             if name not in (along, "protocol")
         )
-        panels.setdefault(line.get("protocol", ""), {}).setdefault(series, []).append(line)
+        panel = line["protocol"] if "protocol" in factors else ""
+        panels.setdefault(panel, {}).setdefault(series, []).append(line)
     metric = f"{(measured[0].get('metric') or 'accuracy').capitalize()}, %"
     charts = []
     for protocol, found in panels.items():
@@ -105,24 +100,23 @@ def _charts(lines: list[Line], title: str, rows: dict[str, str], protocols: dict
 def _point(line: Line, along: str, categories: tuple[str, ...], name: str) -> Point:
     x = float(categories.index(line[along])) if categories else float(line[along])
     y = float(line["measured"])
-    low, high, sd = (_number(line.get(key, "")) for key in ("low", "high", "sd"))
+    low, high, sd = (number(line.get(key, "")) for key in ("low", "high", "sd"))
     if low is None and sd is not None:
         low, high = y - sd, y + sd
     return Point(x, y, low, high, f"{name}: {line['measured']} at {line[along]}")
 
 
+def _tells_the_same(one: str, other: str, lines: list[Line]) -> bool:
+    """Whether two columns differ in words only: each value of the one goes with a single value of the other."""
+    pairs = {(line[one], line[other]) for line in lines}
+    return len(pairs) == len({line[one] for line in lines}) == len({line[other] for line in lines})
+
+
 def _factor_text(name: str, value: str) -> str:
-    return f"{name.replace('_', ' ')} {value}" if _number(value) is not None else value
+    return f"{name.replace('_', ' ')} {value}" if number(value) is not None else value
 
 
 def _grows_by_factors(values: list[float]) -> bool:
     """Whether the values lie more evenly on a logarithmic scale: the last step is much wider than the first."""
     steps = [after - before for before, after in pairwise(values)]
     return len(steps) > 1 and values[-1] / values[0] >= 8 and steps[-1] > 2 * steps[0]
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return None
