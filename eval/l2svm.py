@@ -15,8 +15,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
+from eval.gram import GramSpace, gram_matrix
 from eval.newton import Preconditioner, Solution, minimise
-from eval.products import GramSpace, Space, WeightSpace, gram_matrix
+from eval.products import Space, WeightSpace
 
 GRAM_ROWS = 8192  # most rows for which the Gram matrix is made,
 EXACT_ROWS = 2048  # and up to which it is float64 always, which costs nothing there

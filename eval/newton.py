@@ -20,10 +20,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eval.products import Leading, Space
+from eval.products import Leading, Space, pad
 
 _FORCING = 0.1  # conjugate gradients stop when the preconditioned residual has shrunk by this factor,
-_TIGHTENING = 0.5  # times this for each Newton step already taken: ill-conditioned problems need the exactness
+_TIGHTENING = 0.5  # times this for each Newton step after the first _SETTLING, in which the rows inside the margin are
+_SETTLING = 5  # found: what has not converged by then is ill-conditioned and needs the exactness
 _FINEST = 1e-4
 _MOST_CONJUGATE_STEPS = 250
 _PATIENCE = 25  # conjugate steps after which an exact factorisation, where there can be one, costs less than more
@@ -92,7 +93,7 @@ def minimise(
             gradient[..., unfinished],
             2 * C * (slack[:, unfinished] > 0) * m,
             preconditioner,
-            max(_FORCING * _TIGHTENING**solution.iterations, _FINEST),
+            max(_FORCING * _TIGHTENING ** max(solution.iterations - _SETTLING, 0), _FINEST),
         )
         step = _line_search(space.inner(w, direction), space.inner(direction, direction), f, change, t, m, C)
         solution.products += passes
@@ -182,9 +183,11 @@ def _on_leading(leading: Leading, weights: Tensor) -> Callable[[Tensor], Tensor]
 
     def apply(vector: Tensor) -> Tensor:
         # Coordinates of every column along every direction: <basis_r, vector_k>.
-        coordinates = basis.T @ vector if vector.dim() == 2 else basis[0].T @ vector[1]
+        columns = vector.shape[-1]
+        right = pad(vector if vector.dim() == 2 else vector[1])
+        coordinates = ((basis if vector.dim() == 2 else basis[0]).T @ right)[:, :columns]
         inverse = torch.cholesky_solve(coordinates.T[:, :, None], factor)[:, :, 0].T
-        return vector + basis @ (inverse - coordinates)
+        return vector + (basis @ pad(inverse - coordinates))[..., :columns]
 
     return apply
 

@@ -1,26 +1,29 @@
 """The products with the data matrix that the L2-SVM's solver is made of, in blocks and without copying the matrix.
 
-A *space* is where the solver's vectors live. Both spaces here describe the same weights w (one column a class):
+A *space* is where the solver's vectors live. Both spaces describe the same weights w (one column a class):
 
 - `WeightSpace` holds w itself, (d + 1, k), and streams over the rows of X: for many rows.
-- `GramSpace` holds w = X' a by its coefficients a and by X w = K a with K = X X', stacked into (2, n, k): for few
-  rows. K is computed once for all classes, all C and all folds, and one product with K does the work of two with X.
+- `gram.GramSpace` holds w = X' a by its coefficients a and by X w = K a with K = X X', stacked into (2, n, k): for
+  few rows. K is computed once for all classes, all C and all folds, and one product with K does the work of two with X.
 
 The last dimension of every vector counts independent problems (classes, or folds times classes).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from eval.parallel import Result, share_out
+
 BLOCK_BYTES = 5 << 19  # a block of rows, in working precision, that stays in the processor's second-level cache
 DEVICE_BLOCK_BYTES = 1 << 30  # the same on a GPU, where large products are what is fast
-WEIGHT_RANK, GRAM_RANK = 512, 128  # directions in the preconditioner: a pass over many rows is worth more of them
+WEIGHT_RANK = 512  # directions in the preconditioner,
+SAMPLE_ROWS = 16_384  # and the most rows on which they are sharpened
 
 
 class Space(Protocol):
@@ -83,16 +86,17 @@ class WeightSpace:
         self.device = device
         self.rows, self.dimensions = features.shape
 
-    def blocks(
-        self, dtype: torch.dtype | None = None, block_bytes: int = BLOCK_BYTES
-    ) -> Iterator[tuple[slice, Tensor]]:
-        """Blocks of rows in `dtype` (by default the working one) on the device, with the rows they hold."""
-        dtype = dtype or self.dtype
-        limit = block_bytes if self.device.type == "cpu" else DEVICE_BLOCK_BYTES
+    def _blocks(self, dtype: torch.dtype, factor: int = 1) -> list[slice]:
+        """Blocks of rows: of BLOCK_BYTES in `dtype`, times a factor, on the CPU."""
+        limit = factor * BLOCK_BYTES if self.device.type == "cpu" else DEVICE_BLOCK_BYTES
         step = max(16, limit // (self.dimensions * dtype.itemsize) // 16 * 16)
-        for start in range(0, self.rows, step):
-            block = slice(start, min(start + step, self.rows))
-            yield block, self.features[block].to(self.device, dtype, non_blocking=True)
+        return [slice(start, min(start + step, self.rows)) for start in range(0, self.rows, step)]
+
+    def _load(self, block: slice, dtype: torch.dtype) -> Tensor:
+        return self.features[block].to(self.device, dtype, non_blocking=True)
+
+    def _share_out(self, blocks: Sequence[slice], work: Callable[[Sequence[slice]], Result]) -> list[Result]:
+        return share_out(blocks, work) if self.device.type == "cpu" else [work(blocks)]
 
     def zeros(self, columns: int) -> Tensor:
         """The vector w = 0 for each column."""
@@ -104,18 +108,27 @@ class WeightSpace:
 
     def decision(self, vector: Tensor) -> Tensor:
         """X w + b, (n, k), in one pass over the data."""
-        padded = _pad(vector[:-1])
+        padded = pad(vector[:-1])
         out = torch.empty(self.rows, padded.shape[1], dtype=self.dtype, device=self.device)
-        for block, features in self.blocks():
-            torch.mm(features, padded, out=out[block])
+
+        def work(blocks: Sequence[slice]) -> None:
+            for block in blocks:
+                torch.mm(self._load(block, self.dtype), padded, out=out[block])
+
+        self._share_out(self._blocks(self.dtype), work)
         return self._shifted(out[:, : vector.shape[1]], vector)
 
     def adjoint(self, values: Tensor) -> Tensor:
         """X' values, (d + 1, k), in one pass over the data."""
-        padded = _pad(values)
-        out = torch.zeros(padded.shape[1], self.dimensions, dtype=self.dtype, device=self.device)
-        for block, features in self.blocks():
-            out.addmm_(padded[block].T, features)
+        padded = pad(values)
+
+        def work(blocks: Sequence[slice]) -> Tensor:
+            out = torch.zeros(padded.shape[1], self.dimensions, dtype=self.dtype, device=self.device)
+            for block in blocks:
+                out.addmm_(padded[block].T, self._load(block, self.dtype))
+            return out
+
+        out = _sum(self._share_out(self._blocks(self.dtype), work))
         return self._vector(out, values.sum(0))
 
     def minus_adjoint(self, vector: Tensor, values: Tensor) -> Tensor:
@@ -124,24 +137,26 @@ class WeightSpace:
 
     def hessian(self, vector: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """(X w, w + X' (weights * X w)), both products on a block of rows while it is in the cache."""
-        padded, columns = _pad(vector[:-1]), vector.shape[1]
+        padded, columns = pad(vector[:-1]), vector.shape[1]
         decision = torch.empty(self.rows, columns, dtype=self.dtype, device=self.device)
-        out = torch.zeros(padded.shape[1], self.dimensions, dtype=self.dtype, device=self.device)
-        total = torch.zeros(columns, dtype=self.dtype, device=self.device)
-        for block, features in self.blocks():
-            # The block is still in the cache for the second product.
-            here = self._shifted((features @ padded)[:, :columns], vector)
-            decision[block] = here
-            weighted = here * weights[block]
-            total += weighted.sum(0)
-            out.addmm_(_pad(weighted).T, features)
-        return decision, self._vector(out, total).add_(vector)
+
+        def work(blocks: Sequence[slice]) -> Tensor:
+            out = torch.zeros(padded.shape[1], self.dimensions, dtype=self.dtype, device=self.device)
+            for block in blocks:
+                features = self._load(block, self.dtype)
+                here = decision[block] = self._shifted((features @ padded)[:, :columns], vector)
+                # The block is still in the cache for the second product.
+                out.addmm_(pad(here * weights[block]).T, features)
+            return out
+
+        out = _sum(self._share_out(self._blocks(self.dtype), work))
+        return decision, self._vector(out, (decision * weights).sum(0)).add_(vector)
 
     def exact_inverse(self, weights: Tensor) -> None:
         """Not to be had: the matrix is d x d."""
 
     def leading(self) -> Leading:
-        """Found in a sample of rows, then sharpened by one pass over all of them.
+        """Found in a few rows, then sharpened by a power iteration on up to SAMPLE_ROWS of them.
 
         Half-precision features are multiplied as they are: a preconditioner need not be exact.
         """
@@ -152,16 +167,27 @@ class WeightSpace:
         sample = torch.cat([sample, sample.new_full((len(sample), 1), float(self.intercept))], 1)
         basis = torch.linalg.eigh(sample @ sample.T)[1][:, -rank:]
         directions = torch.linalg.qr(sample.T @ basis)[0]
+        all_blocks = self._blocks(self._fast_dtype, 16)
         if self.rows > len(sample):
-            product = torch.zeros_like(directions)
-            for _, features in self.blocks(self._fast_dtype, 16 * BLOCK_BYTES):
-                part = self._coarse(features, directions)
-                product[:-1] += features.T @ part.to(features.dtype)
-                product[-1] += part.sum(0) * self.intercept
-            directions = torch.linalg.qr(product)[0]
+
+            def multiply(blocks: Sequence[slice]) -> Tensor:
+                product = torch.zeros_like(directions)
+                for block in blocks:
+                    features = self._load(block, self._fast_dtype)
+                    part = self._coarse(features, directions)
+                    product[:-1] += features.T @ part.to(features.dtype)
+                    product[-1] += part.sum(0) * self.intercept
+                return product
+
+            evenly = all_blocks[:: -(-self.rows // SAMPLE_ROWS)]
+            directions = torch.linalg.qr(_sum(self._share_out(evenly, multiply)))[0]
         decision = torch.empty(self.rows, rank, dtype=self.dtype, device=self.device)
-        for block, features in self.blocks(self._fast_dtype, 16 * BLOCK_BYTES):
-            decision[block] = self._coarse(features, directions)
+
+        def work(blocks: Sequence[slice]) -> None:
+            for block in blocks:
+                decision[block] = self._coarse(self._load(block, self._fast_dtype), directions)
+
+        self._share_out(all_blocks, work)
         return Leading(directions, decision)
 
     @property
@@ -182,105 +208,17 @@ class WeightSpace:
         return torch.cat([transposed[: len(total)].T, last[None]])
 
 
-class GramSpace:
-    """w = X' a is held as (a, K a), stacked; nothing of size d is ever touched after K is made.
-
-    gram : K = X X' (+ 1 for the intercept), (n, n), float32 or float64.
-    """
-
-    def __init__(self, gram: Tensor) -> None:
-        self.gram = gram
-        self.rows = len(gram)
-        self.dtype = gram.dtype
-        self.device = gram.device
-
-    def zeros(self, columns: int) -> Tensor:
-        """The vector w = 0 for each column."""
-        return torch.zeros(2, self.rows, columns, dtype=self.dtype, device=self.device)
-
-    def inner(self, left: Tensor, right: Tensor) -> Tensor:
-        """<w, v> for each column, (k,)."""
-        return (left[0] * right[1]).sum(0)
-
-    def decision(self, vector: Tensor) -> Tensor:
-        """X w + b, (n, k), which the vector carries along."""
-        return vector[1]
-
-    def adjoint(self, values: Tensor) -> Tensor:
-        """X' values: its coefficients are the values themselves."""
-        return torch.stack([values, self._multiply(values)])
-
-    def minus_adjoint(self, vector: Tensor, values: Tensor) -> Tensor:
-        """W - X' values. The coefficients are subtracted before the product: near the minimum they nearly cancel."""
-        return self.adjoint(vector[0] - values)
-
-    def hessian(self, vector: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """(X w, w + X' (weights * X w)) with one product with K."""
-        return vector[1], vector + self.adjoint(weights * vector[1])
-
-    def leading(self) -> Leading:
-        """By subspace iteration with K."""
-        rank = min(GRAM_RANK, self.rows)
-        generator = torch.Generator().manual_seed(0)
-        start = torch.randn(self.rows, rank, generator=generator).to(self.device, self.dtype)
-        for _ in range(2):
-            start = torch.linalg.qr(self._multiply(start))[0]
-        product = self._multiply(start)
-        values, rotation = torch.linalg.eigh(start.T @ product)
-        # Directions of smaller energy are not orthonormal to working precision.
-        keep = values > values[-1] * (1e-3 if self.dtype == torch.float32 else 1e-10)
-        scaled = rotation[:, keep] * values[keep].rsqrt()
-        vectors = torch.stack([start @ scaled, product @ scaled])
-        return Leading(vectors, vectors[1])
-
-    def exact_inverse(self, weights: Tensor) -> Callable[[Tensor], Tensor] | None:
-        """The inverse of I + X' weights X as a function of vectors, by one Cholesky factor a column.
-
-        By Woodbury's identity it is I - X_A' (K_AA + 1 / weights_A)^-1 X_A, A the rows of positive weight. None where
-        a factor does not exist in this precision.
-        """
-        factors = []
-        for column in weights.T:
-            inside = column.nonzero()[:, 0]
-            system = self.gram[inside][:, inside]
-            system.diagonal().add_(1 / column[inside])
-            factor, failed = torch.linalg.cholesky_ex(system)
-            if bool(failed):
-                return None
-            factors.append((inside, factor))
-
-        def apply(vector: Tensor) -> Tensor:
-            solved = torch.zeros_like(vector[0])
-            for column, (inside, factor) in enumerate(factors):
-                solved[inside, column] = torch.cholesky_solve(vector[1, inside, column, None], factor)[:, 0]
-            return vector - self.adjoint(solved)
-
-        return apply
-
-    def _multiply(self, values: Tensor) -> Tensor:
-        return (self.gram @ _pad(values))[:, : values.shape[1]]
-
-
-def gram_matrix(features: Tensor, intercept: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """K = X X' + 1 (+ 0 without intercept), (n, n) in `dtype`; only one triangle is multiplied out.
-
-    features : (n, d) of any floating dtype.
-    """
-    rows = len(features)
-    columns = max(256, (256 << 20) // (rows * dtype.itemsize))
-    gram = torch.full((rows, rows), float(intercept), dtype=dtype, device=device)
-    step = max(512, -(-rows // 8))
-    for start in range(0, features.shape[1], columns):
-        part = features[:, start : start + columns].to(device, dtype)
-        for top in range(0, rows, step):
-            gram[top : top + step, : top + step].addmm_(part[top : top + step], part[: top + step].T)
-    return gram.tril_().add_(gram.tril(-1).T)
-
-
-def _pad(values: Tensor) -> Tensor:
+def pad(values: Tensor) -> Tensor:
     """Pad the columns to a multiple of 16: skinny products are several times faster so."""
     missing = -values.shape[1] % 16
     return torch.nn.functional.pad(values, (0, missing)) if missing else values
+
+
+def _sum(parts: Sequence[Tensor]) -> Tensor:
+    total = parts[0]
+    for part in parts[1:]:
+        total += part
+    return total
 
 
 def _resident(features: Tensor, device: torch.device) -> Tensor:

@@ -12,7 +12,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import eval.gram
 import eval.l2svm
+import eval.products
 from eval import L2SVM, L2SVMCV, l2svm_path
 
 
@@ -86,7 +88,7 @@ def test_few_rows_in_weight_space_and_in_gram_space_agree(monkeypatch):
 @pytest.mark.parametrize("patience", [1, 10_000])
 def test_both_preconditioners_find_the_minimum(monkeypatch, patience):
     monkeypatch.setattr(eval.newton, "_PATIENCE", patience)
-    monkeypatch.setattr(eval.products, "GRAM_RANK", 3)
+    monkeypatch.setattr(eval.gram, "GRAM_RANK", 3)
     monkeypatch.setattr(eval.products, "WEIGHT_RANK", 3)
     for shape in ((90, 400), (400, 30)):
         X, y = problem(shape[0], shape[1], 4)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import eval.products
+from eval.gram import GramSpace, gram_matrix
 from eval.newton import _line_search, _on_leading
-from eval.products import GramSpace, WeightSpace, gram_matrix
+from eval.products import WeightSpace
 
 ROWS, DIMENSIONS, COLUMNS = 70, 33, 5
 
@@ -17,8 +18,16 @@ def features():
     return torch.randn(ROWS, DIMENSIONS, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("intercept", [True, False])
-def test_weight_space_equals_dense_products(features, intercept, monkeypatch):
+def test_weight_space_equals_dense_products(features, intercept, threads, monkeypatch):
     monkeypatch.setattr(eval.products, "BLOCK_BYTES", 20 * DIMENSIONS * 8)  # several blocks, the last one short
     space = WeightSpace(features, intercept, torch.float64, features.device)
     dense = torch.cat([features, torch.full((ROWS, 1), float(intercept), dtype=torch.float64)], 1)
