@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -214,9 +215,9 @@ def table_lines(rows: Outline, results: dict[str, RowResult]) -> list[dict[str, 
     return lines
 
 
-def write_csv(path: Path, lines: list[dict[str, Any]]) -> None:
-    """Write the lines with the columns of `COLUMNS`, in this order; what is not known stays empty."""
+def write_csv(path: Path, lines: list[dict[str, Any]], columns: Sequence[str] = COLUMNS) -> None:
+    """Write the lines with these columns, in this order; what is not known stays empty."""
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)

@@ -113,6 +113,13 @@ def test_several_draws_are_a_paired_t_test():
     assert found.wide_low < found.low < found.high < found.wide_high
 
 
+def test_the_interval_over_both_holds_that_over_the_draws():
+    random = np.random.default_rng(5)
+    for _ in range(50):
+        found = compare(*experiment(random, draws=2, spread=0.4))
+        assert found.wide_low <= found.low <= found.difference <= found.high <= found.wide_high
+
+
 def test_what_holds_on_other_test_images_too():
     """Equal classifiers, many experiments: the interval over draws is right for the images at hand alone."""
     random = np.random.default_rng(2)
