@@ -38,7 +38,7 @@ def cifar10(root: Path | str | None = None, download: bool = True) -> Dataset:
     """
     from torchvision.datasets import CIFAR10  # takes seconds to import, so only when needed
 
-    folder = _find(_root(root))
+    folder = _find(chosen_root(root))
     if not folder.is_dir():
         if not download:
             raise InputError(f"CIFAR-10 is not in {folder.parent}: {_ELSEWHERE}")
@@ -60,7 +60,8 @@ def cifar10(root: Path | str | None = None, download: bool = True) -> Dataset:
     )
 
 
-def _root(root: Path | str | None) -> Path:
+def chosen_root(root: Path | str | None) -> Path:
+    """The folder of the official data sets: the one given, or DATA_ROOT, or ~/.cache/dcgan-features."""
     chosen = root or os.environ.get("DATA_ROOT") or Path("~/.cache/dcgan-features")
     return Path(chosen).expanduser().resolve()
 

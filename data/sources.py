@@ -13,11 +13,13 @@ from data.dataset import Dataset, Images, array_digest
 from data.errors import InputError, unknown_name
 from data.folder import folder, npy, resize
 from data.stand_in import stand_in
+from data.stl10 import stl10_unlabelled
 
 # Every data set with a name: (root, download) to Dataset. A new one is one file and one line here.
 LOADERS: dict[str, Callable[[Path | str | None, bool], Dataset]] = {
     "cifar10": cifar10,
     "stand-in": lambda root, download: stand_in(),
+    "stl10-unlabelled": stl10_unlabelled,
 }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.errors import InputError, unknown_name
+from data.files import read_yaml
 from gan.spec import SPECS, NetworkSpec
 
 # These decide only how long to train and what to write meanwhile: they may differ when a run is resumed.
@@ -92,30 +92,12 @@ def make_recipe(settings: dict[str, Any], where: str = "the recipe") -> Recipe:
     return recipe
 
 
-def read_settings(path: Path | str | None) -> dict[str, Any]:
-    """What a recipe's YAML file says, unchecked; None: nothing.
-
-    Raises `InputError` when the file is missing, is not YAML, or holds no settings.
-    """
-    if path is None:
-        return {}
-    try:
-        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read the recipe {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"the recipe {path} is not YAML: {' '.join(str(error).split())}") from error
-    if loaded is not None and not isinstance(loaded, dict):
-        raise InputError(f"the recipe {path} holds no 'key: value' lines")
-    return loaded or {}
-
-
 def read_recipe(path: Path | str | None, overrides: dict[str, Any] | None = None) -> Recipe:
     """The recipe in a YAML file (None: the defaults) with `overrides` in place of what it says.
 
     Raises `InputError` when the file is missing, is not YAML, or says something that is not a setting.
     """
-    settings = make_recipe(read_settings(path), str(path)).model_dump() if path is not None else {}
+    settings = make_recipe(read_yaml(path, "recipe"), str(path)).model_dump() if path is not None else {}
     where = f"the options or {path}" if path else "the options"
     return make_recipe({**settings, **(overrides or {})}, where)
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from data.files import read_yaml
 from features.exemplar.networks import parse
-from gan.recipe import check_settings, read_settings
+from gan.recipe import check_settings
 
 # These decide only how long to train and what to write meanwhile: they may differ when a run is resumed.
 FREE_SETTINGS = frozenset({"samples", "checkpoint_seconds", "checkpoint_every", "log_every"})
@@ -80,8 +81,6 @@ def make_exemplar_recipe(settings: dict[str, Any], where: str = "the recipe") ->
 
 def read_exemplar_recipe(path: Path | str | None, overrides: dict[str, Any] | None = None) -> ExemplarRecipe:
     """The recipe in a YAML file (None: the defaults) with `overrides` in place of what it says."""
-    settings = read_settings(path)
-    if path is not None:
-        make_exemplar_recipe(settings, str(path))
+    settings = make_exemplar_recipe(read_yaml(path, "recipe"), str(path)).model_dump() if path is not None else {}
     where = f"the options or {path}" if path else "the options"
     return make_exemplar_recipe({**settings, **(overrides or {})}, where)
