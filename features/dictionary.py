@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_ROWS = 1024  # patches compared with the whole dictionary at a time: the block of products stays in the cache
+from features.patches import fold_offset
+
+# Patches compared with the whole dictionary at a time: on the CPU the block of scores then stays in the cache.
+_CPU_ROWS, _CUDA_ROWS = 512, 32768
+_SLICES = 25  # in which the largest score is looked for
+_BATCH = 4096  # patches between two moves of the centroids in the first pass
+_NEVER = -1e30  # score of what only fills up
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -19,18 +27,56 @@ class Dictionary:
     n_reseeded: int
 
 
-def _normalise(rows: Tensor) -> Tensor:
-    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return rows / norms.clamp_min(1e-12)
+class Chooser:
+    """For each patch the atom whose score x . D_k + offset_k is largest, or, for `magnitude`, furthest from 0.
 
-
-def largest_magnitude(scores: Tensor) -> Tensor:
-    """Index of the entry of largest magnitude in each row, int64 (n,). `scores` is overwritten.
-
-    Floats without a sign bit sort as integers do, and integers are what the CPU finds the maximum of quickly.
+    atoms : float32 (n_units, d). offset : float32 (n_units,), or None for none.
+    dtype : of the products and the scores.
     """
-    integers = torch.int16 if scores.dtype == torch.bfloat16 else torch.int32
-    return scores.abs_().view(integers).max(dim=1).indices
+
+    def __init__(
+        self, atoms: Tensor, dtype: torch.dtype, offset: Tensor | None = None, magnitude: bool = False
+    ) -> None:
+        self.n_units, length = atoms.shape
+        self.dtype, self.magnitude = dtype, magnitude
+        # Slices of a multiple of 64 columns, whose maximum is found at the full width of the CPU's registers.
+        self.slice = -(-self.n_units // (64 * _SLICES)) * 64
+        columns = -(-self.n_units // self.slice) * self.slice
+        weights = atoms.new_zeros(length, columns)
+        weights[:, : self.n_units] = atoms.T
+        offsets = atoms.new_full((columns,), 0.0 if magnitude else _NEVER)
+        offsets[: self.n_units] = 0.0 if offset is None else offset
+        self.filters = fold_offset(weights, offsets, dtype)
+        self.rows = _CUDA_ROWS if atoms.is_cuda else _CPU_ROWS
+        self.inputs = atoms.new_zeros(self.rows, len(self.filters), dtype=dtype)
+        self.inputs[:, length : length + 2] = 1
+        self.scores = atoms.new_empty(self.rows, columns, dtype=dtype)
+
+    def __call__(self, patches: Tensor) -> Tensor:
+        """Index of the atom chosen, int64 (n,), for at most `rows` patches, float32 (n, d)."""
+        inputs, scores = self.inputs[: len(patches)], self.scores[: len(patches)]
+        inputs[:, : patches.shape[1]] = patches
+        torch.mm(inputs, self.filters, out=scores)
+        # Floats without a sign bit sort as integers do, and integers are what the CPU finds the maximum of quickly.
+        integers = scores.view(torch.int16 if self.dtype == torch.bfloat16 else torch.int32)
+        if self.magnitude:
+            scores.abs_()
+        values, chosen = _largest(integers, self.slice)
+        negative = (values < 0).nonzero()[:, 0]
+        if len(negative):  # rare; among negative numbers the order of the integers is reversed
+            chosen[negative] = scores[negative].float().argmax(1)
+        return chosen.clamp_max_(self.n_units - 1)  # a patch of zeros may have chosen a column that fills up
+
+
+def _largest(values: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Largest entry of each row, and the place of one such entry; `width` divides the columns.
+
+    A maximum takes a tenth of the time that its place takes, so the place is only looked for in one column of slices.
+    """
+    slices = values.view(len(values), -1, width)
+    largest, column = slices.amax(1).max(1)
+    place = slices.gather(2, column[:, None, None].expand(-1, slices.shape[1], 1)).squeeze(2).max(1).indices
+    return largest, place.mul_(width).add_(column)
 
 
 def gain_shape_kmeans(
@@ -39,7 +85,7 @@ def gain_shape_kmeans(
     n_iter: int,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Dictionary:
     """Unit atoms D that minimise |D s - x|^2 with one non-zero gain s in each patch's code (OMP-1).
 
@@ -47,25 +93,19 @@ def gain_shape_kmeans(
     section 2.1: s_k = D_k . x at the k of largest |D_k . x|; then D <- normalise(X S' + D), from a normal random start.
     That an atom which wins no patch is replaced by a random patch is ours.
 
-    patches : float32 (n, d), whitened. generator : on the CPU. dtype : precision of the products that choose k; the
-    gains are float32. progress : called with the iterations done and in all.
+    patches : float32 (n, d), whitened. n_iter : passes over them. generator : on the CPU. dtype : precision of the
+    products that choose k; the gains are float32. progress : called with the passes done and in all.
     """
-    atoms = _normalise(torch.randn(n_units, patches.shape[1], generator=generator)).to(patches.device)
-    reseeded = 0
-    for iteration in range(n_iter):
-        compared = atoms.T.to(dtype)
-        sums = atoms.clone()
-        counts = torch.zeros(n_units, dtype=torch.int64, device=patches.device)
-        for block in torch.split(patches, _ROWS):
-            nearest = largest_magnitude(block.to(dtype) @ compared)  # (rows,)
-            gain = (block * atoms[nearest]).sum(1)
-            sums.index_add_(0, nearest, block * gain[:, None])
-            counts += torch.bincount(nearest, minlength=n_units)
-        reseeded += _reseed(sums, counts == 0, patches, generator)
-        atoms = _normalise(sums)
-        if progress is not None:
-            progress(iteration + 1, n_iter)
-    return Dictionary(atoms, reseeded)
+
+    def update(atoms: Tensor) -> tuple[Tensor, Tensor]:
+        def with_gain(block: Tensor, chosen: Tensor) -> Tensor:
+            return block * (block * atoms[chosen]).sum(1, keepdim=True)
+
+        sums, counts = _totals(Chooser(atoms, dtype, magnitude=True), patches, with_gain)
+        return sums + atoms, counts
+
+    start = _normalise(torch.randn(n_units, patches.shape[1], generator=generator)).to(patches.device)
+    return _iterate([update] * n_iter, start, patches, generator, progress, _normalise)
 
 
 def euclidean_kmeans(
@@ -74,35 +114,77 @@ def euclidean_kmeans(
     n_iter: int,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Dictionary:
-    """Centroids that minimise the squared distance to the nearest one (Lloyd), from a 0.1 * normal random start.
+    """Centroids that minimise the squared distance to the nearest one, from patches drawn at random.
 
-    Parameters are those of `gain_shape_kmeans`. An empty centroid is replaced by a random patch (the authors'
-    demonstration sets it to zero).
+    The first pass takes the patches in random order, some thousands at a time, and moves each centroid to the mean of
+    all that it has won so far (Sculley, "Web-scale k-means clustering", 2010): worth several of the ordinary passes
+    (Lloyd's) that follow. Parameters are those of `gain_shape_kmeans`. A centroid that wins no patch is replaced by a
+    random one. The authors' demonstration starts at 0.1 * normal numbers and sets such a centroid to zero.
+
+    Raises ValueError for fewer patches than centroids.
     """
-    atoms = 0.1 * torch.randn(n_units, patches.shape[1], generator=generator).to(patches.device)
+    if len(patches) < n_units:
+        raise ValueError(f"{len(patches)} patches are too few for {n_units} centroids")
+
+    def totals(atoms: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
+        # |x - c|^2 / 2 = |x|^2 / 2 - (x . c - |c|^2 / 2); the bracket is largest for the nearest centroid.
+        return _totals(Chooser(atoms, dtype, atoms.square().sum(1) / -2), batch)
+
+    def first_pass(atoms: Tensor) -> tuple[Tensor, Tensor]:
+        counts = atoms.new_zeros(n_units)
+        for places in torch.randperm(len(patches), generator=generator).to(patches.device).split(_BATCH):
+            sums, won = totals(atoms, patches[places])
+            counts += won
+            atoms = atoms + (sums - won[:, None] * atoms) / counts.clamp(min=1)[:, None]
+        return atoms, counts
+
+    def ordinary_pass(atoms: Tensor) -> tuple[Tensor, Tensor]:
+        sums, counts = totals(atoms, patches)
+        return sums / counts.clamp(min=1)[:, None], counts
+
+    start = patches[torch.randperm(len(patches), generator=generator)[:n_units].to(patches.device)]
+    return _iterate([first_pass] + [ordinary_pass] * (n_iter - 1), start, patches, generator, progress)
+
+
+def _totals(
+    choose: Chooser, patches: Tensor, weigh: Callable[[Tensor, Tensor], Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
+    """For each atom the sum of the patches that chose it, weighed by `weigh(patches, chosen)`, and their number."""
+    sums = patches.new_zeros(choose.n_units, patches.shape[1])
+    counts = patches.new_zeros(choose.n_units)
+    for block in torch.split(patches, choose.rows):
+        chosen = choose(block)
+        sums.index_add_(0, chosen, block if weigh is None else weigh(block, chosen))
+        counts += torch.bincount(chosen, minlength=choose.n_units)
+    return sums, counts
+
+
+def _iterate(
+    updates: list[Callable[[Tensor], tuple[Tensor, Tensor]]],
+    atoms: Tensor,
+    patches: Tensor,
+    generator: torch.Generator,
+    progress: Progress | None,
+    finish: Callable[[Tensor], Tensor] | None = None,
+) -> Dictionary:
+    """Apply each of `updates`, which gives new atoms and how many patches chose each; replace those that none chose."""
     reseeded = 0
-    for iteration in range(n_iter):
-        half_square = atoms.square().sum(1) / 2
-        compared = atoms.T.to(dtype)
-        sums = torch.zeros_like(atoms)
-        counts = torch.zeros(n_units, dtype=torch.int64, device=patches.device)
-        for block in torch.split(patches, _ROWS):
-            # |x - c|^2 / 2 = |x|^2 / 2 - (x . c - |c|^2 / 2); the bracket is largest for the nearest centroid.
-            nearest = ((block.to(dtype) @ compared).float() - half_square).argmax(1)
-            sums.index_add_(0, nearest, block)
-            counts += torch.bincount(nearest, minlength=n_units)
-        atoms = sums / counts.clamp_min(1)[:, None]
-        reseeded += _reseed(atoms, counts == 0, patches, generator)
+    for done, update in enumerate(updates, start=1):
+        atoms, counts = update(atoms)
+        dead = counts == 0
+        count = int(dead.sum())
+        if count:
+            places = torch.randint(len(patches), (count,), generator=generator)
+            atoms[dead] = patches[places.to(patches.device)]
+            reseeded += count
+        atoms = finish(atoms) if finish else atoms
         if progress is not None:
-            progress(iteration + 1, n_iter)
+            progress(done, len(updates))
     return Dictionary(atoms, reseeded)
 
 
-def _reseed(atoms: Tensor, dead: Tensor, patches: Tensor, generator: torch.Generator) -> int:
-    """Replace the dead atoms by random patches, in place; how many there were."""
-    count = int(dead.sum())
-    if count:
-        atoms[dead] = patches[torch.randint(len(patches), (count,), generator=generator).to(patches.device)]
-    return count
+def _normalise(rows: Tensor) -> Tensor:
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return rows / norms.clamp_min(1e-12)

@@ -160,10 +160,18 @@ class KMeansFeatures(Extractor):
             self.progress(stage, done, total)
 
     def _prepare_encoder(self) -> None:
-        """Fold whitening and threshold into the dictionary: D'(x W - m W) - alpha is x (W D) plus a constant."""
-        atoms = torch.cat([self.atoms_, -self.atoms_]) if self.polarity_split else self.atoms_
-        filters = self.whitening_.matrix @ atoms.T  # (d, units)
-        offset = -(self.whitening_.mean @ filters) - (self.alpha if self.encoder == "threshold" else 0.0)
+        """Filters of which a product gives all but the last step of the code.
+
+        threshold : D'(x W - m W) - alpha is x (W D) plus a constant, so whitening is folded into the dictionary.
+        triangle : |x - c|^2 is [x, |x|^2, 1] times [-2 c, 1, |c|^2]; |x|^2 takes two columns as the constant does.
+        """
+        if self.encoder == "threshold":
+            atoms = torch.cat([self.atoms_, -self.atoms_]) if self.polarity_split else self.atoms_
+            filters = self.whitening_.matrix @ atoms.T  # (d, units)
+            offset = -(self.whitening_.mean @ filters) - self.alpha
+        else:
+            filters = torch.cat([-2 * self.atoms_.T, self.atoms_.new_ones(2, len(self.atoms_))])  # (d + 2, units)
+            offset = self.atoms_.square().sum(1)
         self.filters_ = fold_offset(filters, offset, DTYPES[self.dtype])
 
     def _fit_standardisation(self, images: Images) -> Standardisation:
@@ -190,13 +198,21 @@ class KMeansFeatures(Extractor):
         cells = cells_of_patches(images, self.patch_size, self.pooling_grid, self.device_)
         return torch.cat([encode(cell) for cell in cells], dim=1)
 
+    def _inputs(self, *columns: Tensor) -> Tensor:
+        """Columns (rows, any) side by side, then ones and zeros up to the filters' length, in their dtype."""
+        inputs = torch.zeros(len(columns[0]), len(self.filters_), dtype=self.filters_.dtype, device=self.device_)
+        start = 0
+        for part in columns:
+            inputs[:, start : start + part.shape[1]] = part
+            start += part.shape[1]
+        inputs[:, start : start + 2] = 1
+        return inputs
+
     def _threshold(self, patches: Tensor) -> Tensor:
         """Sum of max(0, D'x - alpha): (n, positions, d) to (n, units)."""
-        n, positions, length = patches.shape
+        n, positions, _ = patches.shape
         units = self.filters_.shape[1]
-        inputs = torch.zeros(n * positions, len(self.filters_), dtype=self.filters_.dtype, device=self.device_)
-        inputs[:, :length] = patches.flatten(0, 1)
-        inputs[:, length : length + 2] = 1
+        inputs = self._inputs(patches.flatten(0, 1))
         step = units if self.device_.type == "cuda" else _CPU_UNITS
         return torch.cat(
             [
@@ -207,14 +223,20 @@ class KMeansFeatures(Extractor):
         )
 
     def _triangle(self, patches: Tensor) -> Tensor:
-        """Sum of max(0, mean distance - distance), Coates et al. (2011): (n, positions, d) to (n, units)."""
-        dtype = DTYPES[self.dtype]
-        half_square = self.atoms_.square().sum(1) / 2
+        """Sum of max(0, mean distance - distance), Coates et al. (2011): (n, positions, d) to (n, units).
+
+        Distances are rounded to `dtype`, which in bfloat16 changes the sums no more than the features' own rounding.
+        """
+        n, positions, _ = patches.shape
+        whitened = self.whitening_(patches.flatten(0, 1))
+        square = whitened.square().sum(1, keepdim=True)
+        rounded = square.to(self.filters_.dtype)
+        inputs = self._inputs(whitened, rounded, square - rounded)
+        together = n if self.device_.type == "cuda" else 1  # an image's distances just fit into the cache
         pooled = []
-        for image in patches:  # an image at a time: the distances are float32 and of all units at once
-            whitened = self.whitening_(image)  # (positions, d)
-            products = (whitened.to(dtype) @ self.atoms_.T.to(dtype)).float()
-            squares = whitened.square().sum(1, keepdim=True) - 2 * (products - half_square)
-            distances = squares.clamp_min_(0).sqrt_()
-            pooled.append((distances.mean(1, keepdim=True) - distances).clamp_min_(0).sum(0))
-        return torch.stack(pooled)
+        for block in torch.split(inputs, together * positions):
+            distances = rectify_(block @ self.filters_).sqrt_().float().view(-1, positions, self.filters_.shape[1])
+            mean = distances.mean(2, keepdim=True)
+            # max(0, mean - distance) is mean - min(mean, distance), and takes a pass less.
+            pooled.append(mean.sum(1) - torch.minimum(distances, mean, out=distances).sum(1))
+        return torch.cat(pooled)

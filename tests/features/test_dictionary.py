@@ -3,7 +3,8 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from features.dictionary import euclidean_kmeans, gain_shape_kmeans, largest_magnitude
+from features import dictionary
+from features.dictionary import Chooser, euclidean_kmeans, gain_shape_kmeans
 
 
 def seeded(seed=0):
@@ -15,13 +16,25 @@ def patches():
     return torch.randn(500, 8, generator=seeded(7)) * 2
 
 
-def test_largest_magnitude_agrees_with_numpy():
-    scores = torch.randn(200, 33, generator=seeded())
-    for dtype in (torch.float32, torch.bfloat16):
-        values = scores.to(dtype)
-        expected = np.abs(values.float().numpy()).max(axis=1)
-        chosen = largest_magnitude(values.clone())
-        np.testing.assert_array_equal(values.float().abs()[torch.arange(200), chosen].numpy(), expected)
+@pytest.mark.parametrize("n_units", [1, 3, 64, 1601, 3300])  # 1 slice, a full one, a column over 25, slices of 128
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_atom_chosen_has_the_best_score(n_units, dtype):
+    atoms, patches = torch.randn(n_units, 9, generator=seeded(1)), torch.randn(300, 9, generator=seeded(2))
+    products = patches.to(dtype).double() @ atoms.to(dtype).double().T
+    rows, slack = torch.arange(300), 2.0**-7 if dtype == torch.bfloat16 else 1e-5  # of a score: two roundings
+    best = products.abs().max(1).values
+    chosen = Chooser(atoms, dtype, magnitude=True)(patches)
+    assert bool((products.abs()[rows, chosen] >= best - slack * best).all())
+    for shift in (0.0, -100.0):  # with -100 every score is negative
+        offset = torch.randn(n_units, generator=seeded(3)) + shift
+        scores = products + offset.double()
+        best = scores.max(1).values
+        chosen = Chooser(atoms, dtype, offset)(patches)
+        assert bool((scores[rows, chosen] >= best - slack * best.abs()).all())
+
+
+def test_patches_of_zeros_choose_an_atom_that_exists():
+    assert int(Chooser(torch.randn(5, 4), torch.float32, magnitude=True)(torch.zeros(3, 4)).max()) < 5
 
 
 def test_gain_shape_kmeans_against_the_definition_in_loops(patches):
@@ -56,14 +69,34 @@ def test_atoms_without_a_patch_are_replaced_and_counted():
 
 
 def test_euclidean_kmeans_against_scikit_learn(patches):
-    start = 0.1 * torch.randn(10, 8, generator=seeded(5))
+    start = patches[torch.randperm(500, generator=seeded(5))[:10]]  # 500 patches: the first pass is one of Lloyd's
     reference = KMeans(10, init=start.numpy(), n_init=1, max_iter=5, tol=0, algorithm="lloyd").fit(patches.numpy())
     learnt = euclidean_kmeans(patches, 10, 5, seeded(5))
     assert learnt.n_reseeded == 0
-    inertia = torch.cdist(patches, learnt.atoms).min(1).values.square().sum().item()
-    # scikit-learn's inertia is of its last assignment; one more update can only lower it.
-    assert inertia == pytest.approx(reference.inertia_, rel=1e-3)
     np.testing.assert_allclose(learnt.atoms.numpy(), reference.cluster_centers_, atol=1e-3)
+
+
+def test_the_first_pass_keeps_the_means_of_all_that_each_centroid_has_won(patches, monkeypatch):
+    monkeypatch.setattr(dictionary, "_BATCH", 100)
+    generator = seeded(5)
+    centroids = patches[torch.randperm(500, generator=generator)[:10]].double().numpy()
+    won: list[list[np.ndarray]] = [[] for _ in range(10)]
+    for batch in patches[torch.randperm(500, generator=generator)].double().numpy().reshape(5, 100, 8):
+        nearest = ((batch[:, None] - centroids) ** 2).sum(2).argmin(1)
+        for x, k in zip(batch, nearest, strict=True):
+            won[k].append(x)
+        centroids = np.array([np.mean(own, axis=0) if own else old for own, old in zip(won, centroids, strict=True)])
+    np.testing.assert_allclose(euclidean_kmeans(patches, 10, 1, seeded(5)).atoms.numpy(), centroids, atol=1e-4)
+
+
+def test_a_centroid_without_a_patch_is_replaced_and_counted():
+    same = torch.ones(20, 3)  # all centroids are equal: one wins every patch
+    assert euclidean_kmeans(same, 4, 2, seeded()).n_reseeded == 6
+
+
+def test_fewer_patches_than_centroids_are_refused(patches):
+    with pytest.raises(ValueError, match="500 patches are too few for 501 centroids"):
+        euclidean_kmeans(patches, 501, 1, seeded())
 
 
 def test_reduced_precision_changes_the_atoms_little(patches):
