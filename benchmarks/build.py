@@ -4,57 +4,64 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Container
 from typing import Any
 
+from benchmarks.bring import Brought, bring, is_brought
 from benchmarks.table import Component
 from data.errors import InputError, unknown_name
 
+OFFERED = ("device", "progress")  # what every extractor is offered besides its settings
+
 
 def find_class(component: Component, package: str, where: str) -> type:
-    """The class that `component` names: one of `package`, or any "package.module:Class".
+    """The class that `component` names: one of `package`, or one from elsewhere, see `benchmarks.bring`.
 
     Raises `InputError` for an unknown class, and for settings that its constructor does not take.
     """
-    if ":" in component.name:
-        kind = _foreign(component.name, where)
+    return _find(component, package, where).kind
+
+
+def _find(component: Component, package: str, where: str) -> Brought:
+    if is_brought(component.name):
+        found = bring(component.name, where)
     else:
         module = importlib.import_module(package)
         classes = {name: getattr(module, name) for name in module.__all__ if inspect.isclass(getattr(module, name))}
         if component.name not in classes:
             raise unknown_name("class", component.name, [*classes, "package.module:Class"], where)
-        kind = classes[component.name]
-    accepted = parameters(kind)
+        found = Brought(classes[component.name])
+    accepted = [name for name in parameters(found.kind) if name not in found.implied]
     for name in component.settings:
-        if name not in accepted and not _takes_any(kind):
+        if name not in accepted and (name in found.implied or not _takes_any(found.kind)):
             raise unknown_name("setting", name, accepted, f"{where}, {component.name}")
-    return kind
-
-
-def _foreign(name: str, where: str) -> type:
-    module_name, _, attribute = name.partition(":")
-    try:
-        kind: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            kind = getattr(kind, part)
-    except (ImportError, ValueError) as error:
-        raise InputError(
-            f"{where}: cannot import {module_name} ({error}); run from its folder or install it"
-        ) from error
-    except AttributeError:
-        raise InputError(f"{where}: the module {module_name} has no class {attribute}; check the spelling") from None
-    if not inspect.isclass(kind):
-        raise InputError(f"{where}: {name} is not a class; name one")
-    return kind
+    return found
 
 
 def parameters(kind: type) -> dict[str, inspect.Parameter]:
     """The constructor's named parameters."""
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {name: item for name, item in inspect.signature(kind).parameters.items() if item.kind in named}
+    return {name: item for name, item in _signature(kind).items() if item.kind in named}
 
 
 def _takes_any(kind: type) -> bool:
-    return any(item.kind is inspect.Parameter.VAR_KEYWORD for item in inspect.signature(kind).parameters.values())
+    return any(item.kind is inspect.Parameter.VAR_KEYWORD for item in _signature(kind).values())
+
+
+def _signature(kind: type) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(kind).parameters)
+    except ValueError:  # written in C, as some classes are
+        return {}
+
+
+def check_complete(component: Component, package: str, where: str, offered: Container[str], remedy: str) -> None:
+    """Raise `InputError` when the constructor needs a setting that the component has not and nobody offers."""
+    found = _find(component, package, where)
+    for name, parameter in parameters(found.kind).items():
+        given = name in component.settings or name in found.implied or name in offered
+        if parameter.default is inspect.Parameter.empty and not given:
+            raise InputError(f"{where}: {component.name} needs the setting '{name}'; {remedy.format(name=name)}")
 
 
 def build(component: Component, package: str, where: str, offered: dict[str, Any]) -> Any:
@@ -62,14 +69,14 @@ def build(component: Component, package: str, where: str, offered: dict[str, Any
 
     Settings of the table win over offers. Raises `InputError` for settings that are unknown or lacking.
     """
-    kind = find_class(component, package, where)
-    accepted = parameters(kind)
+    found = _find(component, package, where)
+    accepted = parameters(found.kind)
     settings = {**{name: value for name, value in offered.items() if name in accepted}, **component.settings}
-    for name, parameter in accepted.items():
-        if parameter.default is inspect.Parameter.empty and name not in settings:
-            remedy = "give 'weights' to the row" if name == "discriminator" else "add it to the table"
-            raise InputError(f"{where}: {component.name} needs the setting '{name}'; {remedy}")
+    remedy = "add it to the table"
+    if "discriminator" in accepted:
+        remedy = "give 'weights' to the row"
+    check_complete(component, package, where, settings, remedy)
     try:
-        return kind(**settings)
+        return found.make(settings, offered.get("device"))
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: {component.name} cannot be made: {error}") from error

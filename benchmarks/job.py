@@ -23,7 +23,7 @@ from data.dataset import Dataset, Labels
 from data.errors import InputError
 from data.files import sha256_file
 from data.stand_in import stand_in
-from features.fingerprint import CODE_VERSION
+from features.fingerprint import CODE_VERSION, source_digest
 
 # Say nothing of the result: changing them does not make a measured row stale.
 _WORDS = {"deviations", "minutes", "unlabelled", "weights"}
@@ -149,17 +149,22 @@ def _code_of(kind: type) -> Any:
     """What tells a class from others that would give other results.
 
     This project's extractors have a version of their arithmetic; its classifiers solve a stated problem, however they
-    do it, so that their name is enough; of other people's classes the file counts.
+    do it, so that their name is enough; of other people's classes the files count.
     """
     name, package = f"{kind.__module__}.{kind.__qualname__}", kind.__module__.split(".")[0]
     if package == "eval":
         return name
     if package == "features":
         return [name, CODE_VERSION]
+    source = source_digest(kind)
+    return [name, _file_digest(kind)] if source is None else [kind.__qualname__, source]
+
+
+def _file_digest(kind: type) -> str | None:
     try:
-        return [name, sha256_file(inspect.getfile(kind))]
+        return sha256_file(inspect.getfile(kind))
     except (OSError, TypeError):  # built in, or made on the fly
-        return name
+        return None
 
 
 def digest_of(content: Any) -> str:

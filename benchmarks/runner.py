@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -111,7 +111,15 @@ def _estimate(minutes: float | None) -> str:
 
 
 def run_plans(plans: list[Plan], outline: Outline, results: Path, resume: bool, say_how: str) -> dict[str, Outcome]:
-    """Measure the rows that are to be; the table's files are written anew after each.
+    """Measure the rows that are to be, as `measure_plans`; the table's files are written anew after each."""
+    update_table(outline, results)
+    return measure_plans(plans, resume, say_how, lambda: update_table(outline, results))
+
+
+def measure_plans(
+    plans: list[Plan], resume: bool, say_how: str, after_each: Callable[[], None] | None = None
+) -> dict[str, Outcome]:
+    """Measure the rows that are to be, one after another, each in a process of its own.
 
     say_how : command that resumes, for the message of `Interrupted`.
     Returns the outcome of every row that was begun or could not be.
@@ -122,7 +130,6 @@ def run_plans(plans: list[Plan], outline: Outline, results: Path, resume: bool, 
         if item.state == "failed"
     }
     waiting = [item for item in plans if item.state == "measure"]
-    update_table(outline, results)
     for number, item in enumerate(waiting, 1):
         left = sum(other.minutes or 0.0 for other in waiting[number - 1 :])
         about = f", about {duration(left * 60)} left" if left else ""
@@ -136,7 +143,8 @@ def run_plans(plans: list[Plan], outline: Outline, results: Path, resume: bool, 
         outcomes[item.job.row] = outcome
         if outcome.status == "failed":
             print(f"{item.job.row}: {outcome.message}", file=sys.stderr, flush=True)
-        update_table(outline, results)
+        if after_each is not None:
+            after_each()
     return outcomes
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
+from benchmarks.plugins import registered_rows
 from data.errors import InputError, unknown_name
 from data.files import read_yaml
 
@@ -268,7 +269,7 @@ class Table(Strict):
 
 
 def load_table(source: Path | str) -> Table:
-    """The table in a YAML file, or the shipped one of that name.
+    """The table in a YAML file, or the shipped one of that name, with the rows that other packages register for it.
 
     Raises `InputError` when the file is missing, is not YAML, or says something that a table cannot say.
     """
@@ -278,8 +279,16 @@ def load_table(source: Path | str) -> Table:
         if not path.exists():
             raise unknown_name("table", source, [file.stem for file in TABLES.glob("*.yaml")])
     content = read_yaml(path, "table")
+    table = _checked(content, str(path))
+    for whose, rows in registered_rows(table.name).items():
+        content["rows"] = [*content["rows"], *rows]
+        table = _checked(content, f"{path} with the rows of {whose}")
+    return table
+
+
+def _checked(content: dict[str, Any], path: str) -> Table:
     try:
-        return Table.model_validate(content, context={"path": str(path)})
+        return Table.model_validate(content, context={"path": path})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the table"

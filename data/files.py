@@ -116,6 +116,11 @@ _Loader.add_implicit_resolver(
 )
 
 
+def parse_yaml(text: str) -> Any:
+    """What a text in YAML says, such as 64, 1e-4, [1, 2] or true. Raises `yaml.YAMLError`."""
+    return yaml.load(text, Loader=_Loader)
+
+
 def read_yaml(path: Path | str, what: str) -> dict[str, Any]:
     """What a YAML file says, unchecked; an empty one says nothing.
 
@@ -123,7 +128,7 @@ def read_yaml(path: Path | str, what: str) -> dict[str, Any]:
     anything but keys with values.
     """
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+        content = parse_yaml(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the {what} {path}: {error.strerror}; check the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

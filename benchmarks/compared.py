@@ -1,0 +1,109 @@
+"""What came of a comparison: the contenders, what each got wrong, and how they compare two by two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchmarks.predictions import Predictions
+from benchmarks.results import RowResult
+from benchmarks.table import Table
+from data.dataset import Dataset
+from eval.comparison import Comparison
+from eval.mistakes import Disagreement, confusion, disagreement
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One of those compared. brought : whether it is none of the table's rows."""
+
+    name: str
+    title: str
+    brought: bool
+    result: RowResult
+    predictions: Predictions
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of a comparison.
+
+    protocols : titles, by name, of those compared. references : names of the contenders that others are paired with.
+    pairs : (name of the contender, name of the reference, protocol, what came of it); p-values are adjusted for all.
+    failed : why others could not be measured, by title. bad_input : whether the user can mend all of that.
+    """
+
+    table: Table
+    preset: str
+    dataset: Dataset
+    protocols: dict[str, str]
+    contenders: list[Contender]
+    references: list[str]
+    pairs: list[tuple[str, str, str, Comparison]]
+    failed: dict[str, str]
+    bad_input: bool
+    folder: Path
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Each contender's title by its name."""
+        return {each.name: each.title for each in self.contenders}
+
+    def images_per_second(self, each: Contender) -> float | None:
+        """Training and test images over the time that their features took; None for features computed elsewhere."""
+        seconds = each.result.seconds.get("features", 0.0)
+        if seconds <= 0 or each.title.startswith("file:"):
+            return None
+        return (len(self.dataset.train_images) + len(each.predictions.truth)) / seconds
+
+    def confusion(self, each: Contender, protocol: str) -> npt.NDArray[np.float64]:
+        """Percent of each true class (row) taken for each class (column), the mean over the draws."""
+        found = each.predictions
+        return confusion(found.truth, found.by_protocol[protocol], len(self.dataset.classes))
+
+    @property
+    def couples(self) -> list[tuple[Contender, Contender]]:
+        """Each contender with each reference that it was paired with."""
+        by_name = {each.name: each for each in self.contenders}
+        return [(by_name[a], by_name[b]) for a, b in dict.fromkeys((a, b) for a, b, _, _ in self.pairs)]
+
+    def disagreement(self, first: Contender, second: Contender) -> Disagreement:
+        """The test images that only one of the two gets right, over all protocols compared."""
+        one, other = ([each.predictions.by_protocol[name] for name in self.protocols] for each in (first, second))
+        return disagreement(first.predictions.truth, one, other, len(self.dataset.classes))
+
+    def frame(self) -> pd.DataFrame:
+        """One line a contender and protocol, figures in percent; see `benchmarks.compare`."""
+        lines = []
+        for each, protocol in product(self.contenders, self.protocols):
+            found, result = each.result.protocols[protocol], each.result
+            line = {
+                "extractor": each.title,
+                "protocol": protocol,
+                "accuracy": found.measured,
+                "low": found.low,
+                "high": found.high,
+                "sd": found.sd,
+                "draws": len(found.values),
+                "features": result.features["count"],
+                "images_per_second": self.images_per_second(each),
+                "fit_seconds": found.seconds,
+                "peak_gib": result.peak_gib,
+                "stand_in": result.stand_in,
+            }
+            for name, reference, of, pair in self.pairs:
+                if (name, of) == (each.name, protocol):
+                    line |= {
+                        f"difference_to_{reference}": pair.difference,
+                        f"difference_low_{reference}": pair.low,
+                        f"difference_high_{reference}": pair.high,
+                        f"p_{reference}": pair.adjusted,
+                        f"verdict_{reference}": pair.verdict,
+                    }
+            lines.append(line)
+        return pd.DataFrame(lines)

@@ -1,0 +1,188 @@
+"""Comparing extractors under a table's protocols: what is brought is measured as the table's own rows are."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.command import DEMO
+from benchmarks.compared import Compared, Contender
+from benchmarks.contender import brought_row, is_row, name_of
+from benchmarks.job import Job, load_dataset
+from benchmarks.predictions import predictions_of
+from benchmarks.results import outline, read_row
+from benchmarks.runner import Plan, check_writable, describe, measure_plans, plan, run_plans
+from benchmarks.table import TABLES, Row, Table, load_table
+from data.dataset import Dataset
+from data.errors import InputError, unknown_name
+from eval.comparison import Comparison, holm
+from eval.comparison import compare as compare_predictions
+from gan.command import choose_device
+
+BROUGHT = "compare"  # folder, among the results, of what is no row of the table
+
+
+def run_comparison(
+    specifications: Sequence[str],
+    table: str | Path = "cifar10",
+    preset: str | None = None,
+    references: Sequence[str] = (),
+    protocols: Sequence[str] = (),
+    data_root: Path | None = None,
+    device: str | None = None,
+    results: Path | None = None,
+    store: Path = Path("feature-store"),
+    resume: bool = True,
+) -> Compared:
+    """Measure what is not measured yet, in processes of their own, and compare; parameters as `benchmarks.compare`."""
+    source = Path(table) if Path(table).suffix else str(table)
+    loaded = load_table(source)
+    preset, chosen = loaded.preset(preset)
+    for name in protocols:
+        if name not in chosen.protocols:
+            raise unknown_name("protocol", name, chosen.protocols, f"the preset {preset} of the table {loaded.name}")
+    wanted = [name for name in chosen.protocols if not protocols or name in protocols]
+    _check_given(specifications, references)
+    place = str(choose_device(device))
+    root = data_root.expanduser().resolve() if data_root is not None else None
+    folder = (results or Path("results", DEMO if preset == DEMO else "")).resolve()
+    dataset = load_dataset(chosen.dataset, root)
+    rows = {text: _row(text, loaded, preset, dataset) for text in specifications}
+    brought = [row for text, row in rows.items() if not is_row(text, loaded)]
+    common: dict[str, Any] = {
+        "preset": preset,
+        "data_root": root,
+        "device": place,
+        "store": store.expanduser().resolve(),
+    }
+    common["table_folder"] = (source.parent if isinstance(source, Path) else TABLES).resolve()
+    plans = {}
+    for text, row in rows.items():
+        if row in brought:
+            # Of a result under all protocols a part will do; a part alone is measured where there is none.
+            jobs = [
+                Job(table=_table_of(brought, loaded, preset, names), row=row.name, results=folder / BROUGHT, **common)
+                for names in (list(chosen.protocols), wanted)
+            ]
+            complete = plan(jobs[0], resume)
+            plans[text] = complete if complete.state == "finished" else plan(jobs[1], resume)
+        else:
+            plans[text] = plan(Job(table=loaded, row=row.name, results=folder, **common), resume)
+    check_writable(folder / BROUGHT / loaded.name)
+    check_writable(common["store"])
+    failed, bad_input = _measure(plans, loaded, preset, dataset, folder, resume, place)
+    contenders = [_contender(text, item, rows[text] in brought) for text, item in plans.items() if text not in failed]
+    names = {text: row.name for text, row in rows.items()}
+    given = [names[text] for text in references] or [each.name for each in contenders if not each.brought]
+    chosen_references = [name for name in given if any(each.name == name for each in contenders)]
+    chosen_references = chosen_references or [each.name for each in contenders[:1]]
+    return Compared(
+        table=loaded,
+        preset=preset,
+        dataset=dataset,
+        protocols={name: loaded.protocols[name].title for name in wanted},
+        contenders=contenders,
+        references=chosen_references,
+        pairs=_pairs(contenders, chosen_references, wanted),
+        failed=failed,
+        bad_input=bad_input,
+        folder=folder / BROUGHT / f"{loaded.name}-comparison",
+    )
+
+
+def _check_given(specifications: Sequence[str], references: Sequence[str]) -> None:
+    if not specifications:
+        raise InputError("there is nothing to compare; name extractors, such as path.py:Class, and rows of the table")
+    names = [name_of(text) for text in specifications]
+    for text, name in zip(specifications, names, strict=True):
+        if names.count(name) > 1:
+            raise InputError(f"{text} is given twice; remove one of them")
+    for text in references:
+        if text not in specifications:
+            raise unknown_name("reference", text, specifications, "what is compared")
+
+
+def _row(text: str, table: Table, preset: str, dataset: Dataset) -> Row:
+    if not is_row(text, table):
+        return brought_row(text, dataset, table.classifier)
+    row = next(row for row in table.rows if row.name == text)
+    if row.measurement(preset, table.classifier) is None:
+        measured = [each.name for each in table.rows if each.measurement(preset, table.classifier) is not None]
+        raise InputError(
+            f"the row {text} of the table {table.name} is not measured in the preset {preset}, so there is nothing to "
+            f"compare with; choose among {', '.join(measured)}"
+        )
+    return row
+
+
+def _table_of(rows: list[Row], table: Table, preset: str, protocols: list[str]) -> Table:
+    """The table with these rows in the place of its own, and of the preset's protocols only those named."""
+    kept = table.presets[preset]
+    changed = kept.model_copy(update={"protocols": {name: kept.protocols[name] for name in protocols}})
+    return table.model_copy(update={"rows": rows, "presets": {preset: changed}})
+
+
+def _measure(
+    plans: dict[str, Plan], table: Table, preset: str, dataset: Dataset, folder: Path, resume: bool, place: str
+) -> tuple[dict[str, str], bool]:
+    """Measure what the plans say; (why some are not measured, by specification; whether the user can mend it all)."""
+    print(f"{table.title}: preset {preset}, {dataset.title}, {dataset.note}, on {place}")
+    first = next(iter(plans.values())).job
+    print("\n".join(describe(list(plans.values()), first.store, folder)), flush=True)
+    say_how = shlex.join(["python", "-m", "benchmarks.compare", *sys.argv[1:]])
+    brought = [item for item in plans.values() if item.job.results != folder]
+    own = [item for item in plans.values() if item.job.results == folder]
+    outcomes = measure_plans(brought, resume, say_how)  # first, since they are what may have to be mended
+    if any(item.state == "measure" for item in own):
+        outcomes |= run_plans(own, outline(table, preset), folder, resume, say_how)
+    failed = {
+        text: outcomes[item.job.row]
+        for text, item in plans.items()
+        if item.job.row in outcomes and outcomes[item.job.row].status == "failed"
+    }
+    bad_input = all(outcome.bad_input for outcome in failed.values())
+    return {text: outcome.message for text, outcome in failed.items()}, bad_input
+
+
+def _contender(text: str, item: Plan, brought: bool) -> Contender:
+    result = read_row(item.job.path)
+    assert result is not None
+    title = text if brought else result.title
+    return Contender(item.job.row, title, brought, result, predictions_of(item.job.results, result))
+
+
+def _pairs(
+    contenders: list[Contender], references: list[str], protocols: list[str]
+) -> list[tuple[str, str, str, Comparison]]:
+    """Every contender with every reference, each two once, by protocol; p-values are adjusted for their number."""
+    found: list[tuple[str, str, str, Comparison]] = []
+    order = sorted(contenders, key=lambda each: each.name in references)
+    for reference in (each for name in references for each in contenders if each.name == name):
+        for each in order:
+            met = {(first, second) for first, second, _, _ in found}
+            if each is reference or (reference.name, each.name) in met:
+                continue
+            for protocol in protocols:
+                _check_same_labels(each, reference, protocol)
+                both = each.predictions.by_protocol[protocol], reference.predictions.by_protocol[protocol]
+                pair = compare_predictions(each.predictions.truth, *both, names=(each.title, reference.title))
+                found.append((each.name, reference.name, protocol, pair))
+    adjusted = holm([pair.p_value for *_, pair in found])
+    return [
+        (first, second, protocol, replace(pair, adjusted=value))
+        for (first, second, protocol, pair), value in zip(found, adjusted, strict=True)
+    ]
+
+
+def _check_same_labels(first: Contender, second: Contender, protocol: str) -> None:
+    one, other = first.result, second.result
+    drawn = [result.protocols[protocol].draw_digests for result in (one, other)]
+    if one.digests["data"] != other.digests["data"] or drawn[0] != drawn[1]:
+        raise InputError(
+            f"{first.title} and {second.title} were not measured on the same images and labels; measure both again "
+            "with --rerun"
+        )

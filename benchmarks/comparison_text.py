@@ -1,0 +1,149 @@
+"""A comparison as text: Markdown, and tables on the screen."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from benchmarks.compared import Compared, Contender
+from benchmarks.markdown import markdown_table
+from benchmarks.render import STAND_IN, WARNING, with_pm
+from eval.comparison import LEVEL, Comparison
+from gan.command import duration
+
+EXPLANATION = (
+    "Accuracy in percent on the test images: the mean over the label draws, ± their standard deviation; its 95% "
+    "interval is for the test sample. Differences are compared image by image: the 95% interval is over label draws "
+    "(paired t), or with a single draw over test images (Newcombe, method 10); p is that of the paired t test, or with "
+    "a single draw of McNemar's, adjusted after Holm for the number of comparisons here. Extraction counts the fit "
+    "of the extractor; its images a second are training and test images over that time."
+)
+_COST = ["Extractor", "Features", "Extraction", "Images/s", "Fits", "Peak GiB"]
+_PAIRED = [
+    "Extractor", "Against", "Labels", "Difference", "95% interval", "p", "Only it is right", "Only the other", "Verdict"
+]  # fmt: skip
+
+
+def couple_name(first: Contender, second: Contender) -> str:
+    """The stem of the files that show two contenders side by side."""
+    return f"{first.name}-against-{second.name}"
+
+
+def _title(compared: Compared) -> str:
+    mark = f" ({STAND_IN})" if compared.dataset.stand_in else ""
+    return f"{compared.table.title}: a comparison{mark}"
+
+
+def _accuracy_cells(compared: Compared, each: Contender) -> list[str]:
+    found = [each.result.protocols[name] for name in compared.protocols]
+    shown = [f"{with_pm(item.measured, item.sd, 2)} ({item.low:.1f} to {item.high:.1f})" for item in found]
+    return [each.title, *shown]
+
+
+def _cost_cells(compared: Compared, each: Contender) -> list[str]:
+    result, rate = each.result, compared.images_per_second(each)
+    fits = sum(result.protocols[name].seconds for name in compared.protocols)
+    extraction = ["", ""] if rate is None else [duration(result.seconds["features"]), f"{rate:,.0f}"]
+    return [each.title, f"{result.features['count']:,}", *extraction, duration(fits), f"{result.peak_gib:.2f}"]
+
+
+def _paired_cells(compared: Compared) -> list[list[str]]:
+    return [
+        [
+            compared.titles[first],
+            compared.titles[second],
+            compared.protocols[protocol],
+            f"{pair.difference:+.2f}",
+            f"{pair.low:+.2f} to {pair.high:+.2f}",
+            "< 0.0001" if pair.adjusted < 1e-4 else f"{pair.adjusted:.4f}",
+            f"{np.mean(pair.only_first):,.0f}",
+            f"{np.mean(pair.only_second):,.0f}",
+            pair.verdict,
+        ]
+        for first, second, protocol, pair in compared.pairs
+    ]
+
+
+def markdown(compared: Compared) -> str:
+    """The comparison in Markdown, with links to the pictures and lists beside it."""
+    contenders, protocols = compared.contenders, compared.protocols
+    text = [f"# {_title(compared)}", ""]
+    text += [f"**{WARNING}**", ""] if compared.dataset.stand_in else []
+    text += [f"{compared.dataset.title}, preset {compared.preset}. {EXPLANATION}", "", "## Accuracy", ""]
+    cells = [_accuracy_cells(compared, each) for each in contenders]
+    text += markdown_table(["Extractor", *protocols.values()], cells)
+    if compared.pairs:
+        text += ["", "## Paired", "", *markdown_table(_PAIRED, _paired_cells(compared), 3)]
+    text += ["", "## Cost", "", *markdown_table(_COST, [_cost_cells(compared, each) for each in contenders])]
+    headings = ["Class", *(each.title for each in contenders)]
+    for name, title in protocols.items():
+        by_class = np.stack([compared.confusion(each, name).diagonal() for each in contenders], axis=1)
+        cells = [[label, *(f"{value:.1f}" for value in values)] for label, values in _by_class(compared, by_class)]
+        text += ["", f"## Accuracy by class, {title}", "", *markdown_table(headings, cells)]
+    text += ["", "## Confusion", ""]
+    text += [f"![Confusion matrices of {each.title}](confusion-{each.name}.png)" for each in contenders]
+    for first, second in compared.couples:
+        stem = couple_name(first, second)
+        text += ["", f"## Images that only one gets right: {first.title} and {second.title}", ""]
+        text += [f"![The clearest of them]({stem}.png)", "", f"All of them, by index: [{stem}.csv]({stem}.csv)"]
+    text += ["", "## How each was measured", ""]
+    for each in contenders:
+        text += _provenance(each)
+    text += [f"- **{title}**: not measured: {why}" for title, why in compared.failed.items()]
+    return "\n".join(text) + "\n"
+
+
+def _by_class(compared: Compared, values: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    return list(zip(compared.dataset.classes, values, strict=True))
+
+
+def _provenance(each: Contender) -> list[str]:
+    result = each.result
+    line = (
+        f"- **{each.title}**: learnt without labels from {result.unlabelled}; {result.device}; measured "
+        f"{result.finished}, commit {result.commit or 'unknown'}"
+    )
+    return [line, *(f"  - {deviation}" for deviation in result.deviations)]
+
+
+def print_comparison(compared: Compared, console: Console | None = None) -> None:
+    """The accuracies, the paired differences and the cost on the screen."""
+    console = console or Console()
+    console.print(Text(_title(compared), style="bold"))
+    accuracy = ["extractor", *compared.protocols.values()]
+    _print(console, accuracy, [_accuracy_cells(compared, each) for each in compared.contenders])
+    for reference in compared.references:
+        cells = [
+            [line[0], *line[2:6], _verdict(pair)]
+            for line, (_, second, _, pair) in zip(_paired_cells(compared), compared.pairs, strict=True)
+            if second == reference
+        ]
+        if cells:
+            headings = [f"against {compared.titles[reference]}", "labels", "difference", "95% interval", "p", "verdict"]
+            _print(console, headings, cells)
+    headings = ["extractor", "features", "extraction", "images/s", "fits", "peak GiB"]
+    _print(console, headings, [_cost_cells(compared, each) for each in compared.contenders])
+    if any(_verdict(pair).endswith("*") for *_, pair in compared.pairs):
+        console.print(Text("* on these test images; others could show the reverse"))
+    if compared.dataset.stand_in:
+        console.print(Text(WARNING))
+
+
+def _verdict(pair: Comparison) -> str:
+    """The verdict in a word or two; a star where it holds for these test images only."""
+    if pair.adjusted >= LEVEL:
+        return "not told apart"
+    return ("better" if pair.difference > 0 else "worse") + ("*" if pair.verdict.endswith("images") else "")
+
+
+def _print(console: Console, headings: list[str], rows: list[list[str]]) -> None:
+    grid = Grid(box=None, padding=(0, 1), pad_edge=False)
+    for number, heading in enumerate(headings):
+        left = number == 0 or heading in ("labels", "verdict")
+        grid.add_column(heading, justify="left" if left else "right", overflow="fold")
+    for cells in rows:
+        grid.add_row(*map(Text, cells))
+    console.print(grid)
+    console.print()
