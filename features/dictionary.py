@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -134,7 +134,8 @@ def euclidean_kmeans(
 
     def first_pass(atoms: Tensor) -> tuple[Tensor, Tensor]:
         counts = atoms.new_zeros(n_units)
-        for places in torch.randperm(len(patches), generator=generator).to(patches.device).split(_BATCH):
+        order = torch.randperm(len(patches), generator=generator).to(patches.device)
+        for places in torch.split(order, _BATCH):
             sums, won = totals(atoms, patches[places])
             counts += won
             atoms = atoms + (sums - won[:, None] * atoms) / counts.clamp(min=1)[:, None]
@@ -162,7 +163,7 @@ def _totals(
 
 
 def _iterate(
-    updates: list[Callable[[Tensor], tuple[Tensor, Tensor]]],
+    updates: Sequence[Callable[[Tensor], tuple[Tensor, Tensor]]],
     atoms: Tensor,
     patches: Tensor,
     generator: torch.Generator,
