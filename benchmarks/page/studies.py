@@ -2,8 +2,8 @@
 
 `<table>-<name>.csv` has a line a measurement. What was measured stands in `measured`, with `sd` or `low` and `high`
 where they are known; of the other columns those that vary are what it depends on. The first of them, `row` and
-`protocol` aside, goes along the horizontal axis, `protocol` makes one chart each, and the rest name the lines; a column that tells the same as the
-first in other words is left out.
+`protocol` aside, goes along the horizontal axis, `protocol` makes one chart each, and the rest name the lines. A column
+that says the same as the first in other words is left out.
 """
 
 from __future__ import annotations
