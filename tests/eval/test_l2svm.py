@@ -10,17 +10,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import eval.gram
 import eval.l2svm
 import eval.products
-from eval import L2SVM, L2SVMCV, l2svm_path
-
-
-@parametrize_with_checks([L2SVM(), L2SVMCV((0.01, 1.0), n_splits=2)])
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
+from eval import L2SVM, l2svm_path
 
 
 def problem(rows: int, dimensions: int, classes: int, dtype: Any = np.float64) -> Any:
