@@ -104,8 +104,8 @@ def gain_shape_kmeans(
         sums, counts = _totals(Chooser(atoms, dtype, magnitude=True), patches, with_gain)
         return sums + atoms, counts
 
-    start = _normalise(torch.randn(n_units, patches.shape[1], generator=generator)).to(patches.device)
-    return _iterate([update] * n_iter, start, patches, generator, progress, _normalise)
+    start = normalise_rows(torch.randn(n_units, patches.shape[1], generator=generator)).to(patches.device)
+    return iterate([update] * n_iter, start, patches, generator, progress, normalise_rows)
 
 
 def euclidean_kmeans(
@@ -146,7 +146,7 @@ def euclidean_kmeans(
         return sums / counts.clamp(min=1)[:, None], counts
 
     start = patches[torch.randperm(len(patches), generator=generator)[:n_units].to(patches.device)]
-    return _iterate([first_pass] + [ordinary_pass] * (n_iter - 1), start, patches, generator, progress)
+    return iterate([first_pass] + [ordinary_pass] * (n_iter - 1), start, patches, generator, progress)
 
 
 def _totals(
@@ -162,7 +162,7 @@ def _totals(
     return sums, counts
 
 
-def _iterate(
+def iterate(
     updates: Sequence[Callable[[Tensor], tuple[Tensor, Tensor]]],
     atoms: Tensor,
     patches: Tensor,
@@ -186,6 +186,7 @@ def _iterate(
     return Dictionary(atoms, reseeded)
 
 
-def _normalise(rows: Tensor) -> Tensor:
+def normalise_rows(rows: Tensor) -> Tensor:
+    """Each row divided by its Euclidean norm."""
     norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     return rows / norms.clamp_min(1e-12)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from features.base import DTYPES, Extractor, Images, check_choice, check_images, check_positive, choose_device
-from features.dictionary import euclidean_kmeans, gain_shape_kmeans
+from features.dictionary import Dictionary, euclidean_kmeans, gain_shape_kmeans
 from features.patches import (
     Standardisation,
     Whitening,
@@ -104,22 +104,7 @@ class KMeansFeatures(Extractor):
         self._check_parameters(images)
         self.device_ = choose_device(self.device)
         random = np.random.default_rng(self.seed)
-        raw = draw_patches(images, self.patch_size, self.n_patches, random).to(self.device_)
-        if bool((raw == raw[:, :1]).all()):
-            raise ValueError("every patch drawn is of one constant colour: such images hold nothing to learn")
-        patches = normalise_contrast(raw)
-        del raw
-        self.whitening_ = Whitening.fit(patches)
-        patches = self.whitening_(patches)
-        dictionary = _ALGORITHMS[self.algorithm](
-            patches,
-            self.n_units,
-            self.n_iter,
-            torch.Generator().manual_seed(self.seed),
-            DTYPES[self.dtype],
-            None if self.progress is None else lambda done, total: self._report("dictionary", done, total),
-        )
-        del patches
+        dictionary = self._learn(images, random)
         self.atoms_, self.n_reseeded_ = dictionary.atoms, dictionary.n_reseeded
         self._prepare_encoder()
         self.standardisation_ = None
@@ -128,6 +113,27 @@ class KMeansFeatures(Extractor):
             chosen = np.sort(random.permutation(len(images))[: self.n_standardise])
             self.standardisation_ = self._fit_standardisation(images[chosen])
         return self
+
+    def _learn(self, images: Images, random: np.random.Generator) -> Dictionary:
+        """Learn `whitening_` and the dictionary from patches of the images."""
+        patches = self._fit_whitening(draw_patches(images, self.patch_size, self.n_patches, random).to(self.device_))
+        return _ALGORITHMS[self.algorithm](
+            patches,
+            self.n_units,
+            self.n_iter,
+            torch.Generator().manual_seed(self.seed),
+            DTYPES[self.dtype],
+            lambda done, total: self._report("dictionary", done, total),
+        )
+
+    def _fit_whitening(self, raw: Tensor) -> Tensor:
+        """Learn `whitening_` from patches of pixels, float32 (n, d); what it makes of them."""
+        if bool((raw == raw[:, :1]).all()):
+            raise ValueError("every patch drawn is of one constant colour: such images hold nothing to learn")
+        patches = normalise_contrast(raw)
+        del raw
+        self.whitening_ = Whitening.fit(patches)
+        return self.whitening_(patches)
 
     def _check_parameters(self, images: Images) -> None:
         check_choice("algorithm", self.algorithm, list(_ALGORITHMS))
