@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from benchmarks.build import find_class
 from benchmarks.job import Job, load_dataset
 from benchmarks.results import outline, read_rows, table_lines
+from benchmarks.row import Outcome
 from benchmarks.runner import check_writable, describe, plan, run_plans
 from benchmarks.screen import print_table
 from benchmarks.table import TABLES, Row, Table, load_table
@@ -63,21 +65,8 @@ def _measure(
 ) -> int:
     preset, chosen = table.preset(preset)
     rows = table.chosen_rows(only)
-    place = str(choose_device(device))
-    folder = (results or Path("results", DEMO if preset == DEMO else "")).resolve()
-    jobs = [
-        Job(
-            table=table,
-            table_folder=(path.parent if path is not None else TABLES).resolve(),
-            row=row.name,
-            preset=preset,
-            data_root=data_root.expanduser().resolve() if data_root is not None else None,
-            device=place,
-            store=store.expanduser().resolve(),
-            results=folder,
-        )
-        for row in rows
-    ]
+    jobs = make_jobs(table, path, rows, preset, data_root, device, results, store)
+    folder, place = jobs[0].results, jobs[0].device
     for row in rows:
         _check_classes(table, row, preset)
     frame = outline(table, preset)
@@ -89,10 +78,40 @@ def _measure(
     plans = [plan(job, resume) for job in jobs]
     print(f"{table.title}: preset {preset}, {dataset.title}, {dataset.note}, on {place}")
     print("\n".join(describe(plans, jobs[0].store, folder)), flush=True)
-    command = shlex.join(["python", "-m", *_module_and_arguments()])
-    outcomes = run_plans(plans, frame, folder, resume, command)
+    outcomes = run_plans(plans, frame, folder, resume, this_command())
     print_table(frame, table_lines(frame, read_rows(folder, frame)))
     print(f"written: {folder / table.name}.csv, .md and .json")
+    return exit_code(outcomes)
+
+
+def make_jobs(
+    table: Table,
+    path: Path | None,
+    rows: Sequence[Row],
+    preset: str,
+    data_root: Path | None,
+    device: str | None,
+    results: Path | None,
+    store: Path,
+) -> list[Job]:
+    """Jobs for rows of a table, from what was given on the command line; `path` is None for a shipped table."""
+    return [
+        Job(
+            table=table,
+            table_folder=(path.parent if path is not None else TABLES).resolve(),
+            row=row.name,
+            preset=preset,
+            data_root=data_root.expanduser().resolve() if data_root is not None else None,
+            device=str(choose_device(device)),
+            store=store.expanduser().resolve(),
+            results=(results or Path("results", DEMO if preset == DEMO else "")).resolve(),
+        )
+        for row in rows
+    ]
+
+
+def exit_code(outcomes: Mapping[str, Outcome]) -> int:
+    """Say which rows failed, and why; 0 where none did, 2 where the user can mend them all, else 1."""
     failed = {name: outcome for name, outcome in outcomes.items() if outcome.status == "failed"}
     for name, outcome in failed.items():
         print(f"error: row {name} is not measured: {outcome.message}", file=sys.stderr)
@@ -111,6 +130,6 @@ def _check_classes(table: Table, row: Row, preset: str) -> None:
             find_class(component, package, where)
 
 
-def _module_and_arguments() -> list[str]:
-    module = Path(sys.argv[0]).stem
-    return [f"benchmarks.{module}", *sys.argv[1:]]
+def this_command() -> str:
+    """The command line that is running, to be typed again."""
+    return shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])

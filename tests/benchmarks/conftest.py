@@ -30,11 +30,13 @@ def write_table(folder, **changes):
         "protocols": {
             "all-labels": {"title": "all labels", "holdout": 50},
             "5-per-class": {"title": "5 a class", "per_class": 5, "draws": 3, "folds": 2},
+            "10-per-class": {"title": "10 a class", "per_class": 10, "draws": 2, "holdout": 20},
         },
         "presets": {
             "quick": {
                 "dataset": {"source": "stand-in", "n_train": 250, "n_test": 100},
                 "protocols": {"all-labels": {}, "5-per-class": {}},
+                "curve": ["5-per-class", "10-per-class", "all-labels"],
             }
         },
         "rows": [

@@ -1,0 +1,90 @@
+"""`python -m benchmarks.curves`: accuracy against the number of labels, for every measured row of a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from benchmarks.command import exit_code, make_jobs, this_command
+from benchmarks.job import load_dataset
+from benchmarks.labels import CurveRow, curve_lines, label_table, write_curves
+from benchmarks.runner import check_writable, describe, measure_plans, plan
+from benchmarks.table import load_table
+from data.errors import InputError
+from gan.command import run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def curves(
+    only: Annotated[list[str] | None, typer.Option(help="Measure this row alone; repeatable.")] = None,
+    table: Annotated[str, typer.Option(help="Name of a shipped table, or a table of your own in YAML.")] = "cifar10",
+    preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")] = None,
+    store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
+) -> None:
+    """Measure accuracy at several numbers of labels, of every row that the table's own command has measured."""
+    raise typer.Exit(_measure(only or [], table, preset, data_root, device, results, store))
+
+
+def _measure(
+    only: list[str],
+    source: str,
+    preset: str | None,
+    data_root: Path | None,
+    device: str | None,
+    results: Path | None,
+    store: Path,
+) -> int:
+    table = load_table(source)
+    preset, chosen = table.preset(preset)
+    extra = label_table(table, preset)
+    wanted = {row.name for row in table.chosen_rows(only)}
+    path = Path(source) if Path(source).suffix else None
+    jobs = make_jobs(table, path, table.rows, preset, data_root, device, results, store)
+    folder = jobs[0].results
+    check_writable(folder / extra.name)
+    dataset = load_dataset(chosen.dataset, jobs[0].data_root)
+    rows: list[CurveRow] = []
+    left_out: dict[str, InputError] = {}
+    for job in jobs:
+        if job.measurement is not None:
+            try:
+                rows.append(CurveRow(job, extra))
+            except InputError as error:
+                left_out[job.row] = error
+    for name in only:
+        if name in left_out:
+            raise left_out[name]
+    chosen_rows = [row for row in rows if row.main.row in wanted]
+    if not chosen_rows:
+        raise InputError(
+            f"no row of the table {table.name} is measured in {folder} with the preset {preset}; "
+            "measure it with the table's own command first"
+        )
+    print(f"{extra.title}: preset {preset}, {dataset.title}, {dataset.note}, on {jobs[0].device}")
+    plans = [replace(plan(row.more), minutes=row.minutes) for row in chosen_rows if row.more.protocols]
+    print("\n".join(describe(plans, jobs[0].store, folder)), flush=True)
+    for reason in left_out.values():
+        print(f"  left out: {reason}")
+    assert dataset.train_labels is not None
+    classes = len(np.unique(dataset.train_labels))
+
+    def draw() -> None:
+        write_curves(folder, table, curve_lines(rows, classes))
+
+    outcomes = measure_plans(plans, True, this_command(), draw)
+    draw()
+    print(f"written: {folder / extra.name}.csv, .md and .png")
+    return exit_code(outcomes)
+
+
+if __name__ == "__main__":
+    run(app)
