@@ -55,6 +55,11 @@ def _signature(kind: type) -> dict[str, inspect.Parameter]:
         return {}
 
 
+def network_setting(kind: type) -> str:
+    """The constructor's parameter that takes a trained network, if any does; a class may call it otherwise."""
+    return str(getattr(kind, "network_setting", "discriminator"))
+
+
 def check_complete(component: Component, package: str, where: str, offered: Container[str], remedy: str) -> None:
     """Raise `InputError` when the constructor needs a setting that the component has not and nobody offers."""
     found = _find(component, package, where)
@@ -67,13 +72,16 @@ def check_complete(component: Component, package: str, where: str, offered: Cont
 def build(component: Component, package: str, where: str, offered: dict[str, Any]) -> Any:
     """An instance with the component's settings and, of what is `offered`, that which its constructor takes.
 
-    Settings of the table win over offers. Raises `InputError` for settings that are unknown or lacking.
+    Settings of the table win over offers. A trained network is offered as `discriminator`, whatever the class calls it.
+    Raises `InputError` for settings that are unknown or lacking.
     """
     found = _find(component, package, where)
-    accepted = parameters(found.kind)
+    accepted, network = parameters(found.kind), network_setting(found.kind)
+    if "discriminator" in offered:
+        offered = {**offered, network: offered["discriminator"]}
     settings = {**{name: value for name, value in offered.items() if name in accepted}, **component.settings}
     remedy = "add it to the table"
-    if "discriminator" in accepted:
+    if network in accepted:
         remedy = "give 'weights' to the row"
     check_complete(component, package, where, settings, remedy)
     try:

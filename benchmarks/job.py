@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel
 
 import data
-from benchmarks.build import find_class
+from benchmarks.build import find_class, network_setting
 from benchmarks.predictions import predictions_of
 from benchmarks.results import FORMAT, RowResult, read_row, row_path
 from benchmarks.table import DatasetChoice, Measurement, Protocol, Row, Table
@@ -119,8 +119,9 @@ def look_into(job: Job) -> Ready:
     assert measurement.extractor is not None
     assert measurement.classifier is not None
     extractor = find_class(measurement.extractor, "features", job.where)
-    if "discriminator" in measurement.extractor.settings:  # a path there would escape the digest of what decides
-        raise InputError(f"{job.where}: name the discriminator under 'weights' of the row, not among the settings")
+    network = network_setting(extractor)
+    if network in measurement.extractor.settings:  # a path there would escape the digest of what decides
+        raise InputError(f"{job.where}: name the {network} under 'weights' of the row, not among the settings")
     classifier = find_class(measurement.classifier, "eval", job.where)
     dataset = job.dataset()
     weights = None

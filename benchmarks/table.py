@@ -115,8 +115,8 @@ class Component(BaseModel):
 class Training(Strict):
     """Training of a network without labels.
 
-    recipe : settings as in `gan.recipe.Recipe`. sources : what to train on, as for `gan.train --data`; None is the
-    table's own training images.
+    recipe : settings as in `gan.recipe.Recipe`, or what the kind of the weights has in its place. sources : what to
+    train on, as for `gan.train --data`; None is the table's own training images.
     """
 
     place: ClassVar[str] = "a training"
@@ -125,13 +125,15 @@ class Training(Strict):
 
 
 class Weights(Strict):
-    """The trained discriminator that an extractor takes as `discriminator`: stored, or trained when it is absent.
+    """The trained network that an extractor takes as its `network_setting`: stored, or trained when it is absent.
 
-    file : the name of weights shipped in `gan/weights`, or a path, relative to the table's folder.
+    kind : what is trained, and so what `train` takes as its recipe.
+    file : the name of shipped weights of that kind, or a path, relative to the table's folder.
     network : refuse stored weights of any other network.
     """
 
     place: ClassVar[str] = "the weights"
+    kind: Literal["discriminator", "exemplar-cnn"] = "discriminator"
     file: str | None = None
     network: str | None = None
     train: Training | None = None

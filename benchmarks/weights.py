@@ -1,4 +1,4 @@
-"""The trained discriminator of a row: shipped, the user's own, or trained here when it is not there yet."""
+"""The trained network of a row: shipped, the user's own, or trained here when it is not there yet."""
 
 from __future__ import annotations
 
@@ -16,24 +16,97 @@ import data
 import gan
 from benchmarks.table import Training, Weights
 from data.dataset import Images
-from data.errors import unknown_name
+from data.errors import InputError, unknown_name
 from data.files import writing
+from features.exemplar.networks import parse
+from features.exemplar.recipe import FREE_SETTINGS as EXEMPLAR_FREE_SETTINGS
+from features.exemplar.recipe import make_exemplar_recipe
+from features.exemplar.weights import SHIPPED as EXEMPLAR_SHIPPED
+from features.exemplar.weights import load_exemplar_weights
 from gan.checkpoint import load_weights
-from gan.recipe import FREE_SETTINGS, Recipe, make_recipe
+from gan.recipe import FREE_SETTINGS, make_recipe
 from gan.spec import SPECS
 
-SHIPPED = Path(gan.__file__).parent / "weights"
-_SAY_NOTHING_OF_THE_RESULT = FREE_SETTINGS - {"images"}
+
+def _discriminator(path: Path, network: str | None) -> dict[str, Any]:
+    return load_weights(path, SPECS[network] if network else None).metadata
+
+
+def _check_spec(network: str, where: str) -> None:
+    if network not in SPECS:
+        raise unknown_name("network", network, SPECS, where)
+
+
+def _exemplar(path: Path, network: str | None) -> dict[str, Any]:
+    return load_exemplar_weights(path, network)[1]
+
+
+def _check_architecture(network: str, where: str) -> None:
+    try:
+        parse(network)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _train_discriminator(*arguments: Any) -> Path:
+    from gan.trainer import Run  # with TensorBoard, which takes a second to import
+
+    return Run(*arguments).finish()
+
+
+def _train_exemplar(*arguments: Any) -> Path:
+    from features.exemplar.training import ExemplarRun
+
+    return ExemplarRun(*arguments).finish()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be trained without labels, and how.
+
+    shipped : folder of shipped weights. make_recipe, free : its settings, and those that say nothing of the result.
+    check_network : raises `InputError` for an unknown name. metadata : reads weights, of that network if one is named,
+    and returns what their JSON says. train : called with recipe, images, folder, description of the images, device.
+    """
+
+    shipped: Path
+    make_recipe: Callable[[dict[str, Any], str], Any]
+    free: frozenset[str]
+    check_network: Callable[[str, str], None]
+    metadata: Callable[[Path, str | None], dict[str, Any]]
+    train: Callable[..., Path]
+
+
+KINDS = {
+    "discriminator": Kind(
+        Path(gan.__file__).parent / "weights",
+        make_recipe,
+        FREE_SETTINGS - {"images"},
+        _check_spec,
+        _discriminator,
+        _train_discriminator,
+    ),
+    "exemplar-cnn": Kind(
+        EXEMPLAR_SHIPPED,
+        make_exemplar_recipe,
+        EXEMPLAR_FREE_SETTINGS - {"samples"},
+        _check_architecture,
+        _exemplar,
+        _train_exemplar,
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Source:
     """Where weights come from, before any of it is trained.
 
+    kind : of network, in `KINDS`.
     path : the safetensors file, which may still have to be made. digest : of the weights, or where they are trained
     of everything that decides them. train : makes the file; None where it is there.
     """
 
+    kind: str
     path: Path
     digest: str
     train: Callable[[torch.device], Path] | None = None
@@ -57,40 +130,40 @@ def locate(
     where : table and row, for messages. own : the table's training images, called `own_name`.
     Raises `InputError` when stored weights are absent, damaged or of another network, or a recipe is wrong.
     """
-    if weights.network is not None and weights.network not in SPECS:
-        raise unknown_name("network", weights.network, SPECS, where)
+    kind = KINDS[weights.kind]
+    if weights.network is not None:
+        kind.check_network(weights.network, where)
     if weights.train is not None:
-        return _to_train(weights.train, where, store, own, own_name, data_root)
+        return _to_train(weights.kind, weights.train, where, store, own, own_name, data_root)
     assert weights.file is not None
     name = Path(weights.file).expanduser()
     shipped = len(name.parts) == 1 and not name.suffix
-    path = SHIPPED / f"{name}.safetensors" if shipped else table_folder / name
-    loaded = load_weights(path, SPECS[weights.network] if weights.network else None)
-    return Source(path, str(loaded.metadata["sha256"]))
+    path = kind.shipped / f"{name}.safetensors" if shipped else table_folder / name
+    return Source(weights.kind, path, str(kind.metadata(path, weights.network)["sha256"]))
 
 
 def _to_train(
-    training: Training, where: str, store: Path, own: Images, own_name: str, data_root: Path | None
+    kind: str, training: Training, where: str, store: Path, own: Images, own_name: str, data_root: Path | None
 ) -> Source:
-    recipe = make_recipe(training.recipe, f"{where}, recipe")
+    recipe = KINDS[kind].make_recipe(training.recipe, f"{where}, recipe")
     images, description = own, f"{own_name} ({len(own):,} images)"
     if training.sources is not None:
-        size = recipe.spec.image_size if recipe.resize else None
+        size = recipe.spec.image_size if getattr(recipe, "resize", False) else None
         images, description, digest = data.training_images(training.sources, data_root, size)
     else:
         digest = data.array_digest(own)
-    settings = recipe.model_dump(exclude=set(_SAY_NOTHING_OF_THE_RESULT))
+    settings = recipe.model_dump(exclude=set(KINDS[kind].free))
     key = hashlib.sha256(json.dumps([settings, digest], sort_keys=True).encode()).hexdigest()
     folder = store / "networks" / f"{recipe.network}-{key[:16]}"
     about = {"description": description, "digest": digest, "images": len(images)}
 
     def train(device: torch.device) -> Path:
-        return _train(recipe, images, folder, about, device)
+        return _train(kind, recipe, images, folder, about, device)
 
-    return Source(folder / "weights.safetensors", key, train)
+    return Source(kind, folder / "weights.safetensors", key, train)
 
 
-def _train(recipe: Recipe, images: Images, folder: Path, about: dict[str, Any], device: torch.device) -> Path:
+def _train(kind: str, recipe: Any, images: Images, folder: Path, about: dict[str, Any], device: torch.device) -> Path:
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_suffix(".lock"))
@@ -99,9 +172,7 @@ def _train(recipe: Recipe, images: Images, folder: Path, about: dict[str, Any], 
         finished = folder / "weights.safetensors"
         if finished.exists() and finished.with_suffix(".json").exists():
             return finished
-        from gan.trainer import Run  # with TensorBoard, which takes a second to import
-
-        return Run(recipe, images, folder, about, device).finish()
+        return KINDS[kind].train(recipe, images, folder, about, device)
     finally:
         lock.release()
 
@@ -109,7 +180,7 @@ def _train(recipe: Recipe, images: Images, folder: Path, about: dict[str, Any], 
 def prepare(source: Source, device: torch.device) -> Prepared:
     """Train the network unless it is there, and check what is on disk."""
     path = source.train(device) if source.train is not None else source.path
-    metadata = load_weights(path).metadata
+    metadata = KINDS[source.kind].metadata(path, None)
     trained_on = metadata.get("data")
     unlabelled = str(trained_on["description"]) if isinstance(trained_on, dict) else "unknown"
     return Prepared(path, str(metadata["sha256"]), unlabelled, metadata)

@@ -7,6 +7,7 @@ An extractor is a scikit-learn transformer: `fit(images)`, then `transform(image
 from features.adapter import TorchModuleFeatures, TransformerFeatures, as_extractor
 from features.base import Extractor
 from features.discriminator import DiscriminatorFeatures, RandomDiscriminator
+from features.exemplar.extractor import ExemplarCNNFeatures
 from features.kmeans import KMeansFeatures
 from features.layered_kmeans import LayeredKMeansFeatures
 from features.pretrained import TimmFeatures, TorchvisionFeatures
@@ -15,6 +16,7 @@ from features.store import FeatureStore
 
 __all__ = [
     "DiscriminatorFeatures",
+    "ExemplarCNNFeatures",
     "Extractor",
     "FeatureStore",
     "KMeansFeatures",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -50,6 +50,8 @@ class ExemplarCNNFeatures(Extractor):
 
     `fit` learns nothing from the images it is given but their size.
     """
+
+    network_setting: ClassVar[str] = "weights"  # the parameter that takes the trained network of a table's row
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from data.errors import InputError
 from data.files import read_yaml
 from features.exemplar.networks import parse
 from gan.recipe import check_settings
@@ -75,7 +76,10 @@ class ExemplarRecipe(BaseModel):
 def make_exemplar_recipe(settings: dict[str, Any], where: str = "the recipe") -> ExemplarRecipe:
     """Check settings; a misspelt key, an unknown network or a value out of range is an `InputError`."""
     recipe = check_settings(ExemplarRecipe, settings, where)
-    parse(recipe.network)
+    try:
+        parse(recipe.network)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     return recipe
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-import data
+from data import training_images
 from features.exemplar.recipe import read_exemplar_recipe
 from features.exemplar.training import ExemplarRun
 from gan.command import choose_device, run
@@ -34,7 +34,7 @@ def train(
     given = {"network": network, "samples": samples, "seed": seed}
     settings = read_exemplar_recipe(recipe, {key: value for key, value in given.items() if value is not None})
     where = choose_device(device)
-    pixels, description, digest = data.training_images(source, data_root)
+    pixels, description, digest = training_images(source, data_root)
     about = {"description": description, "digest": digest, "images": len(pixels)}
     print(
         f"network {settings.network}, {settings.seeds:,} seed patches of {description}, {where}, {settings.precision}"

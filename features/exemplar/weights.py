@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from data.errors import InputError
 from features.exemplar.networks import ExemplarNetwork, parse
 from gan.checkpoint import fill, read_tensors, write_tensors
 
@@ -27,11 +28,11 @@ def save_exemplar_weights(
     return write_tensors(path_stem, tensors, {"kind": KIND, "network": network.architecture, **metadata}, dtype)
 
 
-def load_exemplar_weights(path: Path | str) -> tuple[ExemplarNetwork, dict[str, Any]]:
+def load_exemplar_weights(path: Path | str, expected: str | None = None) -> tuple[ExemplarNetwork, dict[str, Any]]:
     """The network, float32 on the CPU and without a softmax, and what the JSON says.
 
-    path : the stem or either file, or the name of shipped weights. Raises `InputError` when a file is missing or
-    damaged, or when the weights are of anything but an Exemplar-CNN.
+    path : the stem or either file, or the name of shipped weights. expected : refuse any other architecture.
+    Raises `InputError` when a file is missing or damaged, or when the weights are of anything but an Exemplar-CNN.
     """
     path = Path(path)
     if len(path.parts) == 1 and not path.suffix and not path.with_suffix(".json").exists():
@@ -40,7 +41,12 @@ def load_exemplar_weights(path: Path | str) -> tuple[ExemplarNetwork, dict[str, 
     def check(metadata: dict[str, Any]) -> None:
         if metadata["kind"] != KIND:
             raise ValueError(f"they are of the kind {metadata['kind']!r}")
-        parse(metadata["network"])
+        found = parse(metadata["network"])
+        if expected is not None and found != parse(expected):
+            raise InputError(
+                f"{path} holds the network '{metadata['network']}', but '{expected}' is needed; "
+                "choose other weights or another network"
+            )
 
     tensors, metadata, file = read_tensors(path, check)
     network = ExemplarNetwork(metadata["network"], classes=0)
