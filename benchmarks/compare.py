@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -70,9 +71,23 @@ def compare(
         raise typer.Exit(2 if compared.bad_input else 1)
 
 
+def _shadowed() -> str | None:
+    """A sentence where a file or package of the user's is imported in the place of one of this project's packages."""
+    home = Path(__file__).resolve().parent.parent
+    for name in ("data", "eval", "features", "gan"):
+        found = importlib.util.find_spec(name)
+        origin = None if found is None or found.origin is None else Path(found.origin).resolve()
+        if origin is not None and not origin.is_relative_to(home / name):
+            return f"{origin} takes the place of this project's package '{name}'; rename it, or run in another folder"
+    return None
+
+
 if __name__ == "__main__":
     if "--help" in sys.argv:
         app()  # needs none of the packages that take seconds to import
+    if (sentence := _shadowed()) is not None:
+        print(f"error: {sentence}", file=sys.stderr)
+        sys.exit(2)
 
     from gan.command import run
 

@@ -54,7 +54,7 @@ def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str],
     rows = [min(_ROWS, max(1, -(-len(indices) // _COLUMNS))) for _, indices, _ in sides]
     heights = [1.5 * count + 0.5 for count in rows]
     figure = Figure(figsize=(_COLUMNS * 1.05, sum(heights)), layout="constrained")
-    parts = figure.subfigures(2, 1, height_ratios=heights)
+    parts: Any = figure.subfigures(2, 1, height_ratios=heights)
     for side, indices, said in sides:
         part, right, wrong = parts[side], titles[side], titles[1 - side]
         shown = indices[: _COLUMNS * _ROWS]

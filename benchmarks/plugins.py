@@ -58,6 +58,8 @@ def _rows(loaded: Any, whose: str) -> list[dict[str, Any]]:
 def _place_weights(row: Any, folder: Path) -> None:
     """Files of weights are meant relative to the YAML file, as they are in a table."""
     weights = row.get("weights") if isinstance(row, dict) else None
-    file = weights.get("file") if isinstance(weights, dict) else None
+    if not isinstance(weights, dict):
+        return
+    file = weights.get("file")
     if isinstance(file, str) and (len(Path(file).parts) > 1 or Path(file).suffix):
         weights["file"] = str(folder / file)

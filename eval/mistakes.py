@@ -17,7 +17,8 @@ def confusion(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], classes: int
     """
     counts = np.zeros((classes, classes))
     np.add.at(counts, (np.broadcast_to(truth, predicted.shape), predicted), 1)
-    return 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    percent: npt.NDArray[np.float64] = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return percent
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,11 @@ def _shares(truth: npt.NDArray[Any], predictions: Sequence[npt.NDArray[Any]], cl
 
 def _only(better: npt.NDArray[np.float64], worse: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     found = np.flatnonzero((better > 0.5) & (worse < 0.5))
-    return found[np.argsort(worse[found] - better[found], kind="stable")]
+    order = np.argsort(worse[found] - better[found], kind="stable")
+    return np.asarray(found[order], dtype=np.int64)
 
 
 def _mistaken(truth: npt.NDArray[Any], shares: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     others = shares.copy()
     others[np.arange(len(truth)), truth] = -1
-    return others.argmax(1)
+    return np.asarray(others.argmax(1), dtype=np.int64)

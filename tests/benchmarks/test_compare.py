@@ -2,11 +2,13 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,7 +85,7 @@ def frame():
 
 
 def test_a_class_and_a_file_of_its_features_beside_a_row(compare, tmp_path):
-    dataset = stand_in(250, 100)
+    dataset: Any = stand_in(250, 100)
     parts = {"train": dataset.train_images, "test": dataset.test_images}
     features = {name: images.mean((1, 2)) / 255 for name, images in parts.items()}
     np.savez("colours.npz", **features, train_labels=dataset.train_labels)
@@ -105,8 +107,8 @@ def test_a_class_and_a_file_of_its_features_beside_a_row(compare, tmp_path):
             assert 0 <= line["p_pixels"] <= 1
     # The same numbers by another way in: the same predictions.
     for protocol in ("all-labels", "5-per-class"):
-        both = [kept[title].by_protocol[protocol] for title in ("mine.py:Colours", "file:colours.npz")]
-        np.testing.assert_array_equal(*both)
+        one, other = (kept[title].by_protocol[protocol] for title in ("mine.py:Colours", "file:colours.npz"))
+        np.testing.assert_array_equal(one, other)
     content = json.loads(made("comparison.json").read_text())
     entry = content["extractors"][0]["protocols"]["5-per-class"]
     predicted, truth = kept["mine.py:Colours"].by_protocol["5-per-class"], dataset.test_labels
@@ -162,7 +164,8 @@ def test_an_edited_class_is_measured_again(compare, tmp_path):
 
 def test_the_function_returns_what_the_command_writes(compare, monkeypatch, tmp_path):
     compare("mine.py:Colours", "mine.py:Colours,power=2", "pixels", "--reference", "mine.py:Colours")
-    for function in (benchmarks.compare, import_module("benchmarks.compare")):
+    module: Any = import_module("benchmarks.compare")
+    for function in (benchmarks.compare, module):
         found = function(
             "mine.py:Colours", "mine.py:Colours,power=2", "pixels",
             reference=["mine.py:Colours"], table="tiny.yaml", results="results", store="store",
@@ -195,7 +198,7 @@ def test_one_that_fails_leaves_the_others_standing(compare):
 
 
 def save(**arrays):
-    dataset = stand_in(250, 100)
+    dataset: Any = stand_in(250, 100)
     content = {"train": np.zeros((250, 3)), "test": np.zeros((100, 3)), "train_labels": dataset.train_labels, **arrays}
     np.savez("f.npz", **content)
 
@@ -261,3 +264,16 @@ def test_results_of_other_labels_are_not_compared(compare, tmp_path):
     code, _, err = compare("mine.py:Colours", "pixels", "--protocol", "all-labels")
     assert code == 2
     assert "were not measured on the same images and labels" in err
+
+
+def test_a_file_named_like_a_package_of_ours_is_named(tmp_path):
+    (tmp_path / "features.py").write_text("class Mine:\n    pass\n")
+    root = Path(__file__).parents[2]
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.compare", "features.py:Mine"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert re.fullmatch(
+        r"error: .*features.py takes the place of this project's package 'features'; .*\n", ended.stderr
+    )

@@ -1,6 +1,7 @@
 """Rows that other packages register, by distributions that are made for the tests."""
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,8 @@ def test_registered_rows_follow_the_tables_own(make_table, install, leads_to):
     folder = install(leads_to)
     assert names(path) == ["means", "pixels", "absent", "theirs"]
     if leads_to.endswith("FILE"):
-        assert load_table(path).rows[-1].weights.file == str(folder / "nets" / "w.safetensors")
+        weights: Any = load_table(path).rows[-1].weights
+        assert weights.file == str(folder / "nets" / "w.safetensors")
 
 
 def test_rows_of_other_tables_stay_there(make_table, install):

@@ -1,6 +1,7 @@
 import hashlib
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def test_the_penultimate_layer_of_an_untrained_model(images):
 
 
 def test_a_layers_maps_are_pooled_to_the_grid(images):
-    settings = {"weights": "untrained", "layer": "features.0", "size": 21}  # maps of 10 x 10
+    settings: Any = {"weights": "untrained", "layer": "features.0", "size": 21}  # maps of 10 x 10
     maps = TorchvisionFeatures("squeezenet1_1", grid=10, **settings).fit_transform(images).reshape(3, 64, 10, 10)
     pooled = TorchvisionFeatures("squeezenet1_1", grid=2, **settings).fit_transform(images)
     expected = maps.reshape(3, 64, 2, 5, 2, 5).max((3, 5)).reshape(3, -1)
@@ -44,11 +45,11 @@ def test_a_layers_maps_are_pooled_to_the_grid(images):
 
 def test_grey_images_are_repeated(images):
     grey = images[:, :, :, :1]
-    settings = {"weights": "untrained", "size": 32}
-    features = [
+    settings: Any = {"weights": "untrained", "size": 32}
+    once, thrice = (
         TorchvisionFeatures("squeezenet1_1", **settings).fit_transform(each) for each in (grey, grey.repeat(3, axis=3))
-    ]
-    np.testing.assert_allclose(*features, atol=1e-5)
+    )
+    np.testing.assert_allclose(once, thrice, atol=1e-5)
 
 
 @pytest.fixture
