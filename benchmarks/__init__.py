@@ -22,6 +22,7 @@ def compare(
     results: str | Path | None = None,
     store: str | Path = "feature-store",
     rerun: bool = False,
+    curve: bool = False,
 ) -> pd.DataFrame:
     """Measure extractors under a table's protocols and compare them; what is measured already is not run again.
 
@@ -29,16 +30,19 @@ def compare(
         or a row of the table; "@layer" and ",setting=value" may follow, as for `python -m benchmarks.compare`.
     table, preset : whose protocols; a shipped table's name or the path of one in YAML. protocol : only these.
     reference : those that the others are compared with; by default the table's rows, else the first.
+    curve : measure accuracy by number of labels too, as `benchmarks.curves` does.
     data_root : folder of the official data sets. results, store : folders of results and of features.
 
-    Returns a line an extractor and protocol: `extractor, protocol, accuracy, low, high, sd` (percent; the interval is
-    for the test sample), `draws, features, images_per_second, fit_seconds, peak_gib, stand_in`, and for a reference R
-    `difference_to_R, difference_low_R, difference_high_R` (percentage points), `p_R` (paired, Holm) and `verdict_R`.
+    Writes all that the command writes, and returns a line an extractor and protocol: `extractor, protocol, accuracy,
+    low, high, sd` (percent; the interval is for the test sample), `draws, features, images_per_second, fit_seconds,
+    peak_gib, stand_in`, and for a reference R `difference_to_R, difference_low_R, difference_high_R` (percentage
+    points), `p_R` (paired, Holm) and `verdict_R`.
     Raises `data.errors.InputError` for what cannot be used or measured.
     """
     from pathlib import Path
 
     from benchmarks.comparison import run_comparison
+    from benchmarks.comparison_files import write_comparison
     from data.errors import InputError
 
     compared = run_comparison(
@@ -51,8 +55,10 @@ def compare(
         device,
         Path(results) if results is not None else None,
         Path(store),
-        resume=not rerun,
+        not rerun,
+        curve,
     )
     for title, why in compared.failed.items():
         raise InputError(f"{title} is not measured: {why}")
+    write_comparison(compared)
     return compared.frame()

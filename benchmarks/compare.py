@@ -47,6 +47,7 @@ def compare(
         typer.Option(help="Which of them the others are compared with, repeatable; the table's rows by default."),
     ] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="Only this protocol; repeatable.")] = None,
+    curve: Annotated[bool, typer.Option("--curve", help="Also accuracy by number of labels.")] = False,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Measure again what is measured.")] = False,
@@ -59,7 +60,7 @@ def compare(
     from benchmarks.comparison_text import print_comparison
 
     compared = run_comparison(
-        extractors, table, preset, reference or [], protocol or [], data_root, device, results, store, not rerun
+        extractors, table, preset, reference or [], protocol or [], data_root, device, results, store, not rerun, curve
     )
     if compared.contenders:
         files = write_comparison(compared)

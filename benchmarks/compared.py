@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks.labels import CurveRow
 from benchmarks.predictions import Predictions
 from benchmarks.results import RowResult
 from benchmarks.table import Table
@@ -36,6 +37,7 @@ class Compared:
     protocols : titles, by name, of those compared. references : names of the contenders that others are paired with.
     pairs : (name of the contender, name of the reference, protocol, what came of it); p-values are adjusted for all.
     failed : why others could not be measured, by title. bad_input : whether the user can mend all of that.
+    curves : the rows whose accuracy by number of labels was asked for. folder : where the comparison is written.
     """
 
     table: Table
@@ -47,6 +49,7 @@ class Compared:
     pairs: list[tuple[str, str, str, Comparison]]
     failed: dict[str, str]
     bad_input: bool
+    curves: list[CurveRow]
     folder: Path
 
     @property

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from benchmarks.command import DEMO
+from benchmarks.command import make_jobs, this_command
 from benchmarks.compared import Compared, Contender
+from benchmarks.comparison_curves import measure_curves
 from benchmarks.contender import brought_row, is_row, name_of
-from benchmarks.job import Job, load_dataset
+from benchmarks.job import load_dataset
 from benchmarks.predictions import predictions_of
-from benchmarks.results import outline, read_row
+from benchmarks.results import Outline, outline, read_row
 from benchmarks.runner import Plan, check_writable, describe, measure_plans, plan, run_plans
-from benchmarks.table import TABLES, Row, Table, load_table
+from benchmarks.table import Row, Table, load_table
 from data.dataset import Dataset
 from data.errors import InputError, unknown_name
 from eval.comparison import Comparison, holm
 from eval.comparison import compare as compare_predictions
-from gan.command import choose_device
 
 BROUGHT = "compare"  # folder, among the results, of what is no row of the table
 
@@ -37,45 +34,41 @@ def run_comparison(
     results: Path | None = None,
     store: Path = Path("feature-store"),
     resume: bool = True,
+    curve: bool = False,
 ) -> Compared:
     """Measure what is not measured yet, in processes of their own, and compare; parameters as `benchmarks.compare`."""
-    source = Path(table) if Path(table).suffix else str(table)
-    loaded = load_table(source)
+    path = Path(table) if Path(table).suffix else None
+    loaded = load_table(path or str(table))
     preset, chosen = loaded.preset(preset)
     for name in protocols:
         if name not in chosen.protocols:
             raise unknown_name("protocol", name, chosen.protocols, f"the preset {preset} of the table {loaded.name}")
     wanted = [name for name in chosen.protocols if not protocols or name in protocols]
     _check_given(specifications, references)
-    place = str(choose_device(device))
-    root = data_root.expanduser().resolve() if data_root is not None else None
-    folder = (results or Path("results", DEMO if preset == DEMO else "")).resolve()
-    dataset = load_dataset(chosen.dataset, root)
+    (any_row,) = make_jobs(loaded, path, loaded.rows[:1], preset, data_root, device, results, store)
+    folder, dataset = any_row.results, load_dataset(chosen.dataset, any_row.data_root)
     rows = {text: _row(text, loaded, preset, dataset) for text in specifications}
     brought = [row for text, row in rows.items() if not is_row(text, loaded)]
-    common: dict[str, Any] = {
-        "preset": preset,
-        "data_root": root,
-        "device": place,
-        "store": store.expanduser().resolve(),
-    }
-    common["table_folder"] = (source.parent if isinstance(source, Path) else TABLES).resolve()
     plans = {}
     for text, row in rows.items():
-        if row in brought:
-            # Of a result under all protocols a part will do; a part alone is measured where there is none.
-            jobs = [
-                Job(table=_table_of(brought, loaded, preset, names), row=row.name, results=folder / BROUGHT, **common)
-                for names in (list(chosen.protocols), wanted)
-            ]
-            complete = plan(jobs[0], resume)
-            plans[text] = complete if complete.state == "finished" else plan(jobs[1], resume)
-        else:
-            plans[text] = plan(Job(table=loaded, row=row.name, results=folder, **common), resume)
+        job = any_row.model_copy(update={"row": row.name})
+        if row not in brought:
+            plans[text] = plan(job, resume)
+            continue
+        # Of a result under all protocols a part will do; a part alone is measured where there is none.
+        for names in (list(chosen.protocols), wanted):
+            of = _table_of(brought, loaded, preset, names)
+            plans[text] = plan(job.model_copy(update={"table": of, "results": folder / BROUGHT}), resume)
+            if plans[text].state == "finished":
+                break
     check_writable(folder / BROUGHT / loaded.name)
-    check_writable(common["store"])
-    failed, bad_input = _measure(plans, loaded, preset, dataset, folder, resume, place)
+    check_writable(any_row.store)
+    print(f"{loaded.title}: preset {preset}, {dataset.title}, {dataset.note}, on {any_row.device}")
+    print("\n".join(describe(list(plans.values()), any_row.store, folder)), flush=True)
+    failed, bad_input = _measure(plans, outline(loaded, preset), folder, resume)
     contenders = [_contender(text, item, rows[text] in brought) for text, item in plans.items() if text not in failed]
+    measured = [item.job for text, item in plans.items() if text not in failed]
+    curves = measure_curves(measured) if curve and measured else []
     names = {text: row.name for text, row in rows.items()}
     given = [names[text] for text in references] or [each.name for each in contenders if not each.brought]
     chosen_references = [name for name in given if any(each.name == name for each in contenders)]
@@ -90,6 +83,7 @@ def run_comparison(
         pairs=_pairs(contenders, chosen_references, wanted),
         failed=failed,
         bad_input=bad_input,
+        curves=curves,
         folder=folder / BROUGHT / f"{loaded.name}-comparison",
     )
 
@@ -126,19 +120,13 @@ def _table_of(rows: list[Row], table: Table, preset: str, protocols: list[str]) 
     return table.model_copy(update={"rows": rows, "presets": {preset: changed}})
 
 
-def _measure(
-    plans: dict[str, Plan], table: Table, preset: str, dataset: Dataset, folder: Path, resume: bool, place: str
-) -> tuple[dict[str, str], bool]:
+def _measure(plans: dict[str, Plan], frame: Outline, folder: Path, resume: bool) -> tuple[dict[str, str], bool]:
     """Measure what the plans say; (why some are not measured, by specification; whether the user can mend it all)."""
-    print(f"{table.title}: preset {preset}, {dataset.title}, {dataset.note}, on {place}")
-    first = next(iter(plans.values())).job
-    print("\n".join(describe(list(plans.values()), first.store, folder)), flush=True)
-    say_how = shlex.join(["python", "-m", "benchmarks.compare", *sys.argv[1:]])
     brought = [item for item in plans.values() if item.job.results != folder]
     own = [item for item in plans.values() if item.job.results == folder]
-    outcomes = measure_plans(brought, resume, say_how)  # first, since they are what may have to be mended
+    outcomes = measure_plans(brought, resume, this_command())  # first, since they are what may have to be mended
     if any(item.state == "measure" for item in own):
-        outcomes |= run_plans(own, outline(table, preset), folder, resume, say_how)
+        outcomes |= run_plans(own, frame, folder, resume, this_command())
     failed = {
         text: outcomes[item.job.row]
         for text, item in plans.items()

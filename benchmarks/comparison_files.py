@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.compared import Compared, Contender
+from benchmarks.comparison_curves import write_comparison_curves
 from benchmarks.comparison_figures import draw_confusion, draw_disagreements
 from benchmarks.comparison_text import couple_name, markdown
 from data.files import atomic_path, write_json, write_text
@@ -24,7 +25,8 @@ def write_comparison(compared: Compared) -> list[str]:
     """Write everything into `compared.folder`; the names of the files.
 
     `comparison.md`, `.csv` and `.json`; `confusion-<name>.png` for each contender; and for each two compared
-    `<name>-against-<name>.png`, a sheet of the clearest images that only one gets right, and `.csv`, all of them.
+    `<name>-against-<name>.png`, a sheet of the clearest images that only one gets right, and `.csv`, all of them. With
+    curves, `<table>-labels.md`, `.csv` and `.png`.
     """
     folder, classes, files = compared.folder, list(compared.dataset.classes), []
     for each in compared.contenders:
@@ -37,6 +39,8 @@ def write_comparison(compared: Compared) -> list[str]:
         draw_disagreements(path, found, (first.title, second.title), compared.dataset)
         _write_indices(path.with_suffix(".csv"), found, compared)
         files += [path.name, path.with_suffix(".csv").name]
+    if compared.curves:
+        files += write_comparison_curves(folder, compared.table, compared.curves, compared.dataset)
     with atomic_path(folder / "comparison.csv") as temporary:
         compared.frame().to_csv(temporary, index=False)
     write_json(folder / "comparison.json", _content(compared))

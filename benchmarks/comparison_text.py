@@ -77,6 +77,8 @@ def markdown(compared: Compared) -> str:
     if compared.pairs:
         text += ["", "## Paired", "", *markdown_table(_PAIRED, _paired_cells(compared), 3)]
     text += ["", "## Cost", "", *markdown_table(_COST, [_cost_cells(compared, each) for each in contenders])]
+    if compared.curves:
+        text += ["", "## By number of labels", "", f"![Curves]({compared.table.name}-labels.png)"]
     headings = ["Class", *(each.title for each in contenders)]
     for name, title in protocols.items():
         by_class = np.stack([compared.confusion(each, name).diagonal() for each in contenders], axis=1)

@@ -187,6 +187,33 @@ def test_several_references_are_each_compared_once(compare):
     ]
 
 
+def test_curves_have_the_points_of_the_table_and_more(compare, make_table, tmp_path):
+    make_table(
+        protocols={
+            "all-labels": {"title": "all labels", "holdout": 50},
+            "5-per-class": {"title": "5 a class", "per_class": 5, "draws": 3, "folds": 2},
+            "10-per-class": {"title": "10 a class", "per_class": 10, "draws": 2, "folds": 2},
+        },
+        presets={
+            "quick": {
+                "dataset": {"source": "stand-in", "n_train": 250, "n_test": 100},
+                "protocols": {"all-labels": {}, "5-per-class": {}},
+                "curve": ["5-per-class", "10-per-class", "all-labels"],
+            }
+        },
+    )
+    for _ in range(2):
+        code, _, err = compare("mine.py:Colours", "pixels", "--curve")
+        assert code == 0
+    assert "[1/" not in err
+    with open(made("tiny-labels.csv"), newline="") as file:
+        points = [(line["row"], line["labels_per_class"], line["draws"]) for line in csv.DictReader(file)]
+    numbers = [("5", "3"), ("10", "2"), ("25", "1")]
+    assert points == [(row, *number) for row in ("mine.py-colours", "pixels") for number in numbers]
+    assert made("tiny-labels.png").stat().st_size > 10_000
+    assert "(tiny-labels.png)" in made("comparison.md").read_text()
+
+
 def test_one_that_fails_leaves_the_others_standing(compare):
     code, out, err = compare("mine.py:Failing", "mine.py:Colours", "--protocol", "all-labels")
     assert code == 1  # a mistake in the user's code, whose traceback helps
