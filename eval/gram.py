@@ -18,6 +18,8 @@ class GramSpace:
     gram : K = X X' (+ 1 for the intercept), (n, n), float32 or float64.
     """
 
+    has_exact_inverse = True
+
     def __init__(self, gram: Tensor) -> None:
         self.gram = gram
         self.rows = len(gram)
@@ -31,6 +33,10 @@ class GramSpace:
     def inner(self, left: Tensor, right: Tensor) -> Tensor:
         """<w, v> for each column, (k,)."""
         return (left[0] * right[1]).sum(0)
+
+    def total(self, part: Tensor) -> Tensor:
+        """What is summed over the rows: all of them are here."""
+        return part
 
     def decision(self, vector: Tensor) -> Tensor:
         """X w + b, (n, k), which the vector carries along."""

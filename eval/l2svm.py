@@ -11,17 +11,16 @@ import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from eval.gram import GramSpace, gram_matrix
+from eval.inputs import Features, Rows, check_features, check_positive, check_problem
 from eval.newton import Preconditioner, Solution, minimise
 from eval.products import Space, WeightSpace
 
 GRAM_ROWS = 8192  # most rows for which the Gram matrix is made,
 EXACT_ROWS = 2048  # and up to which it is float64 always, which costs nothing there
-Features = npt.NDArray[Any] | Tensor
 
 
 class L2SVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -39,6 +38,9 @@ class L2SVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     max_iter : most Newton steps, >= 1; when they do not suffice, a `ConvergenceWarning` says so.
     fit_intercept : whether b is there at all.
     device : "cpu", "cuda", ...; None takes that of X, or the CPU for numpy arrays.
+    sharded : X and y are one process's rows of a larger problem, whose other rows the other processes of
+        torch.distributed's default group hold; all of them call `fit`, each with at least one row, and all get the
+        same solution, to the bit. They exchange d x n_classes numbers a pass over the data and the labels once.
 
     Attributes
     ----------
@@ -60,18 +62,19 @@ class L2SVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_iter: int = 100,
         fit_intercept: bool = True,
         device: str | None = None,
+        sharded: bool = False,
     ) -> None:
         self.C = C
         self.tol = tol
         self.max_iter = max_iter
         self.fit_intercept = fit_intercept
         self.device = device
+        self.sharded = sharded
 
     def fit(self, X: Features, y: npt.ArrayLike) -> Self:
         """Fit to X (n, d) and labels y (n,). Raises ValueError for unusable input or parameters."""
         C = check_positive("C", self.C)
-        features, labels = check_problem(self, X, y)
-        problem = Problem(features, labels, self.fit_intercept, self.device)
+        problem = Problem(check_problem(self, X, y), self.fit_intercept, self.device)
         solution = problem.solve(C, self.tol, self.max_iter)
         warn_unless_converged(solution, self.max_iter)
         store(self, problem, solution)
@@ -80,7 +83,7 @@ class L2SVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: Features) -> npt.NDArray[Any]:
         """Signed distances w.x + b: (n, n_classes), or (n,) for two classes. X as for `fit`."""
         check_is_fitted(self)
-        features = _check_features(self, X, reset=False)
+        features = check_features(self, X, reset=False)
         device = _choose_device(features, self.device)
         dtype = _working_dtype(features)
         space = WeightSpace(features, True, dtype, device)
@@ -98,20 +101,20 @@ class L2SVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 class Problem:
     """X and its labels, ready to be solved for any C and any subset of the rows; what can be shared is.
 
-    features : (n, d) tensor. labels : (n,) numpy array, at least two different ones.
+    Rows that several processes hold are never brought together in a Gram matrix.
     """
 
-    def __init__(self, features: Tensor, labels: npt.NDArray[Any], intercept: bool, device: str | None) -> None:
-        self.features = features
+    def __init__(self, rows: Rows, intercept: bool, device: str | None) -> None:
+        self.rows = rows
         self.intercept = intercept
-        self.place = _choose_device(features, device)
-        self.dtype = self.out_dtype = _working_dtype(features)
-        rows, dimensions = features.shape
-        self.use_gram = rows <= GRAM_ROWS and rows < dimensions
-        if self.use_gram and rows <= EXACT_ROWS:
+        self.place = _choose_device(rows.features, device)
+        self.dtype = self.out_dtype = _working_dtype(rows.features)
+        count, dimensions = rows.features.shape
+        self.use_gram = rows.processes.count == 1 and count <= GRAM_ROWS and count < dimensions
+        if self.use_gram and count <= EXACT_ROWS:
             self.dtype = torch.float64
-        self.classes, index = np.unique(labels, return_inverse=True)
-        self.index = torch.from_numpy(index)
+        self.classes = rows.classes
+        self.index = torch.from_numpy(rows.index[rows.own])
         if len(self.classes) == 2:
             one_against_rest = self.index[:, None] == 1
         else:
@@ -122,8 +125,8 @@ class Problem:
 
     def _make_space(self) -> Space:
         if self.use_gram:
-            return GramSpace(gram_matrix(self.features, self.intercept, self.dtype, self.place))
-        return WeightSpace(self.features, self.intercept, self.dtype, self.place)
+            return GramSpace(gram_matrix(self.rows.features, self.intercept, self.dtype, self.place))
+        return WeightSpace(self.rows.features, self.intercept, self.dtype, self.place, self.rows.processes)
 
     def solve(
         self,
@@ -154,7 +157,7 @@ class Problem:
         if isinstance(self.space, WeightSpace):
             whole = solution.vector
         else:
-            explicit = WeightSpace(self.features, self.intercept, self.dtype, self.place)
+            explicit = WeightSpace(self.rows.features, self.intercept, self.dtype, self.place)
             whole = explicit.adjoint(solution.vector[0])
         whole = whole.to(self.out_dtype)
         return whole[:-1].T.contiguous(), whole[-1]
@@ -169,18 +172,19 @@ def l2svm_path(
     max_iter: int = 100,
     fit_intercept: bool = True,
     device: str | None = None,
+    sharded: bool = False,
 ) -> list[L2SVM]:
     """Fit an `L2SVM` for each C, sharing the work: one Gram matrix, one preconditioner, warm starts along C.
 
     Returns the fitted classifiers in the order of `Cs`. X, y and the options are as for `L2SVM`.
     """
     values = [check_positive("C", C) for C in Cs]
-    fitted = {C: L2SVM(C, tol=tol, max_iter=max_iter, fit_intercept=fit_intercept, device=device) for C in values}
+    options: dict[str, Any] = {"tol": tol, "max_iter": max_iter, "fit_intercept": fit_intercept}
+    fitted = {C: L2SVM(C, **options, device=device, sharded=sharded) for C in values}
     if not fitted:
         return []
     first = fitted[values[0]]
-    features, labels = check_problem(first, X, y)
-    problem = Problem(features, labels, fit_intercept, device)
+    problem = Problem(check_problem(first, X, y), fit_intercept, device)
     for C, solution in solve_path(problem, fitted, tol, max_iter):
         fitted[C].n_features_in_ = first.n_features_in_
         if hasattr(first, "feature_names_in_"):
@@ -226,62 +230,6 @@ def warn_unless_converged(solution: Solution, max_iter: int) -> None:
             ConvergenceWarning,
             stacklevel=3,
         )
-
-
-def check_problem(estimator: L2SVM, X: Features, y: npt.ArrayLike) -> tuple[Tensor, npt.NDArray[Any]]:
-    """The features as a tensor and the labels as an array; ValueError where they or the parameters cannot be used."""
-    check_positive("tol", estimator.tol)
-    if not (isinstance(estimator.max_iter, int | np.integer) and estimator.max_iter >= 1):
-        raise ValueError(f"max_iter must be a whole number of at least 1, not {estimator.max_iter!r}")
-    features = _check_features(estimator, X, reset=True, y=y)
-    labels = np.asarray(y.cpu() if isinstance(y, Tensor) else y)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        warnings.warn("A column-vector y was passed when a 1d array was expected", UserWarning, stacklevel=3)
-        labels = labels[:, 0]
-    if labels.ndim != 1 or len(labels) != len(features):
-        raise ValueError(
-            f"y has the shape {labels.shape}; X has {len(features)} rows, so it must be ({len(features)},)"
-        )
-    check_classification_targets(labels)
-    if len(np.unique(labels)) < 2:
-        raise ValueError(f"y holds one class only ({labels[0]!r}); an L2SVM needs at least two classes")
-    return features, labels
-
-
-def _check_features(estimator: L2SVM, X: Features, *, reset: bool, y: Any = "no_validation") -> Tensor:
-    if not isinstance(X, Tensor):
-        kind: Any = {"dtype": [np.float64, np.float32], "reset": reset}
-        if isinstance(y, str):
-            checked = validate_data(estimator, X, **kind)
-        else:
-            checked, _ = validate_data(estimator, X, y.cpu() if isinstance(y, Tensor) else y, **kind)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a read-only memory map is only read here
-            return torch.from_numpy(checked)
-    if X.dim() != 2 or not X.dtype.is_floating_point:
-        raise ValueError(f"X must be a matrix (n, d) of floating-point numbers, not {tuple(X.shape)} of {X.dtype}")
-    if not len(X):
-        raise ValueError("X holds no rows")
-    if reset:
-        estimator.n_features_in_ = X.shape[1]
-    elif X.shape[1] != estimator.n_features_in_:
-        raise ValueError(
-            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
-            f"{estimator.n_features_in_} features as input"
-        )
-    for start in range(0, len(X), 1024):
-        # A sum is not finite if a term is not; overflow of finite terms is told apart.
-        block = X[start : start + 1024]
-        if not bool(block.sum(dtype=torch.float32).isfinite()) and not bool(block.isfinite().all()):
-            raise ValueError(f"X contains NaN or infinity in rows {start} to {start + len(block) - 1}")
-    return X.detach()
-
-
-def check_positive(name: str, value: Any) -> float:
-    """The value as a float; ValueError, naming it, unless it is a finite number above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
-        raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
-    return float(value)
 
 
 def _choose_device(features: Tensor, device: str | None) -> torch.device:

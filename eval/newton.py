@@ -22,6 +22,8 @@ from torch import Tensor
 
 from eval.products import Leading, Space, pad
 
+Total = Callable[[Tensor], Tensor]  # `Space.total`
+
 _FORCING = 0.1  # conjugate gradients stop when the preconditioned residual has shrunk by this factor,
 _TIGHTENING = 0.5  # times this for each Newton step after the first _SETTLING, in which the rows inside the margin are
 _SETTLING = 5  # found: what has not converged by then is ill-conditioned and needs the exactness
@@ -63,6 +65,9 @@ def minimise(
 ) -> Solution:
     """Minimise P for each of k columns, all at once.
 
+    Where several processes hold rows, n counts those here, and what is decided follows from sums over all, so that the
+    processes stay in step.
+
     targets : (n, k) of -1 and 1. mask : (n, k) or (n, 1) weights m >= 0 of the rows; 0 leaves a row out.
     tol : relative duality gap at which a column is finished. max_iter : most Newton steps.
     preconditioner : kept between the calls for one space; it remembers what was found out about X.
@@ -95,7 +100,8 @@ def minimise(
             preconditioner,
             max(_FORCING * _TIGHTENING ** max(solution.iterations - _SETTLING, 0), _FINEST),
         )
-        step = _line_search(space.inner(w, direction), space.inner(direction, direction), f, change, t, m, C)
+        along, square = space.inner(w, direction), space.inner(direction, direction)
+        step = _line_search(space.total, along, square, f, change, t, m, C)
         solution.products += passes
         solution.iterations += 1
         w, f = w + step * direction, f + step * change
@@ -110,7 +116,7 @@ def minimise(
 
 def _objective(space: Space, vector: Tensor, decision: Tensor, targets: Tensor, mask: Tensor, C: float) -> Tensor:
     slack = (1 - targets * decision).clamp_min_(0)
-    return 0.5 * space.inner(vector, vector) + C * (mask * slack**2).sum(0)
+    return 0.5 * space.inner(vector, vector) + C * space.total((mask * slack**2).sum(0))
 
 
 def _direction(
@@ -131,7 +137,7 @@ def _direction(
         direction += length * conjugate
         change += length * decision
         residual = residual - length * product
-        if passes == _PATIENCE and preconditioner.improve(weights):
+        if passes == _PATIENCE and space.has_exact_inverse and preconditioner.improve(weights):
             precondition = preconditioner.prepare(space, weights)
             energy = torch.zeros_like(energy)  # begin anew from here
         preconditioned = precondition(residual)
@@ -168,18 +174,18 @@ class Preconditioner:
             return inverse
         if self._leading is None:
             self._leading = space.leading()
-        return _on_leading(self._leading, weights)
+        return _on_leading(space.total, self._leading, weights)
 
 
-def _on_leading(leading: Leading, weights: Tensor) -> Callable[[Tensor], Tensor]:
+def _on_leading(total: Total, leading: Leading, weights: Tensor) -> Callable[[Tensor], Tensor]:
     basis, decision = leading.vectors, leading.decision
     identity = torch.eye(decision.shape[1], dtype=decision.dtype, device=decision.device)
-    factors = []
+    products = []
     for column in weights.T:
         inside = column > 0
         rows = decision[inside] * column[inside, None].sqrt()
-        factors.append(torch.linalg.cholesky(identity + rows.T @ rows))
-    factor = torch.stack(factors)
+        products.append(rows.T @ rows)
+    factor = torch.stack([torch.linalg.cholesky(identity + product) for product in total(torch.stack(products))])
 
     def apply(vector: Tensor) -> Tensor:
         # Coordinates of every column along every direction: <basis_r, vector_k>.
@@ -192,7 +198,9 @@ def _on_leading(leading: Leading, weights: Tensor) -> Callable[[Tensor], Tensor]
     return apply
 
 
-def _line_search(along: Tensor, square: Tensor, f: Tensor, change: Tensor, t: Tensor, m: Tensor, C: float) -> Tensor:
+def _line_search(
+    total: Total, along: Tensor, square: Tensor, f: Tensor, change: Tensor, t: Tensor, m: Tensor, C: float
+) -> Tensor:
     """The step that minimises P(w + step d) exactly: the root of a piecewise linear, increasing derivative.
 
     along : <w, d>. square : <d, d>. f, change : X w and X d. Newton's method on the derivative, kept in a bracket.
@@ -200,12 +208,12 @@ def _line_search(along: Tensor, square: Tensor, f: Tensor, change: Tensor, t: Te
     step = torch.ones_like(along)
     low, high = torch.zeros_like(along), torch.full_like(along, torch.inf)
     tf, tc = t * f, t * change
-    initial = along - 2 * C * (m * (1 - tf).clamp_min(0) * tc).sum(0)
+    initial = along - 2 * C * total((m * (1 - tf).clamp_min(0) * tc).sum(0))
     for _ in range(50):
         slack = 1 - tf - step * tc
         inside = m * (slack > 0)
-        slope = along + step * square - 2 * C * (inside * slack * tc).sum(0)
-        curvature = square + 2 * C * (inside * tc**2).sum(0)
+        sums = total(torch.stack([(inside * slack * tc).sum(0), (inside * tc**2).sum(0)]))
+        slope, curvature = along + step * square - 2 * C * sums[0], square + 2 * C * sums[1]
         low = torch.where(slope < 0, step, low)
         high = torch.where(slope >= 0, step, high)
         if not bool((slope.abs() > 1e-4 * initial.abs()).any()):

@@ -15,10 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from eval.parallel import Result, share_out
+from features.processes import ALONE, Processes
 
 BLOCK_BYTES = 5 << 19  # a block of rows, in working precision, that stays in the processor's second-level cache
 DEVICE_BLOCK_BYTES = 1 << 30  # the same on a GPU, where large products are what is fast
@@ -39,6 +41,9 @@ class Space(Protocol):
     def inner(self, left: Tensor, right: Tensor) -> Tensor:
         """<w, v> for each column, (k,)."""
 
+    def total(self, part: Tensor) -> Tensor:
+        """What is summed over the rows held here, summed over those of all processes; `part` may be overwritten."""
+
     def decision(self, vector: Tensor) -> Tensor:
         """X w + b, (n, k)."""
 
@@ -54,8 +59,10 @@ class Space(Protocol):
     def leading(self) -> Leading:
         """Leading directions of X' X, for the preconditioner."""
 
+    has_exact_inverse: bool
+
     def exact_inverse(self, weights: Tensor) -> Callable[[Tensor], Tensor] | None:
-        """The inverse of I + X' weights X applied to a vector, where it can be had; else None."""
+        """The inverse of I + X' weights X applied to a vector; None where it cannot be had."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +84,28 @@ class WeightSpace:
     intercept : append a constant feature of 1, which is regularised like the others.
     dtype : of the arithmetic and of w; X's blocks are converted on the way through the cache.
     device : where the arithmetic is done.
+    processes : those that hold the rows: X is this one's. w is the same in each, X w and what weights the rows are of
+        the rows here. One all-reduce of w's size a pass over the data is what they exchange, besides a few small sums.
     """
 
-    def __init__(self, features: Tensor, intercept: bool, dtype: torch.dtype, device: torch.device) -> None:
+    has_exact_inverse = False  # the matrix is d x d
+
+    def __init__(
+        self,
+        features: Tensor,
+        intercept: bool,
+        dtype: torch.dtype,
+        device: torch.device,
+        processes: Processes = ALONE,
+    ) -> None:
         self.features = _resident(features, device)
         self.intercept = intercept
         self.dtype = dtype
         self.device = device
         self.rows, self.dimensions = features.shape
+        self.total = processes.total
+        counts = processes.gather(self.rows)
+        self._first, self._all_rows = sum(counts[: processes.rank]), sum(counts)
 
     def _blocks(self, dtype: torch.dtype, factor: int = 1) -> list[slice]:
         """Blocks of rows: of BLOCK_BYTES in `dtype`, times a factor, on the CPU."""
@@ -129,7 +150,7 @@ class WeightSpace:
             return out
 
         out = _sum(self._share_out(self._blocks(self.dtype), work))
-        return self._vector(out, values.sum(0))
+        return self.total(self._vector(out, values.sum(0)))
 
     def minus_adjoint(self, vector: Tensor, values: Tensor) -> Tensor:
         """W - X' values, (d + 1, k), in one pass over the data."""
@@ -150,25 +171,22 @@ class WeightSpace:
             return out
 
         out = _sum(self._share_out(self._blocks(self.dtype), work))
-        return decision, self._vector(out, (decision * weights).sum(0)).add_(vector)
+        return decision, self.total(self._vector(out, (decision * weights).sum(0))).add_(vector)
 
     def exact_inverse(self, weights: Tensor) -> None:
-        """Not to be had: the matrix is d x d."""
+        """Not to be had."""
 
     def leading(self) -> Leading:
         """Found in a few rows, then sharpened by a power iteration on up to SAMPLE_ROWS of them.
 
         Half-precision features are multiplied as they are: a preconditioner need not be exact.
         """
-        rank = min(WEIGHT_RANK, self.dimensions + 1, self.rows)
-        generator = torch.Generator().manual_seed(0)
-        chosen = torch.randperm(self.rows, generator=generator)[: 2 * rank].sort().values
-        sample = self.features[chosen.to(self.features.device)].to(self.device, self.dtype)
-        sample = torch.cat([sample, sample.new_full((len(sample), 1), float(self.intercept))], 1)
+        rank = min(WEIGHT_RANK, self.dimensions + 1, self._all_rows)
+        sample = self._sample(min(2 * rank, self._all_rows))
         basis = torch.linalg.eigh(sample @ sample.T)[1][:, -rank:]
         directions = torch.linalg.qr(sample.T @ basis)[0]
         all_blocks = self._blocks(self._fast_dtype, 16)
-        if self.rows > len(sample):
+        if self._all_rows > len(sample):
 
             def multiply(blocks: Sequence[slice]) -> Tensor:
                 product = torch.zeros_like(directions)
@@ -179,8 +197,8 @@ class WeightSpace:
                     product[-1] += part.sum(0) * self.intercept
                 return product
 
-            evenly = all_blocks[:: -(-self.rows // SAMPLE_ROWS)]
-            directions = torch.linalg.qr(_sum(self._share_out(evenly, multiply)))[0]
+            evenly = all_blocks[:: -(-self._all_rows // SAMPLE_ROWS)]
+            directions = torch.linalg.qr(self.total(_sum(self._share_out(evenly, multiply))))[0]
         decision = torch.empty(self.rows, rank, dtype=self.dtype, device=self.device)
 
         def work(blocks: Sequence[slice]) -> None:
@@ -189,6 +207,17 @@ class WeightSpace:
 
         self._share_out(all_blocks, work)
         return Leading(directions, decision)
+
+    def _sample(self, count: int) -> Tensor:
+        """Rows drawn from those of all processes, the same in each and for any number of them, (count, d + 1)."""
+        chosen = np.sort(np.random.default_rng(0).choice(self._all_rows, count, replace=False)) - self._first
+        places = torch.from_numpy(np.flatnonzero((chosen >= 0) & (chosen < self.rows)))
+        own = self.features[torch.from_numpy(chosen)[places].to(self.features.device)]
+        sample = torch.zeros(count, self.dimensions + 1, dtype=self.dtype, device=self.device)
+        sample[places.to(self.device), :-1] = own.to(self.device, self.dtype)
+        sample = self.total(sample)
+        sample[:, -1] = float(self.intercept)
+        return sample
 
     @property
     def _fast_dtype(self) -> torch.dtype:

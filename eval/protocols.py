@@ -14,7 +14,7 @@ import torch
 from sklearn.base import ClassifierMixin, clone
 from torch import Tensor
 
-from eval.l2svm import Features
+from eval.inputs import Features
 
 NORMAL_QUANTILE = 1.959963984540054  # 97.5% of the standard normal distribution lies below it
 

@@ -11,7 +11,8 @@ import torch
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
-from eval.l2svm import L2SVM, Features, Problem, check_positive, check_problem, solve_path, store, warn_unless_converged
+from eval.inputs import Features, check_positive, check_problem
+from eval.l2svm import L2SVM, Problem, solve_path, store, warn_unless_converged
 
 SELECTION_TOL = 1e-3  # accuracies on held-out rows do not change beyond it
 
@@ -29,6 +30,8 @@ class L2SVMCV(L2SVM):
     holdout : instead of folds, the indices of the rows of X that are held out once.
     seed : shuffles the folds (scikit-learn's `StratifiedKFold`).
     tol, max_iter, fit_intercept, device : as in `L2SVM`.
+    sharded : as in `L2SVM`; folds and `holdout` are those of all rows, those of the processes in the order of their
+        ranks, so that the choice is that of one process.
 
     Attributes
     ----------
@@ -47,6 +50,7 @@ class L2SVMCV(L2SVM):
         max_iter: int = 100,
         fit_intercept: bool = True,
         device: str | None = None,
+        sharded: bool = False,
     ) -> None:
         self.Cs = Cs
         self.n_splits = n_splits
@@ -56,16 +60,18 @@ class L2SVMCV(L2SVM):
         self.max_iter = max_iter
         self.fit_intercept = fit_intercept
         self.device = device
+        self.sharded = sharded
 
     def fit(self, X: Features, y: npt.ArrayLike) -> Self:
         """Choose C and fit to X (n, d), y (n,). Raises ValueError for unusable input or parameters."""
         candidates = [check_positive("each of Cs", C) for C in self.Cs]
         if not candidates:
             raise ValueError("Cs is empty; give at least one value of C")
-        features, labels = check_problem(self, X, y)
-        problem = Problem(features, labels, self.fit_intercept, self.device)
+        rows = check_problem(self, X, y)
+        problem = Problem(rows, self.fit_intercept, self.device)
         # Held-out rows count in none of the sums: they are weighted 0.
-        masks = torch.from_numpy(1.0 - self._held_out(labels)).to(problem.place, problem.dtype)
+        held = self._held_out(rows.classes[rows.index])[rows.own]
+        masks = torch.from_numpy(~held).to(problem.place, problem.dtype)
         self.scores_: dict[float, float] = {}
         start = None
         for C, solution in solve_path(problem, candidates, max(self.tol, SELECTION_TOL), self.max_iter, masks):
@@ -78,8 +84,8 @@ class L2SVMCV(L2SVM):
         store(self, problem, solution)
         return self
 
-    def _held_out(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """(n, m): 1 where a row is held out in split m."""
+    def _held_out(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """(n, m): where a row is held out in split m."""
         rows = len(labels)
         if self.holdout is not None:
             chosen = np.asarray(self.holdout)
@@ -89,9 +95,9 @@ class L2SVMCV(L2SVM):
                 raise ValueError(
                     f"holdout names row {chosen.max() if chosen.max() >= rows else chosen.min()} of {rows}"
                 )
-            held = np.zeros((rows, 1))
-            held[chosen] = 1
-            missing = np.setdiff1d(labels, labels[held[:, 0] == 0])
+            held = np.zeros((rows, 1), bool)
+            held[chosen] = True
+            missing = np.setdiff1d(labels, labels[~held[:, 0]])
             if len(missing):
                 raise ValueError(f"every row of class {missing[0]!r} is held out; hold out fewer rows")
             return held
@@ -102,9 +108,9 @@ class L2SVMCV(L2SVM):
                 "choose between 2 and the rows of the smallest class"
             )
         folds = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.seed)
-        held = np.zeros((rows, self.n_splits))
+        held = np.zeros((rows, self.n_splits), bool)
         for split, (_, chosen) in enumerate(folds.split(labels, labels)):
-            held[chosen, split] = 1
+            held[chosen, split] = True
         return held
 
 
@@ -113,5 +119,7 @@ def _held_out_accuracy(problem: Problem, decision: Tensor, masks: Tensor) -> flo
     index = problem.index.to(decision.device)
     by_split = decision.view(len(decision), masks.shape[1], -1)  # (n, splits, classes)
     predicted = by_split.argmax(2) if by_split.shape[2] > 1 else (by_split[:, :, 0] > 0).long()
-    right = (predicted == index[:, None]) & (masks == 0)
-    return float((right.sum(0).double() / (masks == 0).sum(0)).mean()) * 100
+    judged = masks == 0
+    right = (predicted == index[:, None]) & judged
+    counts = problem.space.total(torch.stack([right.sum(0), judged.sum(0)]))
+    return float((counts[0].double() / counts[1]).mean()) * 100

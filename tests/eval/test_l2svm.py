@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 import eval.gram
+import eval.inputs
 import eval.l2svm
 import eval.products
 from eval import L2SVM, l2svm_path
@@ -166,4 +167,4 @@ def test_large_finite_values_are_not_taken_for_infinity():
     X[:2] *= -1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        eval.l2svm.check_problem(L2SVM(), X, np.array([0, 0, 1, 1]))
+        eval.inputs.check_problem(L2SVM(), X, np.array([0, 0, 1, 1]))

@@ -73,7 +73,7 @@ def test_leading_directions_are_orthonormal_and_exact_when_complete(features, gr
     weights = torch.rand(ROWS, COLUMNS).double()
     vector = space.adjoint(torch.randn(ROWS, COLUMNS).double())
     _, product = space.hessian(vector, weights)
-    inverse = _on_leading(leading, weights)(product)
+    inverse = _on_leading(space.total, leading, weights)(product)
     # In Gram space other coefficients can stand for the same weights: what they decide is compared.
     assert torch.allclose(space.decision(inverse), space.decision(vector), atol=1e-5)
 
@@ -90,7 +90,7 @@ def test_line_search_finds_the_minimum_of_the_piecewise_quadratic():
             m * (1 - t * (f + step * change)).clamp_min(0) ** 2
         ).sum(0)
 
-    step = _line_search((w * direction).sum(0), (direction**2).sum(0), f, change, t, m, C)
+    step = _line_search(lambda part: part, (w * direction).sum(0), (direction**2).sum(0), f, change, t, m, C)
     grid = torch.linspace(0, 5, 20_001, dtype=torch.float64)
     brute = torch.stack([value(s) for s in grid])
     descends = brute[1] < brute[0]
