@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from benchmarks.build import find_class
-from benchmarks.job import Job, load_dataset
+from benchmarks.forecast import headline, say_what_would_run
+from benchmarks.job import Job
 from benchmarks.results import outline, read_rows, table_lines
 from benchmarks.row import Outcome
 from benchmarks.runner import check_writable, describe, plan, run_plans
@@ -44,40 +45,36 @@ def table_command(name: str) -> typer.Typer:
             Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")
         ] = None,
         store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Say what would run, what is cached, disk and time; do nothing.")
+        ] = False,
     ) -> None:
         """Measure the rows of a table and print them beside the published figures."""
-        code = _measure(load_table(table or name), table, only or [], preset, data_root, device, resume, results, store)
-        raise typer.Exit(code)
+        loaded = load_table(table or name)
+        chosen, _ = loaded.preset(preset)
+        jobs = make_jobs(loaded, table, loaded.chosen_rows(only or []), chosen, data_root, device, results, store)
+        for job in jobs:
+            _check_classes(loaded, job.line, chosen)
+        if resume:
+            read_rows(jobs[0].results, outline(loaded, chosen))  # a damaged result is reported before anything is done
+        if dry_run:
+            print("\n".join(say_what_would_run(jobs, resume)))
+            return
+        raise typer.Exit(_measure(jobs, resume))
 
     return app
 
 
-def _measure(
-    table: Table,
-    path: Path | None,
-    only: list[str],
-    preset: str | None,
-    data_root: Path | None,
-    device: str | None,
-    resume: bool,
-    results: Path | None,
-    store: Path,
-) -> int:
-    preset, chosen = table.preset(preset)
-    rows = table.chosen_rows(only)
-    jobs = make_jobs(table, path, rows, preset, data_root, device, results, store)
-    folder, place = jobs[0].results, jobs[0].device
-    for row in rows:
-        _check_classes(table, row, preset)
-    frame = outline(table, preset)
-    if resume:
-        read_rows(folder, frame)  # a damaged result is reported before anything is done
+def _measure(jobs: list[Job], resume: bool) -> int:
+    """Measure the jobs of one table; returns the exit code."""
+    first = jobs[0]
+    table, folder, store = first.table, first.results, first.store
+    frame = outline(table, first.preset)
     check_writable(folder / table.name)
-    check_writable(jobs[0].store)
-    dataset = load_dataset(chosen.dataset, jobs[0].data_root)
+    check_writable(store)
+    print(headline(first))
     plans = [plan(job, resume) for job in jobs]
-    print(f"{table.title}: preset {preset}, {dataset.title}, {dataset.note}, on {place}")
-    print("\n".join(describe(plans, jobs[0].store, folder)), flush=True)
+    print("\n".join(describe(plans, store, folder)), flush=True)
     outcomes = run_plans(plans, frame, folder, resume, this_command())
     print_table(frame, table_lines(frame, read_rows(folder, frame)))
     print(f"written: {folder / table.name}.csv, .md and .json")

@@ -12,8 +12,9 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -107,6 +108,15 @@ def _alone(job: Job) -> Iterator[None]:
 _TO_RECORD = ("ConvergenceWarning",)
 
 
+def make_extractor(job: Job, ready: Ready, network: Path | None, progress: Callable[[str, int, int], None]) -> Any:
+    """The row's extractor, unfitted; `network` is where the weights lie that it takes, if it takes any."""
+    assert ready.measurement.extractor is not None
+    offered: dict[str, Any] = {"device": job.device, "progress": progress}
+    if network is not None:
+        offered["discriminator"] = network
+    return as_extractor(build(ready.measurement.extractor, "features", job.where, offered))
+
+
 def _measure(job: Job, ready: Ready, stages: Stages) -> tuple[RowResult, dict[str, Any]]:
     """The result, and the predictions of the test set by protocol, (draws, n_test)."""
     device, dataset, measurement = torch.device(job.device), ready.dataset, ready.measurement
@@ -118,11 +128,7 @@ def _measure(job: Job, ready: Ready, stages: Stages) -> tuple[RowResult, dict[st
         else:
             with stages.timed("training", memory / f"{ready.weights.digest}.json"):
                 trained = prepare(ready.weights, device)
-    assert measurement.extractor is not None
-    offered: dict[str, Any] = {"device": job.device, "progress": stages.report}
-    if trained is not None:
-        offered["discriminator"] = trained.path
-    extractor = as_extractor(build(measurement.extractor, "features", job.where, offered))
+    extractor = make_extractor(job, ready, None if trained is None else trained.path, stages.report)
     key = digest_of([ready.settings["measurement"]["extractor"], trained and trained.sha256, dataset.digest])
     with stages.timed("features", memory / f"{key}.json"):
         train, test = _features(extractor, ready, FeatureStore(job.store / "features"), stages)

@@ -18,7 +18,7 @@ from types import FrameType
 
 from filelock import FileLock
 
-from benchmarks.job import Job, finished_result, look_into
+from benchmarks.job import Job, Ready, finished_result, look_into
 from benchmarks.render import write_table
 from benchmarks.results import Outline, RowResult, read_row, read_rows
 from benchmarks.row import Outcome
@@ -35,7 +35,7 @@ class Plan:
 
     state : "measure", "finished", "unmeasured" (not implemented, or not in this preset) or "failed" (the message says
     why it cannot be begun). replaces : a result on disk that does not count as finished; the message says why not.
-    minutes : estimate.
+    minutes : estimate. ready : what the row depends on, of one that can be measured.
     """
 
     job: Job
@@ -43,10 +43,14 @@ class Plan:
     message: str = ""
     replaces: RowResult | None = None
     minutes: float | None = None
+    ready: Ready | None = None
 
 
-def plan(job: Job, resume: bool = True) -> Plan:
-    """Look into a row without measuring it. A damaged result is an `InputError`, or removed if not to be resumed."""
+def plan(job: Job, resume: bool = True, look_only: bool = False) -> Plan:
+    """Look into a row without measuring it.
+
+    A damaged result is an `InputError`; if it is not to be resumed it is removed, unless `look_only`.
+    """
     if job.measurement is None:
         return Plan(job, "unmeasured")
     minutes = job.measurement.minutes
@@ -58,15 +62,16 @@ def plan(job: Job, resume: bool = True) -> Plan:
         try:
             read_row(job.path)
         except InputError:
-            job.path.unlink()
-        return Plan(job, "measure", minutes=minutes)
+            if not look_only:
+                job.path.unlink()
+        return Plan(job, "measure", minutes=minutes, ready=ready)
     if (finished := finished_result(job, ready.identity)) is not None:
-        return Plan(job, "finished", minutes=sum(finished.seconds.values()) / 60)
+        return Plan(job, "finished", minutes=sum(finished.seconds.values()) / 60, ready=ready)
     former = read_row(job.path)
     why = "measured with other settings or code"
     if former is not None and former.identity == ready.identity:
         why = "whose predictions are not kept or damaged"
-    return Plan(job, "measure", message=why, replaces=former, minutes=minutes)
+    return Plan(job, "measure", message=why, replaces=former, minutes=minutes, ready=ready)
 
 
 def check_writable(folder: Path) -> None:

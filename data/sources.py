@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,18 @@ LOADERS: dict[str, Callable[[Path | str | None, bool], Dataset]] = {
     "stl10-unlabelled": stl10_unlabelled,
 }
 
+_DOWNLOADS = ContextVar("downloads", default=True)
+
+
+@contextlib.contextmanager
+def without_downloads() -> Iterator[None]:
+    """Within, a data set that is absent is an `InputError` and nothing is downloaded, whatever is asked for."""
+    before = _DOWNLOADS.set(False)
+    try:
+        yield
+    finally:
+        _DOWNLOADS.reset(before)
+
 
 def load(source: str, root: Path | str | None = None, size: int | None = None, download: bool = True) -> Dataset:
     """The data set that `source` names.
@@ -35,7 +49,7 @@ def load(source: str, root: Path | str | None = None, size: int | None = None, d
     if size is not None and size < 1:
         raise InputError(f"images cannot be resized to {size} pixels; give a size of at least 1")
     if source in LOADERS:
-        return _resized(LOADERS[source](root, download), size)
+        return _resized(LOADERS[source](root, download and _DOWNLOADS.get()), size)
     path = Path(source).expanduser()
     if path.is_dir():
         return folder(path, size)

@@ -64,9 +64,7 @@ class FeatureStore:
         """
         extractor = as_extractor(extractor)
         fit_images, images = check_images(fit_images), check_images(images)
-        fit_digest = digest_array(fit_images)
-        learnt = {"extractor": describe(extractor), "fitted_on": fit_digest}
-        content = {**learnt, "images": fit_digest if images is fit_images else digest_array(images)}
+        learnt, content = _contents(extractor, fit_images, images)
         key = _digest(content)
         entry = self.folder / key
         found = self._open(entry)
@@ -88,6 +86,15 @@ class FeatureStore:
             return found
         finally:
             lock.release()
+
+    def find(self, extractor: Any, fit_images: Images, images: Images) -> Path | None:
+        """Where these features lie, or None when they are not here; arguments as for `get`, and nothing is computed.
+
+        What lies there is not verified; `get` computes damaged features again.
+        """
+        content = _contents(as_extractor(extractor), check_images(fit_images), check_images(images))[1]
+        entry = self.folder / _digest(content)
+        return entry if (entry / "header.json").is_file() else None
 
     def _fit(self, extractor: Any, key: str, images: Images) -> Any:
         if self._last is None or self._last[0] != key:
@@ -165,6 +172,13 @@ class FeatureStore:
                 f"the features need {size / 2**30:.2f} GiB, but {self.folder} has {free / 2**30:.2f} GiB free; "
                 "free some space or choose another folder"
             )
+
+
+def _contents(extractor: Any, fit_images: Images, images: Images) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a fitted extractor depends on, and what its features of `images` depend on."""
+    fit_digest = digest_array(fit_images)
+    learnt = {"extractor": describe(extractor), "fitted_on": fit_digest}
+    return learnt, {**learnt, "images": fit_digest if images is fit_images else digest_array(images)}
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import load, training_images
-from data.dataset import array_digest
+from data import LOADERS, load, training_images
+from data.dataset import Dataset, array_digest
 from data.errors import InputError
+from data.sources import without_downloads
+from data.stand_in import stand_in
 from tests.data.conftest import BATCHES, FakeCifar10
 
 
@@ -82,3 +84,20 @@ def test_sources_that_do_not_go_together(corpus: Path, tmp_path: Path) -> None:
     assert training_images([str(corpus), str(other)], size=32)[0].shape == (9, 32, 32, 3)
     with pytest.raises(InputError, match="no images to train on"):
         training_images([])
+
+
+def test_nothing_is_downloaded_where_that_is_ruled_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def spied(root: Path | str | None, download: bool) -> Dataset:
+        asked.append(download)
+        return stand_in(n_train=20, n_test=10)
+
+    monkeypatch.setitem(LOADERS, "spied", spied)
+    load("spied")
+    with without_downloads():
+        load("spied")
+        training_images(["spied"])
+    load("spied", download=False)
+    load("spied")
+    assert asked == [True, False, False, False, True]

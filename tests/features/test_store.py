@@ -220,3 +220,14 @@ def test_progress_and_objects_of_the_users(tmp_path, images):
     features = FeatureStore(tmp_path).get(Mean(), images, images, progress=lambda *what: seen.append(what))
     np.testing.assert_allclose(features.numpy(), images.mean((1, 2)), rtol=1e-6)
     assert seen == [(50, 50)]
+
+
+def test_features_are_found_without_computing_any(tmp_path, images):
+    store = FeatureStore(tmp_path / "store")
+    assert store.find(RawPixels(), images, images) is None
+    assert not (tmp_path / "store").exists()
+    store.get(RawPixels(), images, images[:3])
+    found = store.find(RawPixels(), images, images[:3])
+    assert found is not None
+    assert (found / "features.bin").exists()
+    assert store.find(RawPixels(), images, images) is None
