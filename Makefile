@@ -6,13 +6,14 @@ UV := $(BIN)/uv --quiet $(if $(wildcard /etc/ssl/certs/*.* /etc/ssl/cert.pem /et
 COMPILE := $(UV) --no-config pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--no-annotate $(if $(UPGRADE),--upgrade)
 
-.PHONY: help demo test check format constraints clean
+.PHONY: help demo test check format docs constraints clean
 
 help:
 	@echo 'make demo         run the main job on the built-in stand-in (no data needed)'
 	@echo 'make test         run the tests'
 	@echo 'make check        formatting, lint and types'
 	@echo 'make format       format the code and mend what the linter can'
+	@echo 'make docs         measured figures into README and docs, and the site into build/site'
 	@echo 'make constraints  bring constraints.txt in line with pyproject.toml; UPGRADE=1 takes the newest versions'
 	@echo 'make clean        remove .venv and all caches'
 
@@ -30,6 +31,10 @@ check: .venv/installed
 format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: .venv/installed
+	$(BIN)/python -m benchmarks.documents README.md docs/*.md
+	$(BIN)/mkdocs build --quiet
 
 # Names, versions and hashes only: a package index's address never belongs in these files.
 constraints: .venv/installed

@@ -117,10 +117,8 @@ def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line])
         f"{outline.metric.capitalize()} in percent. Measured: mean ± standard deviation over label draws; the interval "
         "is for the test sample. Minutes: training, features and fits of the line.",
         "",
-        f"| {' | '.join(_HEADINGS)} |",
-        "|---|---:|---|---:|---:|---:|---:|---:|",
+        *markdown_table(outline, lines),
     ]
-    text += [f"| {' | '.join(map(_escape_markdown, cells))} |" for cells in _cells(outline, lines)]
     for row in outline.rows:
         result = results.get(row.name)
         text += ["", f"## {row.title} (`{row.name}`)", ""]
@@ -138,6 +136,15 @@ def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line])
         ]
         text += [f"- deviation: {deviation}" for deviation in result.deviations]
     return "\n".join(text) + "\n"
+
+
+def markdown_table(outline: Outline, lines: list[Line]) -> list[str]:
+    """The lines as a table in Markdown."""
+    return [
+        f"| {' | '.join(_HEADINGS)} |",
+        "|---|---:|---|---:|---:|---:|---:|---:|",
+        *(f"| {' | '.join(map(_escape_markdown, cells))} |" for cells in _cells(outline, lines)),
+    ]
 
 
 def latex(outline: Outline, lines: list[Line]) -> str:

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ import typer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from benchmarks.documents import filled
 from data.files import sha256_file
 from gan.checkpoint import load_weights, save_weights
 from gan.networks import Discriminator
@@ -204,10 +206,10 @@ def test_the_two_commands_of_the_readme_are_documented():
 
 @pytest.mark.parametrize(
     ("document", "target"),
-    sorted({(file.name, link) for file in DOCUMENTS for link in re.findall(r"\]\((?!http)([^)#]+)", file.read_text())}),
+    sorted({(file, link) for file in DOCUMENTS for link in re.findall(r"\]\((?!http)([^)#]+)", file.read_text())}),
 )
 def test_links_lead_to_files(document, target):
-    assert (ROOT / target).exists()
+    assert (document.parent / target).exists()
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
@@ -226,12 +228,17 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert colours[1]().transform(np.zeros((3, 32, 32, 3), np.uint8)).shape == (3, 96)  # that of the comparison
 
 
-def test_the_results_in_the_readme_were_measured():
-    """Every line of the README's table stands in the Markdown that was made from the result files."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"<!-- results:cifar10 -->\n(.*?)<!-- /results -->", text, re.S)
-    assert block
-    lines = [line for line in block[1].splitlines() if line.startswith("|")]
-    made = ROOT / "results" / "cifar10.md"
-    measured = made.read_text(encoding="utf-8").splitlines() if made.exists() else []
-    assert [line for line in lines if line not in measured] == []
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_figures_in_documents_are_those_of_the_results(document):
+    """`python -m benchmarks.documents` would change nothing."""
+    text = document.read_text(encoding="utf-8")
+    assert filled(text, ROOT / "results") == text
+
+
+def test_the_site_builds(tmp_path):
+    """Every page is in the menu and every link leads somewhere, or `strict` would refuse."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    pages = {path.parent.name for path in tmp_path.rglob("index.html")} | {"index"}
+    assert {path.stem for path in (ROOT / "docs").glob("*.md")} <= pages
