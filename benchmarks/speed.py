@@ -1,4 +1,4 @@
-"""`python -m benchmarks.speed`: this machine's ratios, for the solver and for extraction."""
+"""`python -m benchmarks.speed`: this machine's ratios, for the solver, for extraction and for k-means."""
 
 from __future__ import annotations
 
@@ -47,6 +47,22 @@ def extract(
     rows = measure_extract(repeats=repeats, device=str(place))
     print_extract(rows)
     _finish(path, rows)
+
+
+@app.command()
+def kmeans(
+    data_root: Annotated[Path | None, typer.Option(help="Folder of CIFAR-10; without it the stand-in.")] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Learning and making k-means features over scikit-learn's and NumPy's time, and the matrix product."""
+    from benchmarks.speed_kmeans import measure_kmeans, print_kmeans
+    from data import load
+
+    dataset = load("stand-in") if data_root is None else load("cifar10", data_root, download=False)
+    path = _begin("kmeans", 120, results)
+    measured = measure_kmeans(dataset.train_images, dataset.title, _say)
+    print_kmeans(measured)
+    _finish(path, measured)
 
 
 @app.command()

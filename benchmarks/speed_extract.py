@@ -7,7 +7,6 @@ both alike, and takes the median of each.
 from __future__ import annotations
 
 import statistics
-import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,14 +15,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.product_rate import ProductRate, seconds
 from features import DiscriminatorFeatures
-from features.base import DTYPES, choose_device
+from features.base import choose_device
 from gan.networks import Discriminator
 from gan.spec import PAPER_32, NetworkSpec
 
 TARGET = 0.75  # of the machine's bf16 matrix product
-# Several sizes, because the fastest differs between machines; the best of them is the rate to compare with.
-_CPU_SIZES, _CUDA_SIZES = (1024, 2048), (4096, 8192)
 
 
 @dataclass(frozen=True)
@@ -78,30 +76,16 @@ def _measure(spec: NetworkSpec, dtype: str, repeats: int, n_images: int | None, 
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     network = Discriminator(spec, torch.Generator().manual_seed(0))
     extractor = DiscriminatorFeatures(network, dtype=dtype, n_statistics=128, device=device).fit(images)
-    sizes = _CUDA_SIZES if device.type == "cuda" else _CPU_SIZES
-    matrices = [torch.randn(size, size).to(device, DTYPES[dtype]) for size in sizes]
-    products: dict[int, list[float]] = {size: [] for size in sizes}
-    extractions: list[float] = []
+    products, extractions = ProductRate(dtype, device), []
     for _ in range(repeats + 1):
-        for size, matrix in zip(sizes, matrices, strict=True):
-            products[size].append(2 * size**3 / _seconds(lambda m=matrix: m @ m, device) / 1e9)
-        extractions.append(_seconds(lambda: extractor.transform(images), device))
+        products.time()
+        extractions.append(seconds(lambda: extractor.transform(images), device))
     speed = count / statistics.median(extractions[1:])
     gflops = speed * convolution_flop(spec) / 1e9
-    product = max(statistics.median(rates[1:]) for rates in products.values())
+    product = products.gflops
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     threads = torch.get_num_threads()
     return ExtractSpeed(spec.name, dtype, name, threads, count, repeats, speed, gflops, product, gflops / product)
-
-
-def _seconds(work: Any, device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    start = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
 
 
 def print_extract(rows: list[dict[str, Any]], console: Console | None = None) -> None:

@@ -1,0 +1,86 @@
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from scipy.spatial.distance import cdist
+
+from benchmarks import speed, speed_kmeans
+from benchmarks.speed_kmeans import NumpyEncoder, measure_kmeans, print_kmeans, quantisation_error
+from data.stand_in import stand_in
+from features import KMeansFeatures
+from gan.command import run
+
+
+@pytest.fixture(scope="module")
+def images():
+    return stand_in(n_train=60, n_test=1).train_images[:, :16, :16]
+
+
+@pytest.mark.parametrize(("encoder", "algorithm"), [("threshold", "gain-shape"), ("triangle", "euclidean")])
+def test_the_numpy_encoder_computes_the_same_features(images, encoder, algorithm):
+    extractor = KMeansFeatures(
+        30, n_patches=1000, n_iter=2, encoder=encoder, algorithm=algorithm, standardise=False, dtype="float32"
+    ).fit(images)
+    features = extractor.transform(images[:7])
+    np.testing.assert_allclose(NumpyEncoder(extractor).transform(images[:7]), features, rtol=1e-3, atol=1e-2)
+
+
+def test_quantisation_error_against_scipy():
+    generator = torch.Generator().manual_seed(0)
+    patches, centroids = torch.randn(1500, 5, generator=generator), torch.randn(9, 5, generator=generator)
+    expected = cdist(patches.double(), centroids.double(), "sqeuclidean").min(1).mean()
+    assert quantisation_error(patches, centroids) == pytest.approx(expected, rel=1e-5)
+
+
+def test_measurements_are_consistent_and_printed(images, monkeypatch):
+    monkeypatch.setattr(speed_kmeans, "_BATCHES", (500,))
+    measured = measure_kmeans(images, "made-up", lambda text: None, 3000, (20, 30), n_images=4, repeats=2)
+    training = measured["training"]
+    errors = training["quantisation_error"]
+    assert (errors["scikit-learn"] <= 1.01 * errors["bfloat16"]) == training["scikit_learn"]["within_1_percent"]
+    assert errors["bfloat16"] == pytest.approx(errors["float32"], rel=0.02)
+    assert [(row["encoder"], row["dtype"], row["units"]) for row in measured["encoding"]] == [
+        (encoder, dtype, units)
+        for units in (20, 30)
+        for encoder in ("threshold", "triangle")
+        for dtype in ("bfloat16", "float32")
+    ]
+    for row in measured["encoding"]:
+        assert row["difference"] < (0.01 if row["dtype"] == "bfloat16" else 1e-4)
+        assert row["ratio"] == pytest.approx(row["gflops"] / row["product_gflops"])
+        # 11 x 11 positions of 6 x 6 x 3 values, a multiply-add counting as two.
+        assert row["gflops"] * row["seconds_per_image"] == pytest.approx(2e-9 * 121 * 108 * row["units"])
+    out = io.StringIO()
+    print_kmeans(measured, Console(file=out, width=160))
+    assert "Target: learning at least 5 times faster" in out.getvalue()
+    assert "made-up" in out.getvalue()
+
+
+def run_command(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["speed.py", "kmeans", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        run(speed.app)
+    return ended.value.code
+
+
+def test_the_command_writes_what_it_measured_and_names_the_stand_in(tmp_path, monkeypatch, images):
+    measure = speed_kmeans.measure_kmeans
+    monkeypatch.setattr(speed_kmeans, "_BATCHES", (500,))
+    monkeypatch.setattr(
+        speed_kmeans,
+        "measure_kmeans",
+        lambda images, title, say: measure(images[:60, :16, :16], title, say, 2000, (20,), n_images=2, repeats=1),
+    )
+    assert run_command(monkeypatch, "--results", tmp_path) == 0
+    written = json.loads((tmp_path / "speed" / "kmeans.json").read_text())
+    assert "stand-in" in written["measured"]["data"]
+    assert "scikit-learn" in written["versions"]
+
+
+def test_a_data_root_without_the_images_is_refused(tmp_path, monkeypatch, capsys):
+    assert run_command(monkeypatch, "--data-root", tmp_path) == 2
+    assert "cifar" in capsys.readouterr().err.lower()
