@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.job import Job
 from benchmarks.results import read_row, row_path
@@ -58,21 +59,21 @@ def say_what_would_run(jobs: list[Job], resume: bool) -> list[str]:
     for item, row in zip(plans, rows, strict=True):
         need = needs.get(item.job.row)
         lines.append(row if need is None else f"{row}; {need.text}")
-    return [*lines, total, *_disk(list(needs.values()), first.store), _NOTHING_DONE]
+    return [*lines, total, *_disk(needs, first.store), _NOTHING_DONE]
 
 
 def _minutes(job: Job) -> float | None:
     return None if job.measurement is None else job.measurement.minutes
 
 
-def _disk(needs: list[Need], store: Path) -> list[str]:
+def _disk(needs: dict[str, Need], store: Path) -> list[str]:
     if not needs:
         return []
-    known = sum(need.size for need in needs if need.size is not None)
-    unknown = sum(need.size is None for need in needs)
+    known = sum(need.size for need in needs.values() if need.size is not None)
+    unknown = [name for name, need in needs.items() if need.size is None]
     text = f"features need {_gib(known)} of disk"
     if unknown:
-        text += f", and {unknown} more row{'s' if unknown > 1 else ''} what nobody has counted yet"
+        text += f", besides those of {', '.join(unknown)}, whose number is not known beforehand"
     free = shutil.disk_usage(next(place for place in (store, *store.parents) if place.exists())).free
     return [f"{text}; {_gib(free)} are free"]
 
@@ -103,17 +104,23 @@ def need_of(plan: Plan) -> Need:
 
 def _bytes_each(job: Job) -> int | None:
     """Bytes of features an image, from a result of the same extractor; None where there is none."""
-    measurement = job.measurement
+    assert job.measurement is not None
+    wanted = _extractor(job.measurement.model_dump(mode="json"))
     for folder in (job.results, _OURS):
         try:
             former = read_row(row_path(folder, job.table.name, job.row))
         except InputError:
             continue
-        if former is not None and measurement is not None and measurement.extractor is not None:
-            extractor = former.settings.get("measurement", {}).get("extractor")
-            if extractor == measurement.extractor.model_dump(mode="json"):
-                return int(former.features["count"]) * DTYPES[former.features["dtype"]].itemsize
+        if former is not None and _extractor(former.settings.get("measurement", {})) == wanted:
+            return int(former.features["count"]) * DTYPES[former.features["dtype"]].itemsize
     return None
+
+
+def _extractor(measurement: dict[str, Any]) -> tuple[Any, Any]:
+    """What the number of features depends on: the extractor, and the network that it takes."""
+    weights = measurement.get("weights") or {}
+    recipe = (weights.get("train") or {}).get("recipe", {})
+    return measurement.get("extractor"), weights.get("network") or weights.get("file") or recipe.get("network")
 
 
 def _gib(size: int) -> str:

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from types import FrameType
 from filelock import FileLock
 
 from benchmarks.job import Job, Ready, finished_result, look_into
-from benchmarks.render import write_table
+from benchmarks.pace import Pace
+from benchmarks.render import STAND_IN, with_pm, write_table
 from benchmarks.results import Outline, RowResult, read_row, read_rows
 from benchmarks.row import Outcome
 from data.errors import InputError
@@ -135,22 +137,36 @@ def measure_plans(
         if item.state == "failed"
     }
     waiting = [item for item in plans if item.state == "measure"]
+    pace = Pace([item.minutes for item in waiting])
     for number, item in enumerate(waiting, 1):
-        left = sum(other.minutes or 0.0 for other in waiting[number - 1 :])
-        about = f", about {duration(left * 60)} left" if left else ""
+        left = pace.left()
+        about = "" if left is None else f", about {duration(left)} left in all"
         print(f"[{number}/{len(waiting)}] {item.job.row}{about}", file=sys.stderr, flush=True)
+        begun = time.monotonic()
         outcome = launch(item.job, resume)
+        pace.finish(time.monotonic() - begun)
         if outcome.status == "interrupted":
             raise Interrupted(
                 f"interrupted while measuring {item.job.row}; finished rows and features are kept; "
                 f"to resume, run: {say_how}"
             )
         outcomes[item.job.row] = outcome
-        if outcome.status == "failed":
-            print(f"{item.job.row}: {outcome.message}", file=sys.stderr, flush=True)
+        said = outcome.message if outcome.status == "failed" else _figures(item.job, time.monotonic() - begun)
+        print(f"{item.job.row}: {said}", file=sys.stderr, flush=True)
         if after_each is not None:
             after_each()
     return outcomes
+
+
+def _figures(job: Job, seconds: float) -> str:
+    """What a row that is finished gave, on one line."""
+    result = read_row(job.path)
+    found = {} if result is None else result.protocols
+    mark = f" ({STAND_IN})" if result is not None and result.stand_in else ""
+    figures = [
+        f"{job.table.protocols[name].title} {with_pm(item.measured, item.sd, 2)}{mark}" for name, item in found.items()
+    ]
+    return f"{', '.join(figures)}, after {duration(seconds)}"
 
 
 def update_table(outline: Outline, results: Path) -> None:

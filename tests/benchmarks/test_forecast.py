@@ -25,6 +25,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(cli, make_table, tmp_p
     assert "c: shown as published, not measured" in out
     assert "d: cannot be measured" in out
     assert "in all about 5 min 00 s" in out
+    assert "besides those of a, b, whose number is not known beforehand" in out
     assert "are free" in out
     assert "nothing was run or written" in out
 
@@ -76,3 +77,14 @@ def test_a_dry_run_downloads_nothing(cli, make_table, tmp_path, monkeypatch):
     assert "far-away is not in the folder" in out
     assert "in all about 1 h 30 min" in out
     assert not log.exists() or notes(log) == []
+
+
+def test_features_of_another_network_are_not_taken_for_a_size(cli, make_table):
+    """The shipped result of the same extractor is of the small network; the paper's has four times its features."""
+    row = {"name": "dcgan", "title": "A", "extractor": {"class": "DiscriminatorFeatures"}}
+    for network, known in (("svhn-32", True), ("paper-32", False)):
+        train = {"recipe": {"network": network, "images": 64, "batch_size": 32}}
+        table = make_table(name="cifar10", rows=[{**row, "weights": {"train": train}}])
+        _, out, _ = cli("--table", table, "--dry-run")
+        assert ("the network to be trained and features to be computed, 4.8 MiB" in out) == known
+        assert ("besides those of dcgan" in out) != known
