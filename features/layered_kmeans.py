@@ -47,7 +47,7 @@ class LayeredKMeansFeatures(Extractor):
     n_groups, group_size : groups of a deeper layer, and maps in each; unused by "single".
     n_images, n_samples : a deeper layer learns from that many of the fit images, and that many positions in all.
     n_iter : iterations of every k-means.
-    alpha : threshold of the responses, max(0, D'x - alpha), for all layers or one for each.
+    alpha, deeper_alpha : threshold of the responses, max(0, D'x - alpha), in the first layer and in the others.
     epsilon : added to the eigenvalues of a deeper layer's covariances, as a share of their mean.
     pooling_grid : cells along each side over which a layer's maps are summed.
     n_standardise : images from which the features' means and variances are estimated.
@@ -77,7 +77,8 @@ class LayeredKMeansFeatures(Extractor):
         n_images: int = 5000,
         n_samples: int = 50_000,
         n_iter: int = 10,
-        alpha: float | Sequence[float] = 0.25,
+        alpha: float = 0.25,
+        deeper_alpha: float = 0.0,
         epsilon: float = 0.1,
         pooling_grid: int = 2,
         n_standardise: int = 5000,
@@ -97,6 +98,7 @@ class LayeredKMeansFeatures(Extractor):
         self.n_samples = n_samples
         self.n_iter = n_iter
         self.alpha = alpha
+        self.deeper_alpha = deeper_alpha
         self.epsilon = epsilon
         self.pooling_grid = pooling_grid
         self.n_standardise = n_standardise
@@ -136,9 +138,10 @@ class LayeredKMeansFeatures(Extractor):
             raise ValueError(f"n_units={self.n_units!r} must be a list with the units of each layer")
         for units in self.n_units:
             check_positive(n_units=units)
-        alphas = self._alphas()
-        if len(alphas) != len(self.n_units) or not all(np.isfinite(alpha) and alpha >= 0 for alpha in alphas):
-            raise ValueError(f"alpha={self.alpha!r} must be a number of at least 0, or one for each layer")
+        for name in ("alpha", "deeper_alpha"):
+            value = getattr(self, name)
+            if not np.isfinite(value) or value < 0:
+                raise ValueError(f"{name}={value!r} must be a number of at least 0")
         if not np.isfinite(self.epsilon) or self.epsilon <= 0:
             raise ValueError(f"epsilon={self.epsilon!r} must be a number above 0")
         if self.n_patches < self.n_units[0]:
@@ -168,10 +171,6 @@ class LayeredKMeansFeatures(Extractor):
     def _sizes(self, images: Images) -> list[tuple[int, int]]:
         return map_sizes(images.shape[1], images.shape[2], self.patch_size, len(self.n_units))
 
-    def _alphas(self) -> list[float]:
-        single = isinstance(self.alpha, int | float)
-        return [self.alpha] * len(self.n_units) if single else list(self.alpha)  # type: ignore[list-item,arg-type]
-
     def _fit_patches(self, images: Images, random: np.random.Generator, generator: torch.Generator) -> PatchLayer:
         raw = draw_patches(images, self.patch_size, self.n_patches, random).to(self.device_)
         if bool((raw == raw[:, :1]).all()):
@@ -185,7 +184,7 @@ class LayeredKMeansFeatures(Extractor):
             patches, units, self.n_iter, generator, dtype, lambda done, total: self._report("layer 1", done, total)
         )
         self.n_reseeded_.append(dictionary.n_reseeded)
-        return PatchLayer.build(dictionary.atoms, whitening, self._alphas()[0], self.patch_size, dtype)
+        return PatchLayer.build(dictionary.atoms, whitening, self.alpha, self.patch_size, dtype)
 
     def _sample(self, images: Images, number: int, generator: torch.Generator) -> Tensor:
         """Neighbourhoods that layer `number` sees, of all its maps: (maps, SIDE * SIDE, samples)."""
@@ -217,7 +216,7 @@ class LayeredKMeansFeatures(Extractor):
             self._report(f"layer {number + 1}, groups", done + 1, len(groups))
         self.n_reseeded_.append(reseeded)
         pooled = number + 1 < len(self.n_units)
-        return GroupLayer.build(groups, atoms, whitenings, self._alphas()[number], pooled, dtype)
+        return GroupLayer.build(groups, atoms, whitenings, self.deeper_alpha, pooled, dtype)
 
     def _groups(self, samples: Tensor, generator: torch.Generator) -> Tensor:
         """The maps that each group sees, int64 (groups, maps of the group)."""
