@@ -66,7 +66,7 @@ def check_complete(component: Component, package: str, where: str, offered: Cont
     for name, parameter in parameters(found.kind).items():
         given = name in component.settings or name in found.implied or name in offered
         if parameter.default is inspect.Parameter.empty and not given:
-            raise InputError(f"{where}: {component.name} needs the setting '{name}'; {remedy.format(name=name)}")
+            raise InputError(f"{where}: {found.kind.__name__} needs the setting '{name}'; {remedy.format(name=name)}")
 
 
 def build(component: Component, package: str, where: str, offered: dict[str, Any]) -> Any:

@@ -58,11 +58,9 @@ def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str],
     for side, indices, said in sides:
         part, right, wrong = parts[side], titles[side], titles[1 - side]
         shown = indices[: _COLUMNS * _ROWS]
-        some = f", of which {len(shown)} are shown" if len(shown) < len(indices) else ""
-        part.suptitle(
-            f"Only {right} is right: {len(indices):,} images{some}. Below each: what {wrong} says, and its index.",
-            fontsize=9,
-        )
+        some = f", {len(shown)} of them shown" if len(shown) < len(indices) else ""
+        heading = f"Only {right} is right: {len(indices):,} images of {dataset.title}{some}"
+        part.suptitle(f"{heading}. Below each: what {wrong} says, and its index.", fontsize=9)
         axes = part.subplots(rows[side], _COLUMNS, squeeze=False)
         for axis, index in zip(axes.flat, shown, strict=False):
             image = dataset.test_images[index]

@@ -32,7 +32,7 @@ def write_comparison(compared: Compared) -> list[str]:
     for each in compared.contenders:
         path = folder / f"confusion-{each.name}.png"
         matrices = {title: compared.confusion(each, name) for name, title in compared.protocols.items()}
-        draw_confusion(path, each.title, matrices, classes)
+        draw_confusion(path, f"{each.title} on {compared.dataset.title}", matrices, classes)
         files.append(path.name)
     for first, second in compared.couples:
         found, path = compared.disagreement(first, second), folder / f"{couple_name(first, second)}.png"

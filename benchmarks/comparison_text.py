@@ -107,7 +107,22 @@ def _provenance(each: Contender) -> list[str]:
         f"- **{each.title}**: learnt without labels from {result.unlabelled}; {result.device}; measured "
         f"{result.finished}, commit {result.commit or 'unknown'}"
     )
-    return [line, *(f"  - {deviation}" for deviation in result.deviations)]
+    return [line, *(f"  - {remark}" for remark in [*result.deviations, *_ends_of_C(each)])]
+
+
+def _ends_of_C(each: Contender) -> list[str]:
+    """Where the best C was the largest or smallest tried: what is brought comes at a scale that nobody foresaw."""
+    remarks = []
+    for name, found in each.result.protocols.items() if each.brought else ():
+        tried = [(choice["C"], [float(value) for value in choice["scores"]]) for choice in found.chosen if choice]
+        ends = sum(C in (min(values), max(values)) for C, values in tried if len(values) > 1)
+        if ends:
+            least, most = min(tried[0][1]), max(tried[0][1])
+            remarks.append(
+                f"{name}: the best C was the smallest or largest tried, {least:g} or {most:g}, in {ends} of "
+                f"{len(tried)} fits; features at another scale may do better"
+            )
+    return remarks
 
 
 def print_comparison(compared: Compared, console: Console | None = None) -> None:
@@ -127,6 +142,9 @@ def print_comparison(compared: Compared, console: Console | None = None) -> None
             _print(console, headings, cells)
     headings = ["extractor", "features", "extraction", "images/s", "fits", "peak GiB"]
     _print(console, headings, [_cost_cells(compared, each) for each in compared.contenders])
+    for each in compared.contenders:
+        for remark in _ends_of_C(each):
+            console.print(Text(f"{each.title}, {remark}"))
     if any(_verdict(pair).endswith("*") for *_, pair in compared.pairs):
         console.print(Text("* on these test images; others could show the reverse"))
     if compared.dataset.stand_in:

@@ -34,6 +34,10 @@ class Colours:
     def transform(self, images):
         return (images.mean((1, 2)) / 255) ** self.power
 
+class Faint(Colours):
+    def transform(self, images):
+        return super().transform(images) * 1e-3
+
 class Flat(Colours):
     def transform(self, images):
         return images.mean((1, 2, 3))
@@ -177,6 +181,16 @@ def test_the_function_returns_what_the_command_writes(compare, monkeypatch, tmp_
         benchmarks.compare("mine.py:Flat", table="tiny.yaml", results="results", store="store")
 
 
+def test_features_at_a_scale_that_no_C_suits_are_remarked_upon(compare):
+    out = " ".join(compare("mine.py:Faint", "--protocol", "all-labels")[1].split())
+    remark = (
+        "all-labels: the best C was the smallest or largest tried, 1e-05 or 10, in 1 of 1 fits; features at another "
+        "scale may do better"
+    )
+    assert f"mine.py:Faint, {remark}" in out
+    assert remark in made("comparison.md").read_text()
+
+
 def test_several_references_are_each_compared_once(compare):
     compare("mine.py:Colours", "pixels", "means", "--protocol", "all-labels")
     pairs = json.loads(made("comparison.json").read_text())["pairs"]
@@ -234,8 +248,8 @@ def save(**arrays):
     (["mine.py:Colour"], {}, "mine.py has no class Colour; did you mean 'Colours'"),
     (["none.py:Colours"], {}, "none.py does not exist"),
     (["nowhere:Colours"], {}, "cannot import nowhere"),
-    (["mine.py:Needy"], {}, "mine.py:Needy needs the setting 'width'; write mine.py:Needy,width=..."),
-    (["torch.nn:Linear"], {}, "torch.nn:Linear needs the setting 'in_features'"),
+    (["mine.py:Needy"], {}, "error: mine.py:Needy: Needy needs the setting 'width'; write mine.py:Needy,width=...$"),
+    (["torch.nn:Linear"], {}, "torch.nn:Linear: Linear needs the setting 'in_features'"),
     (["mine.py:Colours,powr=2"], {}, "unknown setting 'powr' .*did you mean 'power'"),
     (["mine.py:Mute"], {}, r"Mute has no method transform\(images\)"),
     (["mine.py:Flat"], {}, r"Flat.transform made an array of shape \(250,\) of 250 images; it must be \(250, features"),
