@@ -172,13 +172,20 @@ def _describe_object(value: Any) -> Any:
     elif is_dataclass(value):
         described["fields"] = {field.name: describe(getattr(value, field.name)) for field in fields(value)}
     elif type(value).__module__.split(".")[0] not in ("numpy", "torch", "builtins") and hasattr(value, "__dict__"):
-        described["attributes"] = {name: describe(item) for name, item in vars(value).items()}
+        described["attributes"] = {name: _describe_attribute(value, name) for name in vars(value)}
     else:
         raise ValueError(
             f"a {type(value).__qualname__} cannot be told apart from others by its contents; "
             "give the object that holds it a method fingerprint() that returns plain values"
         )
     return described
+
+
+def _describe_attribute(owner: Any, name: str) -> Any:
+    try:
+        return describe(vars(owner)[name])
+    except ValueError as error:
+        raise ValueError(f"{type(owner).__name__}.{name}: {error}") from None
 
 
 def _describe_layer(layer: nn.Module) -> Any:

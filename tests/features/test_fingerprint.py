@@ -81,6 +81,13 @@ def test_what_cannot_be_told_apart_is_refused():
     with pytest.raises(ValueError, match="Generator cannot be told apart"):
         describe({"random": np.random.default_rng(0)})
 
+    class Own:
+        def __init__(self):
+            self.random = np.random.default_rng(0)
+
+    with pytest.raises(ValueError, match=r"Own.random: a Generator cannot be told apart.*method fingerprint\(\)"):
+        describe(Own())
+
 
 def test_code_with_a_set_of_constants_is_the_same_in_every_process(tmp_path):
     (tmp_path / "colours.py").write_text(
