@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from benchmarks.documents import filled
 from data.files import sha256_file
+from features.exemplar import load_exemplar_weights
 from gan.checkpoint import load_weights, save_weights
 from gan.networks import Discriminator
 from gan.spec import SVHN_32
@@ -36,6 +37,7 @@ MAY_IMPORT = {
 MAY_ALSO_IMPORT = {"features/exemplar/train.py": ("data.training_images",)}
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 WEIGHTS = sorted((ROOT / "gan" / "weights").glob("*.safetensors"))
+EXEMPLAR_WEIGHTS = sorted((ROOT / "features" / "weights").glob("*.safetensors"))
 MOST_BYTES = 10 * 10**6
 
 
@@ -117,6 +119,16 @@ def test_no_tracked_file_names_a_machine_or_a_package_index(tracked, pattern):
             if file != Path(__file__) and re.search(pattern.encode(), line):
                 found.append(f"{file.relative_to(ROOT)}:{number}")
     assert found == []
+
+
+@pytest.mark.parametrize("path", EXEMPLAR_WEIGHTS, ids=lambda path: path.stem)
+def test_shipped_exemplar_weights_say_what_they_were_trained_on(path):
+    network, described = load_exemplar_weights(path.stem)
+    assert path.stem == f"exemplar-{network.architecture}"
+    assert path.stat().st_size <= MOST_BYTES
+    assert described["samples_seen"] > 0
+    assert described["hours"] > 0
+    assert "images" in described["data"]["description"]
 
 
 @pytest.mark.skipif(not WEIGHTS, reason="no weights are shipped")
