@@ -24,13 +24,14 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 @dataclass(frozen=True)
 class Point:
-    """One measured value: where it lies, its 95% interval or standard deviation if known, and what it is."""
+    """One measured value: where it lies, its 95% interval if known, what it is, and what was published beside it."""
 
     x: float
     y: float
     low: float | None = None
     high: float | None = None
     title: str = ""
+    published: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,12 @@ class _Plot:
 
     def __init__(self, points: Sequence[Point], axes: Axes, right: float, ticks_at_points: bool) -> None:
         xs = [point.x for point in points]
-        ys = [value for point in points for value in (point.y, point.low, point.high) if value is not None]
+        ys = [
+            value
+            for point in points
+            for value in (point.y, point.low, point.high, point.published)
+            if value is not None
+        ]
         self.left, self.right, self.top, self.bottom = LEFT, WIDTH - right, TOP, HEIGHT - BOTTOM
         self.x: Scale = logarithmic(xs) if axes.logarithmic else linear(xs)
         if ticks_at_points:
@@ -111,6 +117,8 @@ def line_chart(series: Sequence[Series], axes: Axes, name: str) -> Markup:
                 marks.append(
                     tag("line", x1=x, x2=x, y1=plot.place_y(point.low), y2=plot.place_y(point.high), class_="whisker")
                 )
+            if point.published is not None:
+                marks.append(_diamond(x, plot.place_y(point.published), f"{item.name}: published {point.published}"))
             marks.append(tag("circle", tag("title", point.title or item.name), cx=x, cy=y, r=3.2, class_="dot"))
         if len(series) > 1:
             x = places[-1][0]
@@ -170,6 +178,11 @@ def _named(text: str, place: tuple[float, float], box: Box) -> list[Markup]:
     if math.dist(place, nearest) > 12:
         parts.append(tag("line", x1=x, y1=y, x2=nearest[0], y2=nearest[1], class_="leader plain-leader"))
     return parts
+
+
+def _diamond(x: float, y: float, title: str) -> Markup:
+    corners = f"{x:.1f},{y - 5:.1f} {x + 5:.1f},{y:.1f} {x:.1f},{y + 5:.1f} {x - 5:.1f},{y:.1f}"
+    return tag("polygon", tag("title", title), points=corners, class_="published-point")
 
 
 def _chart(parts: list[Markup], name: str) -> Markup:

@@ -93,7 +93,12 @@ def _charts(lines: list[Line], title: str, rows: dict[str, str], protocols: dict
         axes = Axes(label + (", log scale" if logarithmic else ""), metric, logarithmic, categories)
         which = protocols.get(protocol, protocol)
         svg = line_chart(drawn, axes, f"{title}, {which}" if which else title)
-        charts.append({"title": which.capitalize(), "svg": svg, "left_out": max(0, len(found) - _MOST_LINES)})
+        notes = []
+        if any(point.published is not None for item in drawn for point in item.points):
+            notes.append("Hollow diamonds: published.")
+        if len(found) > _MOST_LINES:
+            notes.append(f"{len(found) - _MOST_LINES} further lines are in the table below.")
+        charts.append({"title": which.capitalize(), "svg": svg, "note": " ".join(notes)})
     return charts
 
 
@@ -103,7 +108,8 @@ def _point(line: Line, along: str, categories: tuple[str, ...], name: str) -> Po
     low, high, sd = (number(line.get(key, "")) for key in ("low", "high", "sd"))
     if low is None and sd is not None:
         low, high = y - sd, y + sd
-    return Point(x, y, low, high, f"{name}: {line['measured']} at {line[along]}")
+    published = None if line.get("stand_in") == "True" else number(line.get("published", ""))
+    return Point(x, y, low, high, f"{name}: {line['measured']} at {line[along]}", published)
 
 
 def _tells_the_same(one: str, other: str, lines: list[Line]) -> bool:

@@ -90,7 +90,7 @@ def _cost_charts(report: Report, protocol: str, lines: list[Line]) -> list[View]
             Point(value(line), line["measured"], line["low"], line["high"], titles[line["row"]]) for line in measured
         ]
         name = f"{report.outline.metric.capitalize()} against {what}, {label}"
-        charts.append({"title": name, "svg": scatter(points, Axes(axis, metric, True), name), "left_out": 0})
+        charts.append({"title": name, "svg": scatter(points, Axes(axis, metric, True), name), "note": ""})
     return charts
 
 

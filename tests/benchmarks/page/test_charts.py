@@ -104,9 +104,21 @@ def test_the_label_curve_of_a_csv(everything):
     assert layers["columns"] == ["layer", "grid", "protocol", "measured"]
 
 
+def test_published_points_stand_beside_the_measured_ones(tmp_path):
+    lines = [{"labels": labels, "measured": 50.0, "published": published, "stand_in": False}
+             for labels, published in ((10, ""), (100, 60.5))]  # fmt: skip
+    write_lines(tmp_path / "tiny-labels.csv", lines)
+    (chart,) = study_views(tmp_path, "tiny", {}, {})[0]["charts"]
+    assert chart["svg"].count('class="published-point"') == 1
+    assert "published 60.5" in chart["svg"]
+    assert chart["note"] == "Hollow diamonds: published."
+    write_lines(tmp_path / "tiny-labels.csv", [{**line, "stand_in": True} for line in lines])
+    assert "published-point" not in study_views(tmp_path, "tiny", {}, {})[0]["charts"][0]["svg"]
+
+
 def test_lines_beyond_what_a_chart_can_show_are_counted(tmp_path):
     lines = [{"step": step, "run": f"run {run}", "measured": run + step} for run in range(15) for step in (1, 2)]
     write_lines(tmp_path / "tiny-training.csv", lines)
     (view,) = study_views(tmp_path, "tiny", {}, {})
-    assert view["charts"][0]["left_out"] == 3
+    assert view["charts"][0]["note"] == "3 further lines are in the table below."
     assert len(view["lines"]) == 30
