@@ -96,22 +96,28 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             start += len(block)
         return output.numpy() if self.feature_dtype_ == torch.float32 else output
 
-    def transform_blocks(self, images: Images) -> Iterator[Tensor]:
-        """The same features, some rows at a time, in order: tensors (rows, n_features_out_) on the CPU."""
+    def transform_blocks(self, images: Images, starts: range | None = None) -> Iterator[Tensor]:
+        """The same features, some rows at a time, in order: tensors (rows, n_features_out_) on the CPU.
+
+        starts : of those in `block_starts`, the blocks to make; None is all.
+        """
         check_is_fitted(self, "n_features_out_")
         images = check_images(images)
         if images.shape[1:] != self.image_shape_:
             raise ValueError(f"the extractor was fitted on images of {self.image_shape_}, not {images.shape[1:]}")
-        step = self._block_size()
-        for start in range(0, len(images), step):
+        for start in self.block_starts(images) if starts is None else starts:
             with torch.inference_mode():
-                block = self._transform_block(images[start : start + step])
+                block = self._transform_block(images[start : start + self._block_size()])
                 if not bool(torch.isfinite(block).all()):
                     raise InputError(
                         f"{type(self).__name__} gives features that are not finite, first among images "
                         f"{start} to {start + len(block) - 1}; check the weights it was given"
                     )
             yield block
+
+    def block_starts(self, images: Images) -> range:
+        """The first row of each block. The bits of a feature may depend on which images it is computed with."""
+        return range(0, len(images), self._block_size())
 
     def _block_size(self) -> int:
         return 256

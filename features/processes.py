@@ -8,7 +8,7 @@ goes by their outcome to the bit.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from torch import Tensor, distributed
@@ -34,6 +34,10 @@ class Processes:
     def gather(self, value: Value) -> list[Value]:
         """Every process's value, in the order of ranks."""
         return [value]
+
+    def first(self, work: Callable[[], Value]) -> Value:
+        """What `work` returns, which the first process alone does; what it raises, all raise."""
+        return work()
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -67,6 +71,14 @@ class AllProcesses(Processes):
         values: list[Value | None] = [None] * self.count
         distributed.all_gather_object(values, value)
         return values  # type: ignore[return-value]
+
+    def first(self, work: Callable[[], Value]) -> Value:
+        """What `work` returns, which the first process alone does; what it raises, all raise."""
+        made = None
+        with self.together():
+            if self.rank == 0:
+                made = work()
+        return self.gather(made)[0]  # type: ignore[return-value]
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:

@@ -49,7 +49,7 @@ class StoredFeatures(Extractor):
         """What decides the features, for the feature store: the file's content."""
         return {"sha256": self.sha256 or sha256_file(self.path)}
 
-    def transform_blocks(self, images: Images) -> Iterator[Tensor]:
+    def transform_blocks(self, images: Images, starts: range | None = None) -> Iterator[Tensor]:
         """The stored rows, some at a time, in order: tensors (rows, n_features_out_)."""
         check_is_fitted(self, "n_features_out_")
         images = check_images(images)
@@ -57,8 +57,11 @@ class StoredFeatures(Extractor):
         rows = self.rows_[part]
         if len(images) != len(rows):
             raise InputError(_count(self.path, part, len(rows), len(images)))
-        for start in range(0, len(rows), _ROWS):
-            yield torch.from_numpy(rows[start : start + _ROWS])
+        for start in self.block_starts(images) if starts is None else starts:
+            yield torch.from_numpy(rows[start : start + self._block_size()])
+
+    def _block_size(self) -> int:
+        return _ROWS
 
 
 def _count(path: str | Path, part: str, rows: int, images: int) -> str:

@@ -126,16 +126,16 @@ def test_a_damaged_entry_is_computed_again_and_said_so(tmp_path, notes, images, 
 
 
 def test_several_chunks_are_verified(tmp_path, notes, images, monkeypatch):
-    monkeypatch.setattr("features.store._CHUNK", 1000)  # 9,600 bytes: ten chunks, the last one shorter
+    monkeypatch.setattr("features.chunks.CHUNK", 1000)  # 9,600 bytes: ten chunks, the last one shorter
     store = FeatureStore(tmp_path / "store")
     store.get(Counting(notes), images, images)
     (entry,) = entries(tmp_path / "store")
     assert len(json.loads((entry / "header.json").read_text())["sha256"]) == 10
-    assert store._open(entry) is not None
+    assert store._intact(entry) is not None
     content = bytearray((entry / "features.bin").read_bytes())
     content[-1] ^= 128
     (entry / "features.bin").write_bytes(content)
-    assert store._open(entry) is None
+    assert store._intact(entry) is None
 
 
 # Forked, so that the children need not import torch again, and then with one thread, as forked OpenMP wants it.
@@ -196,7 +196,7 @@ def test_a_disk_that_fills_up_is_one_sentence_and_leaves_nothing(tmp_path, notes
     def full(*_):
         raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr("features.store._Chunks.write", full)
+    monkeypatch.setattr("features.store.ChunkWriter.write", full)
     with pytest.raises(InputError, match="the disk is full"):
         FeatureStore(tmp_path / "store").get(Counting(notes), images, images)
     assert not entries(tmp_path / "store")
