@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.labels import CurveRow
+from benchmarks.paired import Pair
 from benchmarks.predictions import Predictions
 from benchmarks.results import RowResult
 from benchmarks.table import Table
 from data.dataset import Dataset
-from eval.comparison import Comparison
 from eval.mistakes import Disagreement, confusion, disagreement
 
 
@@ -35,7 +35,7 @@ class Compared:
     """What came of a comparison.
 
     protocols : titles, by name, of those compared. references : names of the contenders that others are paired with.
-    pairs : (name of the contender, name of the reference, protocol, what came of it); p-values are adjusted for all.
+    pairs : contenders with references, under each protocol.
     failed : why others could not be measured, by title. bad_input : whether the user can mend all of that.
     curves : the rows whose accuracy by number of labels was asked for. folder : where the comparison is written.
     """
@@ -46,7 +46,7 @@ class Compared:
     protocols: dict[str, str]
     contenders: list[Contender]
     references: list[str]
-    pairs: list[tuple[str, str, str, Comparison]]
+    pairs: list[Pair]
     failed: dict[str, str]
     bad_input: bool
     curves: list[CurveRow]
@@ -73,7 +73,8 @@ class Compared:
     def couples(self) -> list[tuple[Contender, Contender]]:
         """Each contender with each reference that it was paired with."""
         by_name = {each.name: each for each in self.contenders}
-        return [(by_name[a], by_name[b]) for a, b in dict.fromkeys((a, b) for a, b, _, _ in self.pairs)]
+        names = dict.fromkeys((pair.first, pair.second) for pair in self.pairs)
+        return [(by_name[first], by_name[second]) for first, second in names]
 
     def disagreement(self, first: Contender, second: Contender) -> Disagreement:
         """The test images that only one of the two gets right, over all protocols compared."""
@@ -99,14 +100,14 @@ class Compared:
                 "peak_gib": result.peak_gib,
                 "stand_in": result.stand_in,
             }
-            for name, reference, of, pair in self.pairs:
-                if (name, of) == (each.name, protocol):
+            for pair in self.pairs:
+                if (pair.first, pair.protocol) == (each.name, protocol):
                     line |= {
-                        f"difference_to_{reference}": pair.difference,
-                        f"difference_low_{reference}": pair.low,
-                        f"difference_high_{reference}": pair.high,
-                        f"p_{reference}": pair.adjusted,
-                        f"verdict_{reference}": pair.verdict,
+                        f"difference_to_{pair.second}": pair.comparison.difference,
+                        f"difference_low_{pair.second}": pair.comparison.low,
+                        f"difference_high_{pair.second}": pair.comparison.high,
+                        f"p_{pair.second}": pair.comparison.adjusted,
+                        f"verdict_{pair.second}": pair.comparison.verdict,
                     }
             lines.append(line)
         return pd.DataFrame(lines)

@@ -10,15 +10,15 @@ from benchmarks.command import make_jobs, this_command
 from benchmarks.compared import Compared, Contender
 from benchmarks.comparison_curves import measure_curves
 from benchmarks.contender import brought_row, is_row, name_of
+from benchmarks.forecast import headline
 from benchmarks.job import load_dataset
+from benchmarks.paired import Kept, Pair, compare_kept
 from benchmarks.predictions import predictions_of
 from benchmarks.results import Outline, outline, read_row
 from benchmarks.runner import Plan, check_writable, describe, measure_plans, plan, run_plans
 from benchmarks.table import Row, Table, load_table
 from data.dataset import Dataset
 from data.errors import InputError, unknown_name
-from eval.comparison import Comparison, holm
-from eval.comparison import compare as compare_predictions
 
 BROUGHT = "compare"  # folder, among the results, of what is no row of the table
 
@@ -63,14 +63,13 @@ def run_comparison(
                 break
     check_writable(folder / BROUGHT / loaded.name)
     check_writable(any_row.store)
-    print(f"{loaded.title}: preset {preset}, {dataset.title}, {dataset.note}, on {any_row.device}")
+    print(headline(any_row))
     print("\n".join(describe(list(plans.values()), any_row.store, folder)), flush=True)
     failed, bad_input = _measure(plans, outline(loaded, preset), folder, resume)
     contenders = [_contender(text, item, rows[text] in brought) for text, item in plans.items() if text not in failed]
     measured = [item.job for text, item in plans.items() if text not in failed]
     curves = measure_curves(measured) if curve and measured else []
-    names = {text: row.name for text, row in rows.items()}
-    given = [names[text] for text in references] or [each.name for each in contenders if not each.brought]
+    given = [rows[text].name for text in references] or [each.name for each in contenders if not each.brought]
     chosen_references = [name for name in given if any(each.name == name for each in contenders)]
     chosen_references = chosen_references or [each.name for each in contenders[:1]]
     return Compared(
@@ -80,7 +79,7 @@ def run_comparison(
         protocols={name: loaded.protocols[name].title for name in wanted},
         contenders=contenders,
         references=chosen_references,
-        pairs=_pairs(contenders, chosen_references, wanted),
+        pairs=[pair for pair in _pairs(contenders, chosen_references) if pair.protocol in wanted],
         failed=failed,
         bad_input=bad_input,
         curves=curves,
@@ -143,34 +142,17 @@ def _contender(text: str, item: Plan, brought: bool) -> Contender:
     return Contender(item.job.row, title, brought, result, predictions_of(item.job.results, result))
 
 
-def _pairs(
-    contenders: list[Contender], references: list[str], protocols: list[str]
-) -> list[tuple[str, str, str, Comparison]]:
-    """Every contender with every reference, each two once, by protocol; p-values are adjusted for their number."""
-    found: list[tuple[str, str, str, Comparison]] = []
-    order = sorted(contenders, key=lambda each: each.name in references)
-    for reference in (each for name in references for each in contenders if each.name == name):
-        for each in order:
-            met = {(first, second) for first, second, _, _ in found}
-            if each is reference or (reference.name, each.name) in met:
-                continue
-            for protocol in protocols:
-                _check_same_labels(each, reference, protocol)
-                both = each.predictions.by_protocol[protocol], reference.predictions.by_protocol[protocol]
-                pair = compare_predictions(each.predictions.truth, *both, names=(each.title, reference.title))
-                found.append((each.name, reference.name, protocol, pair))
-    adjusted = holm([pair.p_value for *_, pair in found])
+def _pairs(contenders: list[Contender], references: list[str]) -> list[Pair]:
+    """Every contender with every reference, each two once, by protocol; verdicts name them by their titles."""
+    by_name = {each.name: each for each in contenders}
+    order = sorted(by_name, key=lambda name: name in references)
+    couples: list[tuple[str, str]] = []
+    for reference in references:
+        couples += [(name, reference) for name in order if name != reference and (reference, name) not in couples]
+    kept = {name: Kept(each.result, each.predictions) for name, each in by_name.items()}
     return [
-        (first, second, protocol, replace(pair, adjusted=value))
-        for (first, second, protocol, pair), value in zip(found, adjusted, strict=True)
-    ]
-
-
-def _check_same_labels(first: Contender, second: Contender, protocol: str) -> None:
-    one, other = first.result, second.result
-    drawn = [result.protocols[protocol].draw_digests for result in (one, other)]
-    if one.digests["data"] != other.digests["data"] or drawn[0] != drawn[1]:
-        raise InputError(
-            f"{first.title} and {second.title} were not measured on the same images and labels; measure both again "
-            "with --rerun"
+        replace(
+            pair, comparison=replace(pair.comparison, names=(by_name[pair.first].title, by_name[pair.second].title))
         )
+        for pair in compare_kept((kept[first], kept[second]) for first, second in couples)
+    ]

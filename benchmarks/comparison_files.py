@@ -74,8 +74,14 @@ def _content(compared: Compared) -> dict[str, Any]:
         "not_measured": compared.failed,
         "extractors": [_entry(compared, each) for each in compared.contenders],
         "pairs": [
-            {"extractor": first, "reference": second, "protocol": protocol, **asdict(pair), "verdict": pair.verdict}
-            for first, second, protocol, pair in compared.pairs
+            {
+                "extractor": pair.first,
+                "reference": pair.second,
+                "protocol": pair.protocol,
+                **asdict(pair.comparison),
+                "verdict": pair.comparison.verdict,
+            }
+            for pair in compared.pairs
         ],
     }
 

@@ -17,8 +17,8 @@ EXPLANATION = (
     "Accuracy in percent on the test images: the mean over the label draws, ± their standard deviation; its 95% "
     "interval is for the test sample. Differences are compared image by image: the 95% interval is over label draws "
     "(paired t), or with a single draw over test images (Newcombe, method 10); p is that of the paired t test, or with "
-    "a single draw of McNemar's, adjusted after Holm for the number of comparisons here. Extraction counts the fit "
-    "of the extractor; its images a second are training and test images over that time."
+    "a single draw of McNemar's, adjusted after Holm for the number of pairs under the same protocol. Extraction "
+    "counts the fit of the extractor; its images a second are training and test images over that time."
 )
 _COST = ["Extractor", "Features", "Extraction", "Images/s", "Fits", "Peak GiB"]
 _PAIRED = [
@@ -52,17 +52,17 @@ def _cost_cells(compared: Compared, each: Contender) -> list[str]:
 def _paired_cells(compared: Compared) -> list[list[str]]:
     return [
         [
-            compared.titles[first],
-            compared.titles[second],
-            compared.protocols[protocol],
-            f"{pair.difference:+.2f}",
-            f"{pair.low:+.2f} to {pair.high:+.2f}",
-            "< 0.0001" if pair.adjusted < 1e-4 else f"{pair.adjusted:.4f}",
-            f"{np.mean(pair.only_first):,.0f}",
-            f"{np.mean(pair.only_second):,.0f}",
-            pair.verdict,
+            *found.names,
+            compared.protocols[pair.protocol],
+            f"{found.difference:+.2f}",
+            f"{found.low:+.2f} to {found.high:+.2f}",
+            "< 0.0001" if found.adjusted < 1e-4 else f"{found.adjusted:.4f}",
+            f"{np.mean(found.only_first):,.0f}",
+            f"{np.mean(found.only_second):,.0f}",
+            found.verdict,
         ]
-        for first, second, protocol, pair in compared.pairs
+        for pair in compared.pairs
+        for found in [pair.comparison]
     ]
 
 
@@ -133,9 +133,9 @@ def print_comparison(compared: Compared, console: Console | None = None) -> None
     _print(console, accuracy, [_accuracy_cells(compared, each) for each in compared.contenders])
     for reference in compared.references:
         cells = [
-            [line[0], *line[2:6], _verdict(pair)]
-            for line, (_, second, _, pair) in zip(_paired_cells(compared), compared.pairs, strict=True)
-            if second == reference
+            [line[0], *line[2:6], _verdict(pair.comparison)]
+            for line, pair in zip(_paired_cells(compared), compared.pairs, strict=True)
+            if pair.second == reference
         ]
         if cells:
             headings = [f"against {compared.titles[reference]}", "labels", "difference", "95% interval", "p", "verdict"]
@@ -145,7 +145,7 @@ def print_comparison(compared: Compared, console: Console | None = None) -> None
     for each in compared.contenders:
         for remark in _ends_of_C(each):
             console.print(Text(f"{each.title}, {remark}"))
-    if any(_verdict(pair).endswith("*") for *_, pair in compared.pairs):
+    if any(_verdict(pair.comparison).endswith("*") for pair in compared.pairs):
         console.print(Text("* on these test images; others could show the reverse"))
     if compared.dataset.stand_in:
         console.print(Text(WARNING))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -48,7 +49,9 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class Kept:
+    """A measured row: its result, and the predictions that belong to it."""
+
     result: RowResult
     predictions: Predictions
 
@@ -63,17 +66,23 @@ def compare_rows(results: Path, outline: Outline, rows: list[str]) -> list[Pair]
     for name in rows:
         if name not in measured:
             raise unknown_name("measured row", name, measured, f"{results / outline.name}")
-    kept = {name: _Kept(measured[name], predictions_of(results, measured[name])) for name in rows}
-    pairs = []
-    for first, second in combinations(rows, 2):
-        pairs += _compared(kept[first], kept[second])
+    kept = [Kept(measured[name], predictions_of(results, measured[name])) for name in rows]
+    return compare_kept(combinations(kept, 2))
+
+
+def compare_kept(couples: Iterable[tuple[Kept, Kept]]) -> list[Pair]:
+    """Each two under each protocol that both were measured with, by protocol.
+
+    Raises `InputError` when two were not measured on the same images and label draws.
+    """
+    pairs = [pair for first, second in couples for pair in _compared(first, second)]
     by_protocol: dict[str, list[Pair]] = {}
     for pair in pairs:
         by_protocol.setdefault(pair.protocol, []).append(pair)
     return [adjusted for found in by_protocol.values() for adjusted in _adjusted(found)]
 
 
-def _compared(first: _Kept, second: _Kept) -> list[Pair]:
+def _compared(first: Kept, second: Kept) -> list[Pair]:
     a, b = first.result, second.result
     if a.digests["data"] != b.digests["data"]:
         raise InputError(

@@ -218,7 +218,8 @@ def _in_hub_cache(model: str, form: Any) -> Path:
         raise InputError(f"timm's {model} has its weights elsewhere than Hugging Face's hub; choose another model")
     filename = "model.safetensors"
     found = try_to_load_from_cache(form.hf_hub_id, filename)
-    file = Path(found) if isinstance(found, str) else Path(constants.HF_HUB_CACHE) / form.hf_hub_id / filename
+    cache = Path(constants.HF_HUB_CACHE) / f"models--{form.hf_hub_id.replace('/', '--')}"
+    file = Path(found) if isinstance(found, str) else cache
     _check_there(file, f"timm's {model}", f"on a machine with a network run 'hf download {form.hf_hub_id} {filename}'")
     return file
 

@@ -304,7 +304,7 @@ def test_results_of_other_labels_are_not_compared(compare, tmp_path):
     path.write_text(json.dumps(content))
     code, _, err = compare("mine.py:Colours", "pixels", "--protocol", "all-labels")
     assert code == 2
-    assert "were not measured on the same images and labels" in err
+    assert "were measured on different label draws under all-labels" in err
 
 
 def test_a_file_named_like_a_package_of_ours_is_named(tmp_path):
