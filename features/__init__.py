@@ -13,6 +13,7 @@ from features.layered_kmeans import LayeredKMeansFeatures
 from features.pretrained import TimmFeatures, TorchvisionFeatures
 from features.raw_pixels import RawPixels
 from features.store import FeatureStore
+from features.view_invariant import ViewInvariantKMeansFeatures
 
 __all__ = [
     "DiscriminatorFeatures",
@@ -27,5 +28,6 @@ __all__ = [
     "TorchModuleFeatures",
     "TorchvisionFeatures",
     "TransformerFeatures",
+    "ViewInvariantKMeansFeatures",
     "as_extractor",
 ]

@@ -138,6 +138,11 @@ class KMeansFeatures(Extractor):
     def _check_parameters(self, images: Images) -> None:
         check_choice("algorithm", self.algorithm, list(_ALGORITHMS))
         check_choice("encoder", self.encoder, _ENCODERS)
+        if self.polarity_split and self.encoder == "triangle":
+            raise ValueError("polarity_split goes with encoder='threshold': a distance has no sign")
+        self._check_sizes(images)
+
+    def _check_sizes(self, images: Images) -> None:
         check_choice("dtype", self.dtype, list(DTYPES))
         check_positive(
             **{
@@ -149,8 +154,6 @@ class KMeansFeatures(Extractor):
             check_positive(batch_size=self.batch_size)
         if not np.isfinite(self.alpha) or self.alpha < 0:
             raise ValueError(f"alpha={self.alpha!r} must be a number of at least 0")
-        if self.polarity_split and self.encoder == "triangle":
-            raise ValueError("polarity_split goes with encoder='threshold': a distance has no sign")
         if self.n_patches < self.n_units:
             raise ValueError(f"n_patches={self.n_patches} is too few for n_units={self.n_units} atoms")
         positions = min(images.shape[1:3]) - self.patch_size + 1

@@ -1,4 +1,4 @@
-"""Views of a patch: the same place of an image translated, rotated and scaled, as linear maps from a wider crop."""
+"""Views of a patch: the same place translated, rotated, scaled and mirrored, as linear maps from a wider crop."""
 
 from __future__ import annotations
 
@@ -18,30 +18,35 @@ class View(NamedTuple):
     """Where a view takes its pixels from.
 
     Its pixel (y, x), counted from the centre, is the image's at scale * R (y, x) + (down, right), with R the rotation
-    by `angle` degrees from y towards x. A scale above 1 sees more of the image.
+    by `angle` degrees from y towards x; a mirrored view has -x in place of x. A scale above 1 sees more of the image.
     """
 
     angle: float = 0.0
     scale: float = 1.0
     down: int = 0
     right: int = 0
+    mirrored: bool = False
 
 
-def all_views(rotations: Sequence[float], scales: Sequence[float], translation: int = 0) -> list[View]:
+def all_views(
+    rotations: Sequence[float], scales: Sequence[float], translation: int = 0, reflection: bool = False
+) -> list[View]:
     """Every combination, the patch itself first.
 
     rotations : degrees; 0 is always among them. scales : 1 is always among them. translation : pixels, each way.
+    reflection : whether there are mirrored views too.
     """
     angles, factors = sorted({0.0, *rotations}, key=abs), sorted({1.0, *scales}, key=lambda s: abs(math.log(s)))
     shifts = sorted(range(-translation, translation + 1), key=abs)
-    return [View(*view) for view in itertools.product(angles, factors, shifts, shifts)]
+    sides = [False, True] if reflection else [False]
+    return [View(*view) for view in itertools.product(angles, factors, shifts, shifts, sides)]
 
 
 def crop_margin(patch_size: int, views: Sequence[View]) -> int:
     """Pixels that a crop needs on each side of the patch so that no view reaches beyond it."""
     half = (patch_size - 1) / 2
     reach = 0.0
-    for angle, scale, down, right in views:
+    for angle, scale, down, right, _ in views:
         turned = half * scale * (abs(math.cos(math.radians(angle))) + abs(math.sin(math.radians(angle))))
         reach = max(reach, turned + max(abs(down), abs(right)))
     return max(0, math.ceil(reach - half - 1e-6))
@@ -58,9 +63,10 @@ def view_operators(patch_size: int, margin: int, views: Sequence[View]) -> Tenso
     offsets = torch.arange(patch_size) - (patch_size - 1) / 2
     y, x = torch.meshgrid(offsets, offsets, indexing="ij")
     operators = []
-    for angle, scale, down, right in views:
+    for angle, scale, down, right, mirrored in views:
+        side = -x if mirrored else x
         cosine, sine = scale * math.cos(math.radians(angle)), scale * math.sin(math.radians(angle))
-        places = torch.stack([sine * y + cosine * x + right, cosine * y - sine * x + down], dim=-1)
+        places = torch.stack([sine * y + cosine * side + right, cosine * y - sine * side + down], dim=-1)
         grid = places[None] * (2 / max(crop - 1, 1))  # -1 and 1 are the centres of the outermost pixels
         sampled = grid_sample(pixels, grid, mode="bicubic", padding_mode="border", align_corners=True)
         operators.append(sampled[0].flatten(1).T)

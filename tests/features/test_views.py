@@ -26,6 +26,8 @@ def crop():
         (View(down=1, right=-2), lambda crop: crop[5:9, 2:6]),
         (View(angle=90), lambda crop: np.rot90(crop, -1)[4:8, 4:8]),
         (View(angle=180, down=1), lambda crop: crop[8:4:-1, 7:3:-1]),
+        (View(right=1, mirrored=True), lambda crop: crop[4:8, 8:4:-1]),
+        (View(angle=90, mirrored=True), lambda crop: np.rot90(crop, -1)[4:8, 4:8][:, ::-1]),
         (View(scale=3), lambda crop: crop[1:11:3, 1:11:3]),
     ],
 )
@@ -49,6 +51,7 @@ def test_every_combination_of_views_the_patch_itself_first():
     assert views[0] == View(0, 1, 0, 0)
     assert len(set(views)) == len(views) == 3 * 2 * 9
     assert all_views((), ()) == [View()]
+    assert all_views((), (), reflection=True) == [View(), View(mirrored=True)]
 
 
 @pytest.mark.parametrize(
