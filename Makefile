@@ -6,11 +6,12 @@ UV := $(BIN)/uv --quiet $(if $(wildcard /etc/ssl/certs/*.* /etc/ssl/cert.pem /et
 COMPILE := $(UV) --no-config pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--no-annotate $(if $(UPGRADE),--upgrade)
 
-.PHONY: help demo test check format docs constraints clean
+.PHONY: help demo report test check format docs constraints clean
 
 help:
 	@echo 'make demo         run the main job on the built-in stand-in (no data needed)'
 	@echo 'make test         run the tests'
+	@echo 'make report       results/report.html and the other forms of what was measured'
 	@echo 'make check        formatting, lint and types'
 	@echo 'make format       format the code and mend what the linter can'
 	@echo 'make docs         measured figures into README and docs, and the site into build/site'
@@ -19,6 +20,9 @@ help:
 
 demo: .venv/installed
 	$(BIN)/python -m benchmarks.cifar10 --preset demo
+
+report: .venv/installed
+	$(BIN)/python -m benchmarks.report
 
 test: .venv/installed
 	$(BIN)/python -m pytest
