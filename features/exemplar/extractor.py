@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,6 +31,7 @@ from features.exemplar.networks import ExemplarNetwork
 from features.exemplar.seeds import resize
 from features.exemplar.transformations import PATCH
 from features.exemplar.weights import load_exemplar_weights
+from features.patches import Standardisation
 
 _CPU_BATCH, _CUDA_BATCH = 32, 512
 
@@ -44,11 +46,14 @@ class ExemplarCNNFeatures(Extractor):
     layers : indices of the layers to use, from 0, in the order wanted; None is all, the fully connected one last.
     grid : cells along each side.
     resize : images are resized to this size, bilinear; None leaves them.
+    standardise : (f - mean) / sqrt(var + 0.01) of each feature, from `n_standardise` of the fit images, evenly spaced.
+        Not in the paper: the layers of a briefly trained network differ in scale.
+    n_standardise : images for that estimate.
     dtype : "bfloat16" or "float32", of the arithmetic and of the features.
     batch_size : images at a time; None chooses for the device.
     device : None is the GPU where there is one, else the CPU.
 
-    `fit` learns nothing from the images it is given but their size.
+    Without `standardise`, `fit` learns nothing from the images it is given but their size.
     """
 
     network_setting: ClassVar[str] = "weights"  # the parameter that takes the trained network of a table's row
@@ -59,6 +64,8 @@ class ExemplarCNNFeatures(Extractor):
         layers: Sequence[int] | None = None,
         grid: int = 2,
         resize: int | None = 64,
+        standardise: bool = False,
+        n_standardise: int = 10_000,
         dtype: str = "bfloat16",
         batch_size: int | None = None,
         device: str | torch.device | None = None,
@@ -67,6 +74,8 @@ class ExemplarCNNFeatures(Extractor):
         self.layers = layers
         self.grid = grid
         self.resize = resize
+        self.standardise = standardise
+        self.n_standardise = n_standardise
         self.dtype = dtype
         self.batch_size = batch_size
         self.device = device
@@ -78,7 +87,7 @@ class ExemplarCNNFeatures(Extractor):
         """
         check_choice("dtype", self.dtype, list(DTYPES))
         optional = {name: getattr(self, name) for name in ("resize", "batch_size") if getattr(self, name) is not None}
-        check_positive(grid=self.grid, **optional)
+        check_positive(grid=self.grid, n_standardise=self.n_standardise, **optional)
         images = check_images(images)
         network = self._network()
         for index, layer in enumerate(network.layers):
@@ -98,7 +107,13 @@ class ExemplarCNNFeatures(Extractor):
         self.network_ = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network_.layers.to(DTYPES[self.dtype])
         maps = sum(network.layers[index].out_channels for index in self.layers_)  # type: ignore[misc]
-        return self._fitted(images, maps * self.grid**2, self.dtype)
+        self._fitted(images, maps * self.grid**2, self.dtype)
+        self.standardisation_ = None
+        if self.standardise:
+            sample = np.linspace(0, len(images) - 1, min(self.n_standardise, len(images))).round().astype(int)
+            raw = [block.float() for block in self.transform_blocks(images[sample])]
+            self.standardisation_ = Standardisation.fit(torch.cat(raw))
+        return self
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides the features, for the feature store: parameters, with the weights in place of a path."""
@@ -140,4 +155,7 @@ class ExemplarCNNFeatures(Extractor):
         pixels = self.network_.normalise(resize(pixels, self.resize)).to(DTYPES[self.dtype])
         maps = self.network_.maps(pixels.contiguous(memory_format=torch.channels_last))
         pooled = [pool_to_grid(maps[index], self.grid).flatten(1) for index in self.layers_]
-        return torch.cat(pooled, dim=1).cpu()
+        features = torch.cat(pooled, dim=1).cpu()
+        if self.standardisation_ is None:
+            return features
+        return self.standardisation_(features.float()).to(features.dtype)

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,10 @@ def network():
     return network
 
 
+def features(weights, images, **settings) -> Any:
+    return ExemplarCNNFeatures(weights, **settings).fit(images).transform(images)
+
+
 def quadrants(maps):
     """Maxima over four quadrants by plain slices; an odd side's middle row belongs to both."""
     n, count, height, width = maps.shape
@@ -41,7 +46,7 @@ def quadrants(maps):
 
 
 def test_features_are_the_quadrants_of_every_layer_of_the_resized_image(network, images):
-    got = ExemplarCNNFeatures(network, dtype="float32", batch_size=4).fit(images).transform(images)
+    got = features(network, images, dtype="float32", batch_size=4)
     # Pillow resizes each channel by itself, in float.
     resized = np.stack(
         [
@@ -64,25 +69,36 @@ def test_features_are_the_quadrants_of_every_layer_of_the_resized_image(network,
 
 
 def test_bfloat16_is_near_float32_and_layers_can_be_chosen(network, images):
-    whole = ExemplarCNNFeatures(network, dtype="float32").fit(images).transform(images)
-    half = ExemplarCNNFeatures(network).fit(images).transform(images)
+    whole = features(network, images, dtype="float32")
+    half = features(network, images)
     assert half.dtype == torch.bfloat16
     assert np.corrcoef(half.float().numpy().ravel(), whole.ravel())[0, 1] > 0.9999
-    part = ExemplarCNNFeatures(network, layers=[2, 0], dtype="float32").fit(images).transform(images)
+    part = features(network, images, layers=[2, 0], dtype="float32")
     np.testing.assert_allclose(part, np.concatenate([whole[:, 28:], whole[:, :12]], axis=1), atol=1e-5)
-    single = ExemplarCNNFeatures(network, grid=1, dtype="float32").fit(images).transform(images)
+    single = features(network, images, grid=1, dtype="float32")
     np.testing.assert_allclose(single, whole.reshape(9, 13, 4).max(2), atol=1e-5)
+
+
+def test_standardised_features_have_mean_0_and_variance_1_over_the_fit_images(network, images):
+    raw = features(network, images, dtype="float32")
+    expected = (raw - raw.mean(0)) / np.sqrt(raw.var(0, ddof=1) + 0.01)
+    np.testing.assert_allclose(features(network, images, dtype="float32", standardise=True), expected, atol=1e-3)
+    few = features(network, images, dtype="float32", standardise=True, n_standardise=3)
+    chosen = raw[[0, 4, 8]]
+    expected = (raw - chosen.mean(0)) / np.sqrt(chosen.var(0, ddof=1) + 0.01)
+    np.testing.assert_allclose(few, expected, atol=1e-3)
 
 
 def test_saved_weights_give_the_same_features(network, images, tmp_path):
     path = save_exemplar_weights(tmp_path / "w", network, {"data": {"description": "noise"}})
-    own = ExemplarCNNFeatures(network).fit(images).transform(images)
+    own = features(network, images)
     for name in (path, tmp_path / "w", str(tmp_path / "w.json")):
-        assert torch.equal(ExemplarCNNFeatures(name).fit(images).transform(images), own)
+        assert torch.equal(features(name, images), own)
     assert load_exemplar_weights(path)[1]["data"] == {"description": "noise"}
     half = save_exemplar_weights(tmp_path / "half", network, {}, torch.bfloat16)
     assert half.stat().st_size < path.stat().st_size
-    assert torch.equal(load_exemplar_weights(half)[0].layers[1].weight, network.layers[1].weight.bfloat16().float())
+    read: Any = load_exemplar_weights(half)[0].layers[1]
+    assert torch.equal(read.weight, network.layers[1].weight.bfloat16().float())
 
 
 def test_the_fingerprint_is_of_the_weights_not_of_their_name(network, images, tmp_path):

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -14,7 +16,7 @@ from tests.features.exemplar.tiny import TINY
     ("large", (92, 256, 512), (1024, 512, 1, 1)),
 ])  # fmt: skip
 def test_the_papers_three_sizes(name, maps, fully_connected):
-    layers = list(ExemplarNetwork(SIZES[name], 0).layers)
+    layers: list[Any] = list(ExemplarNetwork(SIZES[name], 0).layers)
     assert tuple(layer.weight.shape for layer in layers[:-1]) == tuple(
         (own, before, 5, 5) for own, before in zip(maps, (3, *maps), strict=False)
     )
@@ -33,6 +35,7 @@ def test_logits_are_those_of_layers_written_out(architecture):
         if index < 2:
             stages += [nn.MaxPool2d(2)]
     patches = torch.rand(4, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    assert network.logits is not None
     expected = network.logits(nn.Sequential(*stages)(patches).flatten(1))
     assert expected.abs().max() > 1e-4
     torch.testing.assert_close(network(patches), expected)

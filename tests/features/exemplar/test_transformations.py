@@ -97,7 +97,7 @@ def test_contrast_of_components_is_that_of_an_eigendecomposition(contexts):
 
 def test_hue_saturation_and_value_are_those_of_the_standard_library():
     pixels = np.random.default_rng(1).random((50, 3))
-    pixels[:4] = [[0, 0, 0], [0.5, 0.5, 0.5], [1, 0, 0], [1, 1, 0.2]]
+    pixels[:4] = np.array([[0, 0, 0], [0.5, 0.5, 0.5], [1, 0, 0], [1, 1, 0.2]])
     got = torch.stack(to_hsv(torch.from_numpy(pixels)), 1).numpy()
     np.testing.assert_allclose(got, [colorsys.rgb_to_hsv(*pixel) for pixel in pixels], atol=1e-9)
     turned = got + np.array([7.3, 0, 0])
