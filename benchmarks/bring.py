@@ -111,12 +111,13 @@ def _from_path(name: str, where: str) -> ModuleType:
 
 def _from_file(path: Path, where: str) -> ModuleType:
     full = path.expanduser().resolve()
-    # Of its own for every file: a file named data.py or features.py must not take the place of a package.
-    name = f"{full.stem}_{hashlib.sha256(str(full).encode()).hexdigest()[:8]}"
-    if name in sys.modules:
-        return sys.modules[name]
     if not full.is_file():
         raise InputError(f"{where}: {path} does not exist; check the path")
+    # Of its own for every file, so that one named data.py does not take the place of a package, and for every version
+    # of it, so that a process that lives on takes what was edited.
+    name = f"{full.stem}_{hashlib.sha256(str(full).encode() + full.read_bytes()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
     found = importlib.util.spec_from_file_location(name, full)
     assert found is not None
     assert found.loader is not None

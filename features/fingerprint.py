@@ -104,11 +104,11 @@ def _describe_class(kind: type) -> Any:
     return described if source is None else {**described, "class": kind.__qualname__, "source": source}
 
 
-@functools.cache
 def source_digest(kind: type) -> str | None:
     """SHA-256 of the Python files that decide what a class of the user's does; None for one of no file, or installed.
 
-    They are all files of the package that the class is in; or else its file, and those beside it that it imports.
+    They are all files of the package that the class is in; or else its file, and those beside it that it imports. Each
+    call reads them anew, since they may be edited while a process runs.
     """
     try:
         file = Path(inspect.getfile(kind)).resolve()

@@ -116,7 +116,6 @@ def test_a_users_class_differs_by_all_that_its_file_and_its_neighbours_say(tmp_p
     text = "from own_helper import scale\nGRID = 4\nclass Own:\n    transform = lambda self, x: scale(x) * GRID\n"
 
     def described():
-        source_digest.cache_clear()
         for module in ("own_class", "own_helper"):
             sys.modules.pop(module, None)
         return describe(importlib.import_module("own_class").Own())
@@ -142,10 +141,7 @@ def test_a_users_class_of_a_package_counts_the_whole_package(tmp_path, monkeypat
     monkeypatch.syspath_prepend(tmp_path)
     Own = importlib.import_module("own_package.deep.extractor").Own
     first = source_digest(Own)
-    source_digest.cache_clear()
     assert source_digest(Own) == first
-    source_digest.cache_clear()
     (package.parent / "constants.py").write_text("GRID = 8\n")
     assert source_digest(Own) != first
-    source_digest.cache_clear()
     assert source_digest(PCA) is None  # installed: its own code is described, not all of its package
