@@ -48,9 +48,10 @@ def test_the_first_layer_equals_loops_over_patches(random):
         np.testing.assert_allclose(maps[..., number], average_pairs(responses), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("n", [4, 3])  # images whose numbers at a position do, or do not, fill 16 bytes
 @pytest.mark.parametrize("pooled", [True, False])
-def test_a_deeper_layer_equals_loops_over_groups_and_positions(random, pooled):
-    maps = random.uniform(size=(9, 6, 5, 3))
+def test_a_deeper_layer_equals_loops_over_groups_and_positions(random, pooled, n):
+    maps = random.uniform(size=(9, 6, 5, n))
     groups = torch.tensor([[0, 3, 8], [1, 2, 3]])
     whitenings = [whitening(random, 12) for _ in groups]
     atoms = [random.normal(size=(4, 12)) for _ in groups]
@@ -58,8 +59,8 @@ def test_a_deeper_layer_equals_loops_over_groups_and_positions(random, pooled):
         groups, [torch.from_numpy(a).float() for a in atoms], whitenings, 0.3, pooled, torch.float32
     )
     encoded = layer.encode(torch.from_numpy(maps).float())
-    assert encoded.shape == ((8, 2, 2, 3) if pooled else (8, 5, 4, 3))
-    for number in range(3):
+    assert encoded.shape == ((8, 2, 2, n) if pooled else (8, 5, 4, n))
+    for number in range(n):
         responses = np.zeros((8, 5, 4))
         for index, group in enumerate(groups.numpy()):
             for row in range(5):
