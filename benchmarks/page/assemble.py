@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmarks.changes import EXPLANATION, VERDICTS, Change
+from benchmarks.page.compared import compared_views
 from benchmarks.page.pictures import picture_views
 from benchmarks.page.speed import speed_views
 from benchmarks.page.tables import table_view
@@ -22,6 +23,7 @@ def make_page(reports: list[Report], folder: Path, changes: list[Change] | None 
     changes : since an earlier report, of which `against` says which; None leaves the section out.
     The same results give the same page to the byte.
     """
+    protocols = {name: title for report in reports for name, title in report.outline.titles.items()}
     environment = Environment(
         loader=PackageLoader("benchmarks.page", "."),
         autoescape=True,
@@ -34,6 +36,7 @@ def make_page(reports: list[Report], folder: Path, changes: list[Change] | None 
         script=_file("script.js"),
         tables=[table_view(report, folder) for report in reports],
         summary=_summary(reports),
+        compared=compared_views(folder, protocols),
         speed=speed_views(folder / "speed"),
         pictures=picture_views(folder / "figures"),
         changes=changes,
@@ -58,4 +61,5 @@ def _summary(reports: list[Report]) -> dict[str, Any]:
     title = "Features learned without labels: published and measured"
     if results and all(result.stand_in for result in results):
         title += " (stand-in)"
-    return {"title": title, "lead": f"{lead}.", "files": len(results)}
+    lead += ". Every figure is a link to where it comes from."
+    return {"title": title, "lead": lead, "files": len(results)}

@@ -25,7 +25,7 @@
   const key = (row, column, numeric) => {
     const cell = row.cells[column];
     const value = cell.dataset.value ?? cell.textContent.trim();
-    return numeric ? (value === "" ? NaN : Number(value.replace(/[,±%]/g, ""))) : value;
+    return numeric ? (value === "" ? NaN : parseFloat(value.replace(/[,±%]/g, ""))) : value;
   };
   for (const sorter of document.querySelectorAll("th button[data-sort]")) {
     sorter.addEventListener("click", () => {

@@ -14,10 +14,11 @@ _TITLES = {
     "svm": "The L2-SVM",
     "extract": "Extraction over the matrix product",
     "train": "Training",
+    "kmeans": "k-means",
     "against_liblinear": "Against LIBLINEAR",
     "liblinear": "by C",
     "over_rows": "Over the number of rows",
-    "fits": "by rows",
+    "fits": "fits",
 }
 _UNITS = {"gflops": "GFLOP/s", "gib": "GiB", "images per second": "images/s", "liblinear": "LIBLINEAR's", "cpu": "CPU"}
 

@@ -10,6 +10,7 @@ from PIL import Image
 from benchmarks.predictions import write_predictions
 from benchmarks.render import write_table
 from benchmarks.results import Outline, ProtocolResult, RowResult, read_rows, write_row
+from data.files import write_json
 from eval.protocols import wilson_interval
 
 TITLES = {"all-labels": "all labels", "5-per-class": "5 a class"}
@@ -117,6 +118,14 @@ def everything(results):
              "high": 0.5, "verdict": "not told apart", "stand_in": "False"},
         ],
     )  # fmt: skip
+    found = {"measured": 61.234, "sd": None, "low": 58.2, "high": 64.2}
+    pair = {"extractor": "mine", "reference": "first", "protocol": "all-labels", "difference": -18.5, "low": -20.0,
+            "high": -17.0, "verdict": "first over mine"}  # fmt: skip
+    extractors = [{"name": "mine", "title": "my.py:Mine", "protocols": {"all-labels": found}}]
+    write_json(
+        results / "compare" / "tiny-comparison" / "comparison.json",
+        {"title": "Tiny table", "stand_in": False, "extractors": extractors, "pairs": [pair]},
+    )
     (results / "speed").mkdir()
     (results / "speed" / "svm.json").write_text(
         json.dumps({"measured": {"fits": [{"rows": 6250, "seconds": 11.909, "ratio": 1.0000009967}], "peak_gib": 4.08},

@@ -125,7 +125,7 @@ def test_everything_is_shown(everything):
     text = page_of(everything)
     for words in ("How accuracy grows with the labels", "Accuracy by layer", "Which row beats which", "+19.50",
                   "(-0.25)", "Accuracy by class", "airplane", "Which class is taken for which", "Red square",
-                  "The L2-SVM", "11.91", "1.000001"):  # fmt: skip
+                  "The L2-SVM", "11.91", "1.000001", "my.py:Mine", "61.23", "first over mine"):  # fmt: skip
         assert words in text
     assert text.count("<polyline") > 4
     assert STAND_IN not in text.replace("stand-in images", "")
@@ -169,8 +169,9 @@ def test_damaged_extras_are_left_out(everything):
     (everything / "speed" / "svm.json").write_text("{")
     (everything / "figures" / "red-square.png").write_bytes(b"no picture")
     (everything / "tiny" / "first.npz").unlink()
+    (everything / "compare" / "tiny-comparison" / "comparison.json").write_text('{"title": 1}')
     text = page_of(everything)
-    for words in ("grows with the labels", "by layer", "beats which", "The L2-SVM", 'id="pictures"'):
+    for words in ("grows with the labels", "by layer", "beats which", "The L2-SVM", 'id="pictures"', "my.py"):
         assert words not in text
     assert "Second" in text[text.index("Accuracy by class") :]
 
