@@ -77,11 +77,11 @@ def draw(curves: Sequence[Curve], title: str, metric: str, warning: str = "") ->
 def _curve(axes: Axes, curve: Curve, number: int) -> None:
     colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
     style = STYLES[number // len(COLOURS) % len(STYLES)]
-    labels = [point.labels for point in curve.points]
-    measured = np.array([point.measured for point in curve.points])
-    spread = np.array([point.sd or 0.0 for point in curve.points])
-    axes.fill_between(labels, measured - spread, measured + spread, color=colour, alpha=0.18, lw=0)
-    axes.plot(labels, measured, style, color=colour, marker=marker, ms=4.5, lw=1.6)
+    # A single draw has no spread: the band ends before it instead of narrowing towards it.
+    band = [(point.labels, point.measured - point.sd, point.measured + point.sd) for point in curve.points if point.sd]
+    axes.fill_between(*np.array(band).reshape(-1, 3).T, color=colour, alpha=0.18, lw=0)
+    points = np.array([(point.labels, point.measured) for point in curve.points]).reshape(-1, 2).T
+    axes.plot(*points, style, color=colour, marker=marker, ms=4.5, lw=1.6)
     for point in curve.points:
         if point.published is not None:
             axes.errorbar(

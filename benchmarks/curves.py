@@ -27,11 +27,15 @@ def curves(
     preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume/--no-resume", " /--rerun", help="Keep curves that are measured, or measure them again."),
+    ] = True,
     results: Annotated[Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")] = None,
     store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
 ) -> None:
     """Measure accuracy at several numbers of labels, of every row that the table's own command has measured."""
-    raise typer.Exit(_measure(only or [], table, preset, data_root, device, results, store))
+    raise typer.Exit(_measure(only or [], table, preset, data_root, device, resume, results, store))
 
 
 def _measure(
@@ -40,6 +44,7 @@ def _measure(
     preset: str | None,
     data_root: Path | None,
     device: str | None,
+    resume: bool,
     results: Path | None,
     store: Path,
 ) -> int:
@@ -70,7 +75,7 @@ def _measure(
             "measure it with the table's own command first"
         )
     print(f"{extra.title}: preset {preset}, {dataset.title}, {dataset.note}, on {jobs[0].device}")
-    plans = [replace(plan(row.more), minutes=row.minutes) for row in chosen_rows if row.more.protocols]
+    plans = [replace(plan(row.more, resume), minutes=row.minutes) for row in chosen_rows if row.more.protocols]
     print("\n".join(describe(plans, jobs[0].store, folder)), flush=True)
     for reason in left_out.values():
         print(f"  left out: {reason}")
@@ -80,7 +85,7 @@ def _measure(
     def draw() -> None:
         write_curves(folder, table, curve_lines(rows, classes))
 
-    outcomes = measure_plans(plans, True, this_command(), draw)
+    outcomes = measure_plans(plans, resume, this_command(), draw)
     draw()
     print(f"written: {folder / extra.name}.csv, .md and .png")
     return exit_code(outcomes)

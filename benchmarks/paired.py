@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table as Grid
-from rich.text import Text
 
 from benchmarks.markdown import markdown_table
 from benchmarks.predictions import Predictions, predictions_of
@@ -20,6 +17,7 @@ from benchmarks.results import Outline, RowResult, read_outline, read_rows, writ
 from data.errors import InputError, unknown_name
 from data.files import write_text
 from eval import Comparison, compare, holm
+from eval.comparison import NOT_APART
 from gan.command import run
 
 COLUMNS = (
@@ -181,16 +179,14 @@ def _markdown(outline: Outline, lines: list[dict[str, Any]]) -> str:
 
 
 def _print(outline: Outline, lines: list[dict[str, Any]]) -> None:
-    console = Console()
-    grid = Grid(box=None, padding=(0, 1), pad_edge=False)
-    for heading in (*_HEADINGS[:6], _HEADINGS[8]):
-        grid.add_column(heading, justify="left" if heading in _HEADINGS[:4] else "right")
-    for cells in _cells(outline, lines):
-        grid.add_row(*map(Text, (*cells[:6], cells[8])))
-    console.print(Text(_title(outline, lines), style="bold"))
-    console.print(grid)
+    """One sentence a pair: they stay whole on a narrow terminal and in a file."""
+    print(_title(outline, lines))
+    for line, cells in zip(lines, _cells(outline, lines), strict=True):
+        a, b, labels, verdict, difference, interval, _, _, p_holm, _, _ = cells
+        who = f"{a} and {b} " if line["verdict"] == NOT_APART else ""
+        print(f"{labels}: {who}{verdict}: {difference} points, {interval}, p {p_holm}")
     if any(line["stand_in"] for line in lines):
-        console.print(Text(WARNING))
+        print(WARNING)
 
 
 @app.command()

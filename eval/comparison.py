@@ -14,6 +14,7 @@ from scipy import stats
 from eval.protocols import wilson_interval
 
 LEVEL = 0.05
+NOT_APART = "not told apart"
 FEW = 25  # discordant images below which McNemar's test is the exact binomial one
 
 
@@ -47,7 +48,7 @@ class Comparison:
     def verdict(self) -> str:
         """One of "A over B", "A over B on these test images" (others could show the reverse) and "not told apart"."""
         if self.adjusted >= LEVEL:
-            return "not told apart"
+            return NOT_APART
         better, worse = self.names if self.difference > 0 else self.names[::-1]
         general = self.draws == 1 or self.wide_low > 0 or self.wide_high < 0
         return f"{better} over {worse}" + ("" if general else " on these test images")

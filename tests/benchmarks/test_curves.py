@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from PIL import Image
 from sklearn.isotonic import IsotonicRegression
@@ -101,6 +102,8 @@ def test_features_and_finished_curves_are_not_made_again(cli, curves, make_table
     assert "measured already" in curves("--table", table)[1]
     assert (tmp_path / "results" / "tiny-labels" / "means.json").read_bytes() == before
     assert (tmp_path / "results" / "tiny-labels.png").exists()
+    assert curves("--table", table, "--rerun")[0] == 0
+    assert (tmp_path / "results" / "tiny-labels" / "means.json").read_bytes() != before
     rows[0]["classifier"] = {"class": "L2SVMCV", "Cs": [0.5]}
     code, _, err = curves("--table", make_table(rows=rows))  # the table's points would not match the curve's
     assert code == 2
@@ -153,7 +156,8 @@ def test_presets_without_a_curve_and_points_that_cannot_be(cli, curves, make_tab
 
 
 def points(start, published=None):
-    return tuple(Point(n, start + n / 10, 0.5, published, 0.3) for n in (10, 100, 1000))
+    """Two points over several draws and one over a single draw."""
+    return tuple(Point(n, start + n / 10, sd, published, 0.3) for n, sd in ((10, 0.5), (100, 0.5), (1000, None)))
 
 
 def test_the_picture_shows_what_it_is_given():
@@ -165,6 +169,11 @@ def test_the_picture_shows_what_it_is_given():
     assert [line.tolist() for line in drawn if len(line) == 3] == [
         [[point.labels, point.measured] for point in curve.points] for curve in curves
     ]
+    bands: Any = [band.get_paths()[0].vertices for band in axes.collections if isinstance(band, PolyCollection)]
+    for band, curve in zip(bands, curves, strict=True):
+        assert {point.labels for point in curve.points if point.sd} == set(band[:, 0])
+        assert band[:, 1].min() == pytest.approx(curve.points[0].measured - 0.5)
+        assert band[:, 1].max() == pytest.approx(curve.points[1].measured + 0.5)
     hollow: Any = [line.get_xydata() for line in axes.lines if to_hex(line.get_markerfacecolor()) == "#ffffff"]
     assert [line.tolist() for line in hollow] == [[[labels, 60.0]] for labels in (10, 100, 1000)]
     assert [text.get_text() for text in axes.texts] == ["One", "Two"]
