@@ -1,0 +1,156 @@
+"""`python -m benchmarks.layers` on a tiny table: which features it measures, and the files it makes of them."""
+
+import csv
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import benchmarks.layer_study
+from benchmarks.layer_plot import Panel, Series, draw_panels
+from benchmarks.layer_study import LAYER_COLUMNS, Setting, settings
+from benchmarks.layers import app
+from data.splits import class_balanced_draws
+from data.stand_in import stand_in
+from eval import L2SVMCV
+from features import RandomDiscriminator
+from gan.spec import PAPER_32, SPECS, SVHN_32, Convolution, NetworkSpec
+
+NARROW = NetworkSpec(
+    "narrow-32", 32, 3, 5, "uniform", (Convolution(4, 3, 2), Convolution(6, 3, 2)), (6, 8, 8),
+    (Convolution(5, 3, 2), Convolution(3, 3, 2)),
+)  # fmt: skip
+NETWORK = {"network": NARROW.name, "dtype": "float32"}
+RANDOM = {"name": "random", "title": "Untrained", "extractor": {"class": "RandomDiscriminator", **NETWORK}}
+RECIPE = {"network": NARROW.name, "images": 96, "batch_size": 32, "snapshot_every": 64, "precision": "fp32"}
+TRAINED = {
+    "name": "trained",
+    "title": "Trained",
+    "extractor": {"class": "DiscriminatorFeatures", "n_statistics": 32},
+    "weights": {"train": {"recipe": {**RECIPE, "sample_every": None}}},
+}
+
+
+@pytest.fixture
+def layers(cli, make_table, monkeypatch):
+    """Run the command on a table of these rows; returns (exit code, stdout, stderr)."""
+    monkeypatch.setattr(benchmarks.layer_study, "GRIDS", (1, 4))
+    monkeypatch.setitem(SPECS, NARROW.name, NARROW)
+    table = make_table(rows=[RANDOM, TRAINED, {"name": "pixels", "title": "P", "extractor": {"class": "RawPixels"}}])
+
+    def call(*arguments):
+        return cli("--table", table, *arguments, app=app)
+
+    return call
+
+
+def lines_of(tmp_path, name):
+    with open(tmp_path / "results" / f"tiny-{name}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_settings_are_those_that_the_maps_allow():
+    chosen = settings(SVHN_32, 4)  # maps of 16, 8 and 4 pixels, 64, 128 and 256 of them
+    alone = [((layer,), grid) for layer, grids in enumerate([(1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4)]) for grid in grids]
+    assert [(item.layers, item.grid) for item in chosen] == [
+        *alone, ((0, 1), 4), ((0, 1, 2), 4), ((0, 1, 2), 1), ((0, 1, 2), 2),
+    ]  # fmt: skip
+    assert [item.count for item in chosen if item.grid == 4] == [1024, 2048, 4096, 3072, 7168]
+    assert len({item.name for item in chosen}) == len(chosen)
+    everything = [item for item in settings(PAPER_32, 4) if len(item.layers) == 6]
+    assert sorted((item.grid, item.count) for item in everything) == [(1, 1792), (2, 7168), (4, 28672)]
+    assert Setting((0, 1), 4, 1).words == "layers 1 to 2, grid 4 x 4"
+
+
+def test_each_figure_is_that_of_its_own_features(layers, tmp_path):
+    code, out, err = layers("--row", "random")
+    assert (code, "error" in err) == (0, False)
+    assert "no snapshots" in out
+    lines = lines_of(tmp_path, "layers")
+    assert list(lines[0]) == list(LAYER_COLUMNS)
+    found = {(line["scope"], line["layer"], line["grid"]): line for line in lines}
+    assert sorted(found) == [
+        (scope, layer, grid) for scope in ("alone", "cumulative") for layer in "12" for grid in "14"
+    ]
+    assert {line["protocol"] for line in lines} == {"5-per-class"}
+    assert found["alone", "1", "4"]["measured"] == found["cumulative", "1", "4"]["measured"]
+    # One of them by hand: the second layer's six maps, each as its one maximum.
+    dataset = stand_in(n_train=250, n_test=100)
+    maps = RandomDiscriminator(NARROW.name, layers=[1], dtype="float32").fit(dataset.train_images)
+    train, test = (
+        torch.as_tensor(maps.transform(images)).view(-1, 6, 16).amax(2).numpy()
+        for images in (dataset.train_images, dataset.test_images)
+    )
+    scores = []
+    assert dataset.train_labels is not None
+    for draw in class_balanced_draws(dataset.train_labels, 5, 3, 0):
+        # 160 features by 6 are one decade to the nearest.
+        fitted = L2SVMCV([1.0, 10.0], n_splits=2).fit(train[draw], dataset.train_labels[draw])
+        scores.append((fitted.predict(test) == dataset.test_labels).mean() * 100)
+    line = found["alone", "2", "1"]
+    assert (line["features"], line["draws"], line["stand_in"]) == ("6", "3", "True")
+    assert float(line["measured"]) == pytest.approx(np.mean(scores), abs=1e-3)
+    assert float(line["sd"]) == pytest.approx(np.std(scores, ddof=1), abs=1e-3)
+    text = (tmp_path / "results" / "tiny-layers.md").read_text()
+    assert "# A tiny table: Untrained, by layer and pooling grid (stand-in)" in text
+    assert f"| 2 alone | {np.mean(scores):.2f} ±{np.std(scores, ddof=1):.2f} |" in text
+    assert (tmp_path / "results" / "tiny-layers.png").stat().st_size > 10_000
+    # Nothing is measured twice.
+    before = (tmp_path / "results" / "tiny-layers.csv").read_bytes()
+    code, out, _ = layers("--row", "random")
+    assert "nothing to measure" in out
+    assert (tmp_path / "results" / "tiny-layers.csv").read_bytes() == before
+
+
+def test_snapshots_of_the_training_are_scored(layers, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarks.layer_study, "GRIDS", (1,))
+    code, _, err = layers("--row", "trained", "--protocol", "all-labels")
+    assert (code, "error" in err) == (0, False)
+    lines = lines_of(tmp_path, "training")
+    assert [(line["images_seen"], line["protocol"], line["draws"]) for line in lines] == [
+        ("64", "all-labels", "1"), ("96", "all-labels", "1"),
+    ]  # fmt: skip
+    rows = [
+        json.loads((tmp_path / "results" / "tiny-training" / f"trained-{seen}-images.json").read_text())
+        for seen in ("0000000064", "0000000096")
+    ]
+    (folder,) = (tmp_path / "store" / "networks").glob("narrow-32-*/")
+    digests = [json.loads(path.read_text())["sha256"] for path in (
+        folder / "snapshots" / "weights-0000000064.json", folder / "weights.json",
+    )]  # fmt: skip
+    assert [row["digests"]["weights"] for row in rows] == digests
+    assert [f"{row['protocols']['all-labels']['measured']:.3f}" for row in rows] == [
+        f"{float(line['measured']):.3f}" for line in lines
+    ]
+    whole = json.loads((tmp_path / "results" / "tiny-layers" / "trained-layer-1-2-grid-4.json").read_text())
+    assert whole["protocols"]["all-labels"]["values"] == rows[-1]["protocols"]["all-labels"]["values"]
+    assert "over the training of its network (stand-in)" in (tmp_path / "results" / "tiny-training.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--row", "pixels"], "row pixels of the table tiny is not made of a discriminator's layers"),
+        (["--row", "randm"], "did you mean 'random'"),
+        (["--row", "random", "--protocol", "all"], "did you mean 'all-labels'"),
+        (["--row", "random", "--training", "nowhere"], "nowhere holds no snapshots"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(layers, arguments, sentence):
+    code, _, err = layers(*arguments)
+    assert code == 2
+    assert sentence in err
+
+
+def test_the_picture_shows_what_it_is_given():
+    series = Series("One", ((1, 10.0, 0.5), (2, 20.0, None), (8, 15.0, 0.1)))
+    figure = draw_panels([Panel("Left", "grid", (series,)), Panel("Right", "layer", ())], "T", "accuracy", "W.")
+    left, right = figure.axes
+    texts: Any = [text.get_text() for text in left.get_xticklabels()]
+    assert texts == ["1", "2", "8"]
+    assert left.get_xscale() == "log"
+    points: Any = left.containers[0][0].get_xydata()
+    assert points.tolist() == [[1, 10], [2, 20], [8, 15]]
+    assert right.get_title(loc="left") == "Right"
