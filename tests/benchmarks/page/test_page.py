@@ -2,6 +2,8 @@
 
 import csv
 import re
+import tomllib
+from fnmatch import fnmatch
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from benchmarks.page import make_page
 from benchmarks.page.classes import confusion
 from benchmarks.page.pictures import picture_views
 from benchmarks.page.speed import figure_text
-from benchmarks.render import STAND_IN, WARNING, read_report
+from benchmarks.render import STAND_IN, WARNING, latex, read_report
 from tests.benchmarks.page.conftest import add_row, finish
 
 MEASURED_HERE = Path(__file__).parents[3] / "results"
@@ -195,6 +197,33 @@ def test_large_pictures_are_made_smaller_until_the_page_is_full(tmp_path, monkey
     large, small = picture_views(tmp_path)
     assert large["data"] is None
     assert small["data"] is not None
+
+
+def test_templates_styles_and_scripts_are_installed():
+    root = MEASURED_HERE.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    installed = project["tool"]["setuptools"]["package-data"]["benchmarks.page"]
+    files = [path.name for path in (root / "benchmarks" / "page").glob("*.*") if path.suffix != ".py"]
+    assert len(files) >= 5
+    assert all(any(fnmatch(name, pattern) for pattern in installed) for name in files)
+
+
+@pytest.mark.parametrize("folder", ["everything", "here"])
+def test_latex_is_well_formed(request, folder):
+    """No LaTeX is at hand: cells are counted, braces matched, and what LaTeX would take for a command looked for."""
+    reports = reports_in(MEASURED_HERE if folder == "here" else request.getfixturevalue(folder))
+    for report in reports:
+        text = latex(report.outline, report.lines)
+        plain = re.sub(r"\\[a-zA-Z]+\{\}|\\[&%$#_{}]", "", text)
+        assert plain.count("{") == plain.count("}")
+        assert text.count("\\begin{") == text.count("\\end{") == 1
+        body = plain.split("\\toprule\n")[1].split("\\bottomrule")[0].replace("\\midrule\n", "").splitlines()
+        assert len(body) == len(report.lines) + 1
+        for line in body:
+            assert line.endswith(r" \\")
+            assert line.count("&") == 7
+            assert not re.search(r"[%#_^~]|\\(?!pm|\\)", line.removesuffix(r"\\"))
+            assert line.count("$") % 2 == 0
 
 
 @pytest.mark.parametrize(
