@@ -72,7 +72,7 @@ def _encoded(truth: Array, predicted: dict[str, Array]) -> dict[str, Any]:
         encoded["classes"] = np.array(values.tolist())  # text in an object array gets a type that needs no pickle
         if encoded["classes"].dtype.hasobject:
             raise ValueError(f"labels such as {values[0]!r} cannot be kept; use whole numbers or text")
-    # By columns an image's predictions lie side by side over the draws, mostly alike: a third smaller.
+    # By columns an image's predictions lie side by side over the draws, mostly alike: a quarter smaller.
     return {name: np.asfortranarray(item) for name, item in encoded.items()}
 
 
