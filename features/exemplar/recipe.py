@@ -27,8 +27,8 @@ class ExemplarRecipe(BaseModel):
     seed : decides seeds, transformations, initial weights and dropout.
     colour_power : saturation and value are raised to powers from 1 / this to this.
     batch_size, optimiser, learning_rate, momentum : of the minibatches; momentum is Adam's first average's factor too.
-    decay : samples at the end over which the learning rate falls linearly to 0. The paper divides it by 3 whenever a
-        validation error stagnates.
+    decay : samples at the end, at most all, over which the learning rate falls linearly to 0. The paper divides it by
+        3 whenever a validation error stagnates.
     weight_decay : L2 penalty's factor in the gradient of every parameter.
     dropout : probability for the fully connected units.
     cluster_after : samples after which seeds are merged into clusters by the network's features; None never does.
@@ -69,8 +69,10 @@ class ExemplarRecipe(BaseModel):
 
     def rate(self, step: int) -> float:
         """Learning rate of minibatch number `step`, from 0."""
+        if not self.decay:
+            return self.learning_rate
         left = (self.steps - step) * self.batch_size
-        return self.learning_rate * (min(1.0, left / self.decay) if self.decay else 1.0)
+        return self.learning_rate * min(1.0, left / min(self.decay, self.steps * self.batch_size))
 
 
 def make_exemplar_recipe(settings: dict[str, Any], where: str = "the recipe") -> ExemplarRecipe:

@@ -37,6 +37,9 @@ def test_the_published_rows_of_cifar10_in_the_papers_order():
     assert [row.name for row in rows if not row.published] == [
         "kmeans-3-layer-random-rf",
         "kmeans-3-layer-single-rf",
+        "kmeans-view-invariant-1600",
+        "kmeans-1-layer-1600",
+        "exemplar-cnn-clustered",
         "random-dcgan",
         "raw-pixels",
     ]

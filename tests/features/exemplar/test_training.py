@@ -59,6 +59,8 @@ def test_training_patches_are_normalised_to_mean_0_and_deviation_1():
 def test_the_learning_rate_is_constant_then_falls_to_0():
     recipe = tiny_recipe(samples=80, decay=40, learning_rate=0.1)
     assert [round(recipe.rate(step), 6) for step in range(10)] == [0.1] * 6 + [0.08, 0.06, 0.04, 0.02]
+    short = tiny_recipe(samples=16, decay=4000, learning_rate=0.1)
+    assert [round(short.rate(step), 6) for step in range(2)] == [0.1, 0.05]
 
 
 def test_the_surrogate_classes_are_learnt():
@@ -93,6 +95,7 @@ from tests.features.exemplar.tiny import DATA, tiny_images, tiny_recipe
 torch.set_num_threads(1)
 features.exemplar.training._SCALE_SAMPLES = 128
 out = Path(sys.argv[1])
+features.exemplar.training.ExemplarTraining(tiny_recipe(), tiny_images()).step()  # imports what torch imports late
 checkpoint = out / "checkpoint.safetensors"
 for wait in (0.0, 0.05, 0.02):
     before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
