@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from features.base import DTYPES, Images, as_tensor
+from features.base import DTYPES, Images, as_tensor, check_choice
 from features.dictionary import Chooser, Dictionary, Progress, iterate, normalise_rows
 from features.kmeans import KMeansFeatures
 from features.patches import Whitening, draw_patches, grid_edges, normalise_contrast, rectify_
 from features.views import all_views, crop_margin, view_operators, views_of_patches
 
+_REFLECTIONS = ["max", "mean"]
 _CROPS = 256  # crops whose views are made at a time
 _CPU_UNITS = 640  # units a block: on the CPU an image's responses then stay in the cache
 
@@ -29,9 +30,9 @@ class ViewInvariantKMeansFeatures(KMeansFeatures):
     """Responses of a dictionary of patches, maximal over views, summed over a grid of cells and standardised.
 
     A unit's response at a position is the largest max(0, D'x - alpha) over the views x there: every combination of the
-    rotations, the scales and the translations up to `translation` pixels each way. These are the views in learning too,
-    and `reflection` doubles them there. With `reflection` the features of an image are the maxima of those of the image
-    and of its mirror image, so that both have the same. Column (cell * units) + unit, cells row by row.
+    rotations, the scales and the translations up to `translation` pixels each way. These are the views in learning
+    too, where `reflection` doubles them. With `reflection` an image and its mirror image have the same features, the
+    maximum or the mean of what the two give. Column (cell * units) + unit, cells row by row.
 
     Contrast is normalised in each view by itself. Rotated and scaled views cost a product of all units each, and so
     does the mirror image; translations only a maximum over neighbouring responses, which leaves 2 * `translation`
@@ -44,7 +45,8 @@ class ViewInvariantKMeansFeatures(KMeansFeatures):
     rotations : degrees; 0 is always among them.
     scales : above 1 sees more of the image; 1 is always among them.
     translation : pixels.
-    reflection : whether mirror images are views.
+    reflection : "max" or "mean", over image and mirror image; None leaves mirror images out, in learning too. The mean
+        is a departure from maxima over views: on training images it is worth some points, the maximum none.
     alpha : the threshold.
     pooling_grid : cells along each side over which responses are summed.
     standardise : (f - mean) / sqrt(var + 0.01), from `n_standardise` of the fit images.
@@ -71,7 +73,7 @@ class ViewInvariantKMeansFeatures(KMeansFeatures):
         rotations: Sequence[float] = (),
         scales: Sequence[float] = (),
         translation: int = 1,
-        reflection: bool = True,
+        reflection: str | None = "mean",
         alpha: float = 0.25,
         pooling_grid: int = 2,
         standardise: bool = True,
@@ -102,6 +104,8 @@ class ViewInvariantKMeansFeatures(KMeansFeatures):
 
     def _check_parameters(self, images: Images) -> None:
         self._check_sizes(images)
+        if self.reflection is not None:
+            check_choice("reflection", self.reflection, _REFLECTIONS)
         if isinstance(self.translation, bool) or not isinstance(self.translation, int) or self.translation < 0:
             raise ValueError(f"translation={self.translation!r} must be a whole number of at least 0")
         if not all(np.isfinite(angle) for angle in self.rotations):
@@ -127,7 +131,7 @@ class ViewInvariantKMeansFeatures(KMeansFeatures):
         crops = crops.view(self.n_patches, side, side, images.shape[3])
         inside = slice(margin, margin + self.patch_size)
         patches = self._fit_whitening(crops[:, inside, inside].flatten(1))
-        views = all_views(self.rotations, self.scales, self.translation, self.reflection)
+        views = all_views(self.rotations, self.scales, self.translation, self.reflection is not None)
         return view_kmeans(
             crops,
             patches,
@@ -147,10 +151,13 @@ class ViewInvariantKMeansFeatures(KMeansFeatures):
         self.operators_ = view_operators(self.patch_size, self.margin_, views).to(self.device_)
 
     def _pooled(self, images: Images) -> Tensor:
-        """Maxima over views, summed over the cells, float32 (n, cells * units)."""
+        """Maxima over views, summed over the cells, of image and mirror image: float32 (n, cells * units)."""
         pixels = as_tensor(images).to(self.device_).float()
         pooled = self._sums(pixels)
-        return torch.maximum(pooled, self._sums(pixels.flip(2))) if self.reflection else pooled
+        if self.reflection is None:
+            return pooled
+        mirrored = self._sums(pixels.flip(2))
+        return torch.maximum(pooled, mirrored) if self.reflection == "max" else (pooled + mirrored) / 2
 
     def _sums(self, pixels: Tensor) -> Tensor:
         """What `_pooled` gives for the images alone, without their mirror images."""
