@@ -387,7 +387,8 @@ def test_the_demo_needs_nothing_and_says_stand_in(cli, tmp_path, monkeypatch):
     for line in table["rows"]:
         demo = line.get("presets", {}).get("demo", {})
         if "weights" in demo:
-            demo["weights"]["train"]["recipe"]["images"] = 256
+            training = demo["weights"]["train"]["recipe"]
+            training["samples" if "samples" in training else "images"] = 256
         if line["name"] == "kmeans-1-layer":
             demo["extractor"].update(n_units=10, n_patches=1000, n_standardise=100)
         for component in (line.get("classifier"), table["classifier"]):
@@ -402,8 +403,13 @@ def test_the_demo_needs_nothing_and_says_stand_in(cli, tmp_path, monkeypatch):
     with open(tmp_path / "results" / "cifar10.csv", newline="") as file:
         lines = list(csv.DictReader(file))
     measured = [line for line in lines if line["measured"]]
-    assert {line["row"] for line in measured} == {"kmeans-1-layer", "dcgan", "random-dcgan", "raw-pixels"}
+    assert [line["row"] for line in measured[::2]] == [
+        "kmeans-1-layer",
+        "kmeans-3-layer",
+        "kmeans-view-invariant",
+        "exemplar-cnn",
+        "dcgan",
+        "random-dcgan",
+        "raw-pixels",
+    ]
     assert all(line["stand_in"] == "True" and "stand-in" in line["data"] for line in measured)
-    assert {line["row"] for line in lines} - {line["row"] for line in measured} == {
-        "kmeans-3-layer", "kmeans-view-invariant", "exemplar-cnn"
-    }  # fmt: skip
