@@ -19,7 +19,9 @@ from benchmarks.runner import check_writable, describe, plan, run_plans
 from benchmarks.screen import print_table
 from benchmarks.table import TABLES, Row, Table, load_table
 from data.errors import InputError
+from features.processes import all_processes
 from gan.command import choose_device
+from gan.processes import resuming_command
 
 DEMO = "demo"
 
@@ -72,7 +74,7 @@ def _measure(jobs: list[Job], resume: bool) -> int:
     frame = outline(table, first.preset)
     check_writable(folder / table.name)
     check_writable(store)
-    print(headline(first))
+    print(all_processes().first(lambda: headline(first)))  # which fetches the images, if they are not here
     plans = [plan(job, resume) for job in jobs]
     print("\n".join(describe(plans, store, folder)), flush=True)
     outcomes = run_plans(plans, frame, folder, resume, this_command())
@@ -129,4 +131,4 @@ def _check_classes(table: Table, row: Row, preset: str) -> None:
 
 def this_command() -> str:
     """The command line that is running, to be typed again."""
-    return shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+    return shlex.join(resuming_command(f"benchmarks.{Path(sys.argv[0]).stem}", sys.argv[1:]))

@@ -26,6 +26,7 @@ from benchmarks.runner import Plan, check_writable, describe, measure_plans, pla
 from benchmarks.table import load_table
 from data.errors import InputError
 from gan.command import run
+from gan.processes import is_first
 
 app = typer.Typer(add_completion=False)
 Key = TypeVar("Key")
@@ -83,7 +84,8 @@ def _measure(job: Job, protocols: list[str], training: Path | None, resume: bool
 def _run(job: Job, name: str, plans: Mapping[Key, Plan], resume: bool, write: Callable[[], None]) -> dict[str, Outcome]:
     print("\n".join(describe(list(plans.values()), job.store, job.results)), flush=True)
     outcomes = measure_plans(list(plans.values()), resume, this_command(), write)
-    write()
+    if is_first():
+        write()
     print(f"written: {job.results / job.table.name}-{name}.csv, .md and .png")
     return outcomes
 

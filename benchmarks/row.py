@@ -1,7 +1,8 @@
 """Measuring one row: extract features without labels, fit on the labels of each protocol, write the result.
 
 `python -m benchmarks.row` is the process of its own in which the runner has a row measured: it reads a `Job` as one
-line of JSON from stdin and writes an `Outcome` to stdout.
+line of JSON from stdin and writes an `Outcome` to stdout. Where `torchrun` started several runners, theirs work
+together: they share the images, the label draws and the rows of a single fit, and the first one writes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,7 +41,9 @@ from data.files import writing
 from eval import L2SVM, Evaluation, evaluate
 from eval.protocols import NORMAL_QUANTILE
 from features import FeatureStore, as_extractor
+from features.processes import Processes, all_processes
 from gan.command import Interrupted
+from gan.processes import process_group
 
 
 class Outcome(BaseModel):
@@ -70,35 +74,45 @@ def attempt(job: Job, resume: bool = True) -> Outcome:
 
 def measure(job: Job, resume: bool = True) -> RowResult:
     """The row's result, measured unless it is on disk already and `resume` is set; written when it is complete."""
-    ready = look_into(job)
-    job.path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(job):
-        if resume and (finished := finished_result(job, ready.identity)):
+    processes = all_processes()
+    with processes.together():
+        ready = look_into(job)
+    with _alone(job, processes):
+        finished = processes.first(lambda: finished_result(job, ready.identity) if resume else None)
+        if finished is not None:
             return finished
         stages = Stages(job.row)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)  # scikit-learn's ConvergenceWarning is one
-            result, predictions = _measure(job, ready, stages)
+            result, predictions = _measure(job, ready, stages, processes)
         remarks = list(dict.fromkeys(str(item.message) for item in caught if item.category.__name__ in _TO_RECORD))
         for remark in remarks:
             print(f"{job.row}: warning: {remark}", file=sys.stderr)
-        kept = write_predictions(job.results, job.table.name, job.row, ready.truth, predictions)
-        result = result.model_copy(
-            update={"deviations": [*result.deviations, *remarks], "digests": {**result.digests, DIGEST: kept}}
-        )
-        write_row(job.results, result)
-        return result
+
+        def write() -> RowResult:
+            kept = write_predictions(job.results, job.table.name, job.row, ready.truth, predictions)
+            added = {"deviations": [*result.deviations, *remarks], "digests": {**result.digests, DIGEST: kept}}
+            written = result.model_copy(update=added)
+            write_row(job.results, written)
+            return written
+
+        return processes.first(write)
 
 
 @contextlib.contextmanager
-def _alone(job: Job) -> Iterator[None]:
+def _alone(job: Job, processes: Processes) -> Iterator[None]:
     """Keep other commands from measuring the same row meanwhile; wait for one that does."""
     lock = FileLock(job.path.with_name(f".{job.row}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{job.row}: waiting for another command that measures this row", file=sys.stderr, flush=True)
-        lock.acquire()
+
+    def acquire() -> None:
+        job.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"{job.row}: waiting for another command that measures this row", file=sys.stderr, flush=True)
+            lock.acquire()
+
+    processes.first(acquire)
     try:
         yield
     finally:
@@ -117,7 +131,7 @@ def make_extractor(job: Job, ready: Ready, network: Path | None, progress: Calla
     return as_extractor(build(ready.measurement.extractor, "features", job.where, offered))
 
 
-def _measure(job: Job, ready: Ready, stages: Stages) -> tuple[RowResult, dict[str, Any]]:
+def _measure(job: Job, ready: Ready, stages: Stages, processes: Processes) -> tuple[RowResult, dict[str, Any]]:
     """The result, and the predictions of the test set by protocol, (draws, n_test)."""
     device, dataset, measurement = torch.device(job.device), ready.dataset, ready.measurement
     trained: Prepared | None = None
@@ -126,13 +140,14 @@ def _measure(job: Job, ready: Ready, stages: Stages) -> tuple[RowResult, dict[st
         if ready.weights.train is None:
             trained = prepare(ready.weights, device)
         else:
-            with stages.timed("training", memory / f"{ready.weights.digest}.json"):
-                trained = prepare(ready.weights, device)
+            weights = ready.weights
+            with stages.timed("training", memory / f"{weights.digest}.json"):
+                trained = processes.first(lambda: prepare(weights, device))
     extractor = make_extractor(job, ready, None if trained is None else trained.path, stages.report)
     key = digest_of([ready.settings["measurement"]["extractor"], trained and trained.sha256, dataset.digest])
     with stages.timed("features", memory / f"{key}.json"):
-        train, test = _features(extractor, ready, FeatureStore(job.store / "features"), stages)
-    found = {name: _protocol(job, ready, name, train, test, stages) for name in job.protocols}
+        train, test = _features(extractor, ready, FeatureStore(job.store / "features", processes), stages)
+    found = {name: _protocol(job, ready, name, train, test, stages, processes) for name in job.protocols}
     peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
     result = RowResult(
         format=1,
@@ -148,9 +163,9 @@ def _measure(job: Job, ready: Ready, stages: Stages) -> tuple[RowResult, dict[st
         protocols={name: summary for name, (summary, _) in found.items()},
         features={"count": train.shape[1], "dtype": str(train.dtype).removeprefix("torch.")},
         seconds=stages.seconds,
-        peak_gib=peak_gib(),
+        peak_gib=max(processes.gather(peak_gib())),
         peak_device_gib=peak,
-        device=describe_device(device),
+        device=describe_device(device) + (f", {processes.count} processes" if processes.count > 1 else ""),
         seeds=job.table.seeds.model_dump(),
         digests={"data": dataset.digest, "weights": trained.sha256 if trained else None},
         settings=ready.settings,
@@ -184,7 +199,7 @@ def _features(extractor: Any, ready: Ready, store: FeatureStore, stages: Stages)
 
 
 def _protocol(
-    job: Job, ready: Ready, name: str, train: Tensor, test: Tensor, stages: Stages
+    job: Job, ready: Ready, name: str, train: Tensor, test: Tensor, stages: Stages, processes: Processes
 ) -> tuple[ProtocolResult, tuple[npt.NDArray[Any], ...]]:
     """What one protocol gave, and the predictions, (n_test,) a draw."""
     protocol, labels, truth, seeds = job.protocols[name], ready.dataset.train_labels, ready.truth, job.table.seeds
@@ -199,9 +214,8 @@ def _protocol(
         X, X_test = train.float().numpy(), test.float().numpy()
     with stages.timed(name):
         stages.report(name, 0, len(draws or [0]))
-        evaluation = evaluate(
-            classifier, X, labels, X_test, truth, draws, lambda done, total: stages.report(name, done, total)
-        )
+        report = partial(stages.report, name)
+        evaluation = evaluate(classifier, X, labels, X_test, truth, draws, report, processes)
     published = job.line.published.get(name)
     comparable = published is not None and not ready.dataset.stand_in
     low, high = evaluation.interval
@@ -262,9 +276,10 @@ def main() -> None:
             sys.exit("python -m benchmarks.row is started by the runner; run python -m benchmarks.cifar10")
         request += received
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
-    resume, _, job = request.decode().partition(" ")
-    outcome = attempt(Job.model_validate_json(job), resume == "resume")
-    os.write(outcome_pipe, outcome.model_dump_json().encode())
+    resume, group, job = request.decode().split(" ", 2)
+    with process_group(group):
+        outcome = attempt(Job.model_validate_json(job), resume == "resume")
+        os.write(outcome_pipe, outcome.model_dump_json().encode())
 
 
 if __name__ == "__main__":

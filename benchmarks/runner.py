@@ -6,6 +6,7 @@ A row that fails, or is killed for the memory it takes, leaves the others standi
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -26,8 +27,11 @@ from benchmarks.results import Outline, RowResult, read_row, read_rows
 from benchmarks.row import Outcome
 from data.errors import InputError
 from data.files import writing
+from features.processes import all_processes
 from gan.command import Interrupted, duration
+from gan.processes import is_first
 
+_launched = itertools.count()
 _PATIENCE = 60.0  # seconds that an interrupted row gets to put its work in order
 
 
@@ -65,7 +69,7 @@ def plan(job: Job, resume: bool = True, look_only: bool = False) -> Plan:
             read_row(job.path)
         except InputError:
             if not look_only:
-                job.path.unlink()
+                job.path.unlink(missing_ok=True)
         return Plan(job, "measure", minutes=minutes, ready=ready)
     if (finished := finished_result(job, ready.identity)) is not None:
         return Plan(job, "finished", minutes=sum(finished.seconds.values()) / 60, ready=ready)
@@ -119,7 +123,8 @@ def _estimate(minutes: float | None) -> str:
 
 def run_plans(plans: list[Plan], outline: Outline, results: Path, resume: bool, say_how: str) -> dict[str, Outcome]:
     """Measure the rows that are to be, as `measure_plans`; the table's files are written anew after each."""
-    update_table(outline, results)
+    if is_first():
+        update_table(outline, results)
     return measure_plans(plans, resume, say_how, lambda: update_table(outline, results))
 
 
@@ -127,6 +132,9 @@ def measure_plans(
     plans: list[Plan], resume: bool, say_how: str, after_each: Callable[[], None] | None = None
 ) -> dict[str, Outcome]:
     """Measure the rows that are to be, one after another, each in a process of its own.
+
+    Where several processes run this together, each has a row measured in one of its own, and these work together. A
+    row that cannot be measured in any of them leaves the others standing; one that ends in one of them alone ends all.
 
     say_how : command that resumes, for the message of `Interrupted`.
     Returns the outcome of every row that was begun or could not be.
@@ -137,6 +145,9 @@ def measure_plans(
         if item.state == "failed"
     }
     waiting = [item for item in plans if item.state == "measure"]
+    processes = all_processes()
+    if len({tuple(names) for names in processes.gather([item.job.row for item in waiting])}) > 1:
+        raise InputError("the processes see other results; give --results as one folder that all of them see")
     pace = Pace([item.minutes for item in waiting])
     for number, item in enumerate(waiting, 1):
         left = pace.left()
@@ -145,15 +156,18 @@ def measure_plans(
         begun = time.monotonic()
         outcome = launch(item.job, resume)
         pace.finish(time.monotonic() - begun)
+        kept = f"finished rows and features are kept; to resume, run: {say_how}"
         if outcome.status == "interrupted":
-            raise Interrupted(
-                f"interrupted while measuring {item.job.row}; finished rows and features are kept; "
-                f"to resume, run: {say_how}"
-            )
+            raise Interrupted(f"interrupted while measuring {item.job.row}; {kept}")
+        if processes.count > 1:
+            if outcome.status == "failed" and not outcome.bad_input:  # the others may wait for this one in vain
+                raise InputError(f"{item.job.row} failed in process {processes.rank}: {outcome.message}; {kept}")
+            everyones = processes.gather(outcome)
+            outcome = next((other for other in everyones if other.status == "failed"), outcome)
         outcomes[item.job.row] = outcome
         said = outcome.message if outcome.status == "failed" else _figures(item.job, time.monotonic() - begun)
         print(f"{item.job.row}: {said}", file=sys.stderr, flush=True)
-        if after_each is not None:
+        if after_each is not None and processes.rank == 0:
             after_each()
     return outcomes
 
@@ -194,9 +208,8 @@ def launch(job: Job, resume: bool) -> Outcome:
     assert process.stdout is not None
     with process, _passing_on(process) as received:
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(
-                f"{'resume' if resume else 'rerun'} {job.model_dump_json(exclude_unset=True)}\n".encode()
-            )
+            how = f"{'resume' if resume else 'rerun'} row-{next(_launched)}"
+            process.stdin.write(f"{how} {job.model_dump_json(exclude_unset=True)}\n".encode())
             process.stdin.flush()
         answer = process.stdout.read()  # stdin stays open meanwhile: its end tells the row that we died
         with contextlib.suppress(BrokenPipeError):

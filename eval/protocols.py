@@ -15,6 +15,7 @@ from sklearn.base import ClassifierMixin, clone
 from torch import Tensor
 
 from eval.inputs import Features
+from features.processes import ALONE, Processes
 
 NORMAL_QUANTILE = 1.959963984540054  # 97.5% of the standard normal distribution lies below it
 
@@ -59,31 +60,50 @@ def evaluate(
     y_test: npt.ArrayLike,
     draws: Sequence[npt.NDArray[np.int64]] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    processes: Processes = ALONE,
 ) -> Evaluation:
     """Fit a fresh clone of `classifier` on each draw of labelled rows and score it on the test set.
 
     X (n, d), y (n,) : the training set. X_test, y_test : the test set, which no fit sees.
     draws : arrays of row indices of X; None: one fit on all rows.
     progress : called with (fits done, fits in all).
+    processes : those that share the fits, given the same arguments. Draws are dealt out, and each is fitted as one
+        process would; the rows of a single fit are shared if the classifier takes `sharded`.
     """
     labels, truth = np.asarray(y), np.asarray(y_test)
     if len(labels) != len(X) or len(truth) != len(X_test):
         raise ValueError(f"{len(X)} training rows with {len(labels)} labels, {len(X_test)} test rows with {len(truth)}")
     begun = time.perf_counter()
-    scores, chosen, predictions = [], [], []
     count = 1 if draws is None else len(draws)
-    for number in range(count):
-        if draws is None:
-            fitted = clone(classifier).fit(X, labels)
-        else:
-            fitted = clone(classifier).fit(_rows(X, draws[number]), labels[draws[number]])
-        predicted = fitted.predict(X_test)
-        predictions.append(predicted)
-        scores.append(float((predicted == truth).mean()) * 100)
-        chosen.append({"C": fitted.C_, "scores": dict(fitted.scores_)} if hasattr(fitted, "C_") else {})
+    found: dict[int, tuple[npt.NDArray[Any], dict[str, Any]]] = {}
+    if draws is None and processes.count > 1 and "sharded" in classifier.get_params():
+        own = slice(*(len(labels) * rank // processes.count for rank in (processes.rank, processes.rank + 1)))
+        found[0] = _judged(clone(classifier).set_params(sharded=True), X[own], labels[own], X_test)
         if progress:
-            progress(number + 1, count)
-    return Evaluation(tuple(scores), tuple(chosen), tuple(predictions), time.perf_counter() - begun)
+            progress(1, 1)
+    else:
+        with processes.together():
+            for number in range(processes.rank, count, processes.count):
+                rows = X if draws is None else _rows(X, draws[number])
+                found[number] = _judged(
+                    clone(classifier), rows, labels if draws is None else labels[draws[number]], X_test
+                )
+                if progress:
+                    progress(min(number + processes.count, count), count)
+    found = {number: item for part in processes.gather(found) for number, item in part.items()}
+    predictions = tuple(found[number][0] for number in range(count))
+    scores = tuple(float((predicted == truth).mean()) * 100 for predicted in predictions)
+    chosen = tuple(found[number][1] for number in range(count))
+    return Evaluation(scores, chosen, predictions, time.perf_counter() - begun)
+
+
+def _judged(
+    classifier: Any, X: Features, labels: npt.NDArray[Any], X_test: Features
+) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+    """Predictions of the test set by the classifier fitted to X, and what it chose."""
+    fitted = classifier.fit(X, labels)
+    chosen = {"C": fitted.C_, "scores": dict(fitted.scores_)} if hasattr(fitted, "C_") else {}
+    return fitted.predict(X_test), chosen
 
 
 def wilson_interval(percent: float, size: int) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from data.errors import InputError, unknown_name
 from data.files import writing
+from gan.processes import process_group, started_by_torchrun
 
 USER_ERROR, INTERRUPTED = 2, 130
 FIRST_SECONDS, PLAIN_SECONDS = 3.0, 10.0  # until the first line of progress, and between two, without a terminal
@@ -32,11 +34,12 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
 
     Exit codes: 0; 2 with one sentence on stderr for what the user can mend (`InputError`, a wrong option, a full
     disk, a folder that may not be written); 130 when interrupted, with how to resume. Anything else is a mistake of
-    ours and keeps its traceback.
+    ours and keeps its traceback. The processes that `torchrun` starts run the command as one group.
     """
     app.pretty_exceptions_enable = False
     try:
-        code = app(standalone_mode=False)
+        with process_group("command"):
+            code = app(standalone_mode=False)
     except InputError as error:
         _fail(f"error: {error}", USER_ERROR)
     except Interrupted as error:
@@ -57,7 +60,8 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(message, file=sys.stderr, flush=True)
+    rank = int(os.environ["RANK"]) if started_by_torchrun() else 0
+    print(f"process {rank}: {message}" if rank else message, file=sys.stderr, flush=True)
     sys.exit(code)
 
 
@@ -74,9 +78,14 @@ def _usage(error: Exception) -> str:
 
 
 def choose_device(name: str | None) -> torch.device:
-    """The named device, or where none is named a GPU if there is one. Raises `InputError` for one that is not there."""
+    """The named device; None is a GPU if there is one. Of several processes on a machine each gets a GPU of its own.
+
+    Raises `InputError` for one that is not there.
+    """
     if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and started_by_torchrun():
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -78,6 +78,7 @@ def test_each_figure_is_that_of_its_own_features(layers, tmp_path):
     assert found["alone", "1", "4"]["measured"] == found["cumulative", "1", "4"]["measured"]
     # One of them by hand: the second layer's six maps, each as its one maximum.
     dataset = stand_in(n_train=250, n_test=100)
+    assert dataset.test_images is not None
     maps = RandomDiscriminator(NARROW.name, layers=[1], dtype="float32").fit(dataset.train_images)
     train, test = (
         torch.as_tensor(maps.transform(images)).view(-1, 6, 16).amax(2).numpy()
