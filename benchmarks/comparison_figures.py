@@ -32,10 +32,10 @@ def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.fl
         axis.set_xlabel("taken for", fontsize=9)
         if count <= _NUMBERED:
             for row, column in np.ndindex(matrix.shape):
-                if matrix[row, column] >= 0.5:
-                    dark = matrix[row, column] > 55
-                    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7}
-                    axis.text(column, row, f"{matrix[row, column]:.0f}", color="white" if dark else "black", **style)
+                percent = f"{matrix[row, column]:.0f}"
+                if percent != "0":
+                    colour = "white" if matrix[row, column] > 55 else "black"
+                    axis.text(column, row, percent, color=colour, ha="center", va="center", fontsize=7)
     axes[0].set_ylabel("true class", fontsize=9)
     bar = figure.colorbar(image, ax=list(axes), shrink=0.8)
     bar.set_label("percent of the true class", fontsize=8)
