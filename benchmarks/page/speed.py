@@ -11,13 +11,12 @@ from data.errors import InputError
 from data.files import read_json
 
 _TITLES = {
-    "svm": "The L2-SVM",
+    "svm": "The L2-SVM against LIBLINEAR",
+    "svm-rows": "The L2-SVM over the number of rows",
     "extract": "Extraction over the matrix product",
     "train": "Training",
     "kmeans": "k-means",
-    "against_liblinear": "Against LIBLINEAR",
     "liblinear": "by C",
-    "over_rows": "Over the number of rows",
     "fits": "fits",
 }
 _UNITS = {"gflops": "GFLOP/s", "gib": "GiB", "images per second": "images/s", "liblinear": "LIBLINEAR's", "cpu": "CPU"}

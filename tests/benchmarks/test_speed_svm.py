@@ -1,0 +1,39 @@
+"""The measurements of the solver, on problems that take no time."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import speed_svm
+from eval import L2SVM
+
+
+def test_rows_of_the_large_problem_do_not_depend_on_how_many_are_made():
+    few, labels = speed_svm.large_problem(30, 40)
+    more, more_labels = speed_svm.large_problem(70, 40)
+    assert torch.equal(few, more[:30])
+    assert (labels == more_labels[:30]).all()
+    assert len(set(labels)) > 5
+
+
+def test_the_objective_is_that_of_the_solver():
+    X, y = speed_svm.large_problem(80, 20)
+    fitted = L2SVM(0.1, tol=1e-5).fit(X, y)
+    assert speed_svm.objective(fitted.coef_, fitted.intercept_, X, y, 0.1) == pytest.approx(
+        fitted.objective_.sum(), rel=1e-4
+    )
+
+
+def test_growth_is_the_last_time_over_the_first_per_row(monkeypatch):
+    monkeypatch.setattr(speed_svm, "LARGE_DIMENSIONS", 48)
+    said = []
+    measured = speed_svm.over_rows(said.append, rows=(60, 180))
+    first, last = (fit["seconds"] for fit in measured["fits"])
+    assert measured["over_linear"] == pytest.approx(last / first / 3)
+    assert [fit["rows"] for fit in measured["fits"]] == [60, 180]
+    assert all(fit["relative_gap"] <= 1e-4 for fit in measured["fits"])
+    assert measured["gflops_of_the_last"] == pytest.approx(
+        measured["fits"][-1]["products"] * 4 * 180 * 48 * 10 / last / 1e9
+    )
+    assert np.isfinite(measured["float32_product_gflops"])
+    assert len(said) == 2
