@@ -34,7 +34,7 @@ def public(package: Any, base: type) -> list[type]:
     return [kind for kind in exported if inspect.isclass(kind) and issubclass(kind, base) and kind is not base]
 
 
-# Settings with which a class that cannot do without them, or is slow without them, is checked.
+# Settings with which a class, or one derived from it, is checked that cannot do without them or is slow without them.
 SMALL: dict[str, Any] = {
     "DiscriminatorFeatures": lambda: {"discriminator": Discriminator(SVHN_32, torch.Generator().manual_seed(0))},
     "ExemplarCNNFeatures": lambda: {"weights": ExemplarNetwork("4c5-6c5-8f", 3, torch.Generator().manual_seed(0))},
@@ -60,7 +60,8 @@ def seeded_module() -> nn.Module:
 def small(kind: type) -> Any:
     if kind.__name__ == "TimmFeatures":
         pytest.importorskip("timm")
-    return kind(**SMALL.get(kind.__name__, dict)())
+    settings = next((SMALL[each.__name__] for each in kind.__mro__ if each.__name__ in SMALL), dict)
+    return kind(**settings())
 
 
 @parametrize_with_checks([small(kind) for kind in public(eval, ClassifierMixin)])
