@@ -28,6 +28,7 @@ from features.patches import Standardisation, Whitening, draw_patches, normalise
 from features.receptive_fields import learned_groups, random_groups, square_correlation
 
 _RECEPTIVE_FIELDS = ["learned", "random", "single"]
+_CONTRAST_SHARE = 0.1  # of the mean variance of a group's inputs, added to the variance when contrast is normalised
 _CPU_BATCH, _CUDA_BATCH = 8, 128  # images a block: on the CPU what a group sees then stays in the cache
 
 
@@ -35,7 +36,8 @@ class LayeredKMeansFeatures(Extractor):
     """Maps of k-means layers, each deeper one over groups of similar maps, summed over a grid of cells, standardised.
 
     The first layer is that of `KMeansFeatures`, its responses averaged over 2 x 2 positions. A unit of a deeper layer
-    sees 2 x 2 positions of the maps of its group; each group has a whitening and a dictionary of its own. All layers
+    sees 2 x 2 positions of the maps of its group, contrast-normalised together; each group has a whitening and a
+    dictionary of its own. All layers
     but the last are averaged over 2 x 2 positions. With 32 x 32 images, three layers have maps of 13, 6 and 5
     positions a side. Features are those of all layers, layer after layer; within a layer column (cell * units) + unit.
 
@@ -206,9 +208,11 @@ class LayeredKMeansFeatures(Extractor):
     def _fit_groups(self, number: int, samples: Tensor, generator: torch.Generator) -> GroupLayer:
         groups = self._groups(samples, generator)
         units, dtype = self.n_units[number] // len(groups), DTYPES[self.dtype]
-        atoms, whitenings, reseeded = [], [], 0
+        atoms, whitenings, added, reseeded = [], [], [], 0
         for done, group in enumerate(groups):
             inputs = samples[group].flatten(0, 1).T.float()  # (samples, maps of the group * SIDE * SIDE)
+            added.append(_CONTRAST_SHARE * float(inputs.var(1).mean()))
+            inputs = normalise_contrast(inputs, added[-1])
             whitenings.append(Whitening.fit(inputs, self.epsilon * float(inputs.var(0).mean())))
             dictionary = gain_shape_kmeans(whitenings[-1](inputs), units, self.n_iter, generator, dtype)
             atoms.append(dictionary.atoms)
@@ -216,7 +220,7 @@ class LayeredKMeansFeatures(Extractor):
             self._report(f"layer {number + 1}, groups", done + 1, len(groups))
         self.n_reseeded_.append(reseeded)
         pooled = number + 1 < len(self.n_units)
-        return GroupLayer.build(groups, atoms, whitenings, self.deeper_alpha, pooled, dtype)
+        return GroupLayer.build(groups, atoms, whitenings, added, self.deeper_alpha, pooled, dtype)
 
     def _groups(self, samples: Tensor, generator: torch.Generator) -> Tensor:
         """The maps that each group sees, int64 (groups, maps of the group)."""

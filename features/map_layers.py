@@ -95,13 +95,17 @@ class PatchLayer:
 class GroupLayer:
     """max(0, D_g' x - alpha) for every group g: x are the SIDE x SIDE positions of the maps that the group sees.
 
-    groups : int64 (groups, size). filters : (groups, units, inputs), whitening and threshold folded in; an input is
-    (map of the group) * SIDE * SIDE + (row * SIDE + column).
+    They are contrast-normalised and whitened together, as the pixels of a patch are.
+
+    groups : int64 (groups, size). filters : (groups, units, inputs), the dictionaries with whitening, centring and
+    threshold folded in; an input is (map of the group) * SIDE * SIDE + (row * SIDE + column).
+    added : float32 (groups,), what is added to an input's variance when its contrast is normalised.
     pooled : average over POOL x POOL positions, or keep every position.
     """
 
     groups: Tensor
     filters: Tensor
+    added: Tensor
     pooled: bool
 
     @classmethod
@@ -110,29 +114,46 @@ class GroupLayer:
         groups: Tensor,
         atoms: list[Tensor],
         whitenings: list[Whitening],
+        added: list[float],
         alpha: float,
         pooled: bool,
         dtype: torch.dtype,
     ) -> GroupLayer:
-        """From a dictionary (units, d) and a whitening for each group."""
+        """From a dictionary (units, d), a whitening and an added variance for each group."""
         share = POOL**2 if pooled else 1
-        filters = [_filters(a, whitening, alpha, share, dtype) for a, whitening in zip(atoms, whitenings, strict=True)]
-        return cls(groups, torch.stack(filters), pooled)
+        filters = [
+            _filters(a, whitening, alpha, share, dtype, centred=True)
+            for a, whitening in zip(atoms, whitenings, strict=True)
+        ]
+        return cls(groups, torch.stack(filters), torch.tensor(added, device=groups.device), pooled)
 
     def encode(self, maps: Tensor) -> Tensor:
         """Maps (maps, height, width, n) to (groups * units, height', width', n)."""
         seen, height, width = self._neighbourhoods(maps)
+        deviations = self._deviations(maps)
         n_groups, units, length = self.filters.shape
         size = self.groups.shape[1]
-        inputs = _with_ones(self.filters.new_zeros(length, seen.shape[1] // SIDE**2), size * SIDE**2)
+        inputs = self.filters.new_zeros(length, deviations.shape[1])
         chosen = inputs[: size * SIDE**2].view(size, -1)
         responses = self.filters.new_empty(units, inputs.shape[1])
         output = self.filters.new_empty(n_groups, units, height * width * maps.shape[3])
         for group in range(n_groups):
             torch.index_select(seen, 0, self.groups[group], out=chosen)
-            rectify_(torch.mm(self.filters[group], inputs, out=responses))
+            # The offset is multiplied, then everything divided by the deviation: the inputs need not be touched.
+            inputs[size * SIDE**2 : size * SIDE**2 + 2] = deviations[group]
+            rectify_(torch.mm(self.filters[group], inputs, out=responses)).div_(deviations[group])
             output[group] = _add_phases(responses) if self.pooled else responses
         return output.view(n_groups * units, height, width, -1)
+
+    def _deviations(self, maps: Tensor) -> Tensor:
+        """sqrt(var + added) of the inputs of each group at each position, (groups, positions * n)."""
+        members = maps.new_zeros(len(self.groups), len(maps)).scatter_(1, self.groups, 1)
+        flat = maps.flatten(1)
+        sums = torch.cat([members @ flat, members @ flat.square()]).view(-1, *maps.shape[1:])
+        seen = self._neighbourhoods(sums)[0].view(2, len(self.groups), SIDE**2, -1).sum(2, dtype=torch.float32)
+        count = self.groups.shape[1] * SIDE**2
+        variance = (seen[1] - seen[0].square() / count).clamp_min_(0) / (count - 1)
+        return (variance + self.added[:, None]).sqrt_().to(maps.dtype)
 
     def _neighbourhoods(self, maps: Tensor) -> tuple[Tensor, int, int]:
         """What units see of each map, (maps, SIDE * SIDE * positions * n), and the size of the layer's own maps."""
@@ -160,10 +181,16 @@ def cut_neighbourhoods(maps: Tensor, top: Tensor, left: Tensor) -> Tensor:
     return maps.flatten(1)[:, (offsets[:, None] + corner.flatten()).to(maps.device)]
 
 
-def _filters(atoms: Tensor, whitening: Whitening, alpha: float, share: int, dtype: torch.dtype) -> Tensor:
-    """D'(x - m) W - alpha as one matrix (units, inputs), divided by the `share` of responses that are added up."""
+def _filters(
+    atoms: Tensor, whitening: Whitening, alpha: float, share: int, dtype: torch.dtype, centred: bool = False
+) -> Tensor:
+    """D'(x - m) W - alpha as one matrix (units, inputs), divided by the `share` of responses that are added up.
+
+    centred : subtract from every input the mean of all of them first.
+    """
     weights = whitening.matrix @ atoms.T / share  # (d, units)
-    return fold_offset(weights, -(whitening.mean @ weights) - alpha / share, dtype).T.contiguous()
+    offset = -(whitening.mean @ weights) - alpha / share
+    return fold_offset(weights - weights.mean(0) if centred else weights, offset, dtype).T.contiguous()
 
 
 def _with_ones(inputs: Tensor, length: int) -> Tensor:

@@ -47,12 +47,12 @@ def draw_patches(images: Images, patch_size: int, count: int, random: np.random.
     return torch.from_numpy(drawn).flatten(1).float()
 
 
-def normalise_contrast(patches: Tensor) -> Tensor:
-    """(x - mean) / sqrt(var + 10) of each patch by itself, over the last axis; var divides by d - 1."""
+def normalise_contrast(patches: Tensor, added: float = CONTRAST_VARIANCE) -> Tensor:
+    """(x - mean) / sqrt(var + added) of each patch by itself, over the last axis; var divides by d - 1."""
     centred = patches - patches.mean(-1, keepdim=True)
     # The norm of what is centred: torch.var_mean takes 25 times as long on short rows.
     variance = torch.linalg.vector_norm(centred, dim=-1, keepdim=True).square_().div_(max(patches.shape[-1] - 1, 1))
-    return centred.mul_(torch.rsqrt(variance + CONTRAST_VARIANCE))
+    return centred.mul_(torch.rsqrt(variance + added))
 
 
 @dataclass(frozen=True)

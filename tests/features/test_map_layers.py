@@ -56,7 +56,7 @@ def test_a_deeper_layer_equals_loops_over_groups_and_positions(random, pooled, n
     whitenings = [whitening(random, 12) for _ in groups]
     atoms = [random.normal(size=(4, 12)) for _ in groups]
     layer = GroupLayer.build(
-        groups, [torch.from_numpy(a).float() for a in atoms], whitenings, 0.3, pooled, torch.float32
+        groups, [torch.from_numpy(a).float() for a in atoms], whitenings, [0.2, 0.01], 0.3, pooled, torch.float32
     )
     encoded = layer.encode(torch.from_numpy(maps).float())
     assert encoded.shape == ((8, 2, 2, n) if pooled else (8, 5, 4, n))
@@ -66,6 +66,7 @@ def test_a_deeper_layer_equals_loops_over_groups_and_positions(random, pooled, n
             for row in range(5):
                 for column in range(4):
                     x = maps[group, row : row + 2, column : column + 2, number].reshape(-1)
+                    x = (x - x.mean()) / np.sqrt(x.var(ddof=1) + [0.2, 0.01][index])
                     code = np.maximum(0, atoms[index] @ whiten(whitenings[index], x) - 0.3)
                     responses[4 * index : 4 * index + 4, row, column] = code
         expected = average_pairs(responses) if pooled else responses
@@ -76,8 +77,8 @@ def test_bfloat16_maps_are_within_one_percent(random):
     maps = torch.from_numpy(random.uniform(size=(9, 6, 5, 3))).float()
     arguments = torch.tensor([[0, 3, 8]]), [torch.from_numpy(random.normal(size=(4, 12))).float()]
     white = [Whitening(torch.full((12,), 0.5), torch.eye(12))]
-    exact = GroupLayer.build(*arguments, white, 0.1, True, torch.float32).encode(maps)
-    rounded = GroupLayer.build(*arguments, white, 0.1, True, torch.bfloat16).encode(maps.bfloat16())
+    exact = GroupLayer.build(*arguments, white, [0.02], 0.1, True, torch.float32).encode(maps)
+    rounded = GroupLayer.build(*arguments, white, [0.02], 0.1, True, torch.bfloat16).encode(maps.bfloat16())
     assert rounded.dtype == torch.bfloat16
     assert (rounded.float() - exact).abs().mean() < 0.01 * exact.mean()
 

@@ -41,6 +41,7 @@ def test_contrast_normalisation_by_hand():
     expected = torch.tensor([[-4.0, 0.0, 4.0], [0.0, 0.0, 0.0]]) / 26**0.5
     patches = torch.tensor([[0.0, 4.0, 8.0], [7.0, 7.0, 7.0]])
     torch.testing.assert_close(normalise_contrast(patches), expected)
+    torch.testing.assert_close(normalise_contrast(patches, added=9.0), expected * 26**0.5 / 5)
 
 
 def test_whitened_patches_have_identity_covariance():
