@@ -26,7 +26,7 @@ def test_the_objective_is_that_of_the_solver():
 
 def test_growth_is_the_last_time_over_the_first_per_row(monkeypatch):
     monkeypatch.setattr(speed_svm, "LARGE_DIMENSIONS", 48)
-    said = []
+    said: list[str] = []
     measured = speed_svm.over_rows(said.append, rows=(60, 180))
     first, last = (fit["seconds"] for fit in measured["fits"])
     assert measured["over_linear"] == pytest.approx(last / first / 3)
