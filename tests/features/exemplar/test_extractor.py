@@ -30,7 +30,7 @@ def network():
     return network
 
 
-def features(weights, images, **settings) -> Any:
+def features(weights: Any, images: Any, **settings: Any) -> Any:
     return ExemplarCNNFeatures(weights, **settings).fit(images).transform(images)
 
 
