@@ -17,7 +17,6 @@ from benchmarks.results import Outline, RowResult, read_outline, read_rows, writ
 from data.errors import InputError, unknown_name
 from data.files import write_text
 from eval import Comparison, compare, holm
-from eval.comparison import NOT_APART
 from gan.command import run
 
 COLUMNS = (
@@ -181,10 +180,9 @@ def _markdown(outline: Outline, lines: list[dict[str, Any]]) -> str:
 def _print(outline: Outline, lines: list[dict[str, Any]]) -> None:
     """One sentence a pair: they stay whole on a narrow terminal and in a file."""
     print(_title(outline, lines))
-    for line, cells in zip(lines, _cells(outline, lines), strict=True):
+    for cells in _cells(outline, lines):
         a, b, labels, verdict, difference, interval, _, _, p_holm, _, _ = cells
-        who = f"{a} and {b} " if line["verdict"] == NOT_APART else ""
-        print(f"{labels}: {who}{verdict}: {difference} points, {interval}, p {p_holm}")
+        print(f"{labels}: {a} less {b}: {difference} points, {interval}, p {p_holm}: {verdict}")
     if any(line["stand_in"] for line in lines):
         print(WARNING)
 

@@ -86,7 +86,7 @@ def test_all_pairs_are_compared_on_what_they_kept(paired, measured, tmp_path):
     markdown = (tmp_path / "results" / "tiny-paired.md").read_text()
     assert markdown.count("(stand-in) |") == 6
     assert "made-up shapes" in markdown
-    assert f"5 a class: {lines[-1]['verdict']} (stand-in): " in out
+    assert f": {lines[-1]['verdict']} (stand-in)" in out
 
 
 def test_named_rows_keep_their_order(paired, measured, tmp_path):
