@@ -172,14 +172,15 @@ class KMeansFeatures(Extractor):
         """Filters of which a product gives all but the last step of the code.
 
         threshold : D'(x W - m W) - alpha is x (W D) plus a constant, so whitening is folded into the dictionary.
-        triangle : |x - c|^2 is [x, |x|^2, 1] times [-2 c, 1, |c|^2]; |x|^2 takes two columns as the constant does.
+        triangle : |x - c|^2 is |c|^2 - 2 c'x plus a number of the patch, which is added in float32: in bfloat16 it
+        would drown the differences between units.
         """
         if self.encoder == "threshold":
             atoms = torch.cat([self.atoms_, -self.atoms_]) if self.polarity_split else self.atoms_
             filters = self.whitening_.matrix @ atoms.T  # (d, units)
             offset = -(self.whitening_.mean @ filters) - self.alpha
         else:
-            filters = torch.cat([-2 * self.atoms_.T, self.atoms_.new_ones(2, len(self.atoms_))])  # (d + 2, units)
+            filters = -2 * self.atoms_.T  # (d, units)
             offset = self.atoms_.square().sum(1)
         self.filters_ = fold_offset(filters, offset, DTYPES[self.dtype])
 
@@ -207,14 +208,12 @@ class KMeansFeatures(Extractor):
         cells = cells_of_patches(images, self.patch_size, self.pooling_grid, self.device_)
         return torch.cat([encode(cell) for cell in cells], dim=1)
 
-    def _inputs(self, *columns: Tensor) -> Tensor:
-        """Columns (rows, any) side by side, then ones and zeros up to the filters' length, in their dtype."""
-        inputs = torch.zeros(len(columns[0]), len(self.filters_), dtype=self.filters_.dtype, device=self.device_)
-        start = 0
-        for part in columns:
-            inputs[:, start : start + part.shape[1]] = part
-            start += part.shape[1]
-        inputs[:, start : start + 2] = 1
+    def _inputs(self, patches: Tensor) -> Tensor:
+        """Patches (rows, d), then two ones and zeros up to the filters' length, in their dtype."""
+        rows, length = patches.shape
+        inputs = torch.zeros(rows, len(self.filters_), dtype=self.filters_.dtype, device=self.device_)
+        inputs[:, :length] = patches
+        inputs[:, length : length + 2] = 1
         return inputs
 
     def _threshold(self, patches: Tensor) -> Tensor:
@@ -232,19 +231,15 @@ class KMeansFeatures(Extractor):
         )
 
     def _triangle(self, patches: Tensor) -> Tensor:
-        """Sum of max(0, mean distance - distance), Coates et al. (2011): (n, positions, d) to (n, units).
-
-        Distances are rounded to `dtype`, which in bfloat16 changes the sums no more than the features' own rounding.
-        """
+        """Sum of max(0, mean distance - distance), Coates et al. (2011): (n, positions, d) to (n, units)."""
         n, positions, _ = patches.shape
         whitened = self.whitening_(patches.flatten(0, 1))
         square = whitened.square().sum(1, keepdim=True)
-        rounded = square.to(self.filters_.dtype)
-        inputs = self._inputs(whitened, rounded, square - rounded)
-        together = n if self.device_.type == "cuda" else 1  # an image's distances just fit into the cache
+        rows = positions * (n if self.device_.type == "cuda" else 1)  # an image's distances just fit into the cache
         pooled = []
-        for block in torch.split(inputs, together * positions):
-            distances = rectify_(block @ self.filters_).sqrt_().float().view(-1, positions, self.filters_.shape[1])
+        for block, length in zip(torch.split(self._inputs(whitened), rows), torch.split(square, rows), strict=True):
+            distances = (block @ self.filters_).float().add_(length).clamp_min_(0).sqrt_()
+            distances = distances.view(-1, positions, self.filters_.shape[1])
             mean = distances.mean(2, keepdim=True)
             # max(0, mean - distance) is mean - min(mean, distance), and takes a pass less.
             pooled.append(mean.sum(1) - torch.minimum(distances, mean, out=distances).sum(1))

@@ -69,7 +69,7 @@ def test_atoms_without_a_patch_are_replaced_and_counted():
 
 
 def test_euclidean_kmeans_against_scikit_learn(patches):
-    start = patches[torch.randperm(500, generator=seeded(5))[:10]]  # 500 patches: the first pass is one of Lloyd's
+    start = 0.1 * torch.randn(10, 8, generator=seeded(5))  # 500 patches are one batch, so all passes are Lloyd's
     reference = KMeans(10, init=start.numpy(), n_init=1, max_iter=5, tol=0, algorithm="lloyd").fit(patches.numpy())
     learnt = euclidean_kmeans(patches, 10, 5, seeded(5))
     assert learnt.n_reseeded == 0
@@ -79,18 +79,44 @@ def test_euclidean_kmeans_against_scikit_learn(patches):
 def test_the_first_pass_keeps_the_means_of_all_that_each_centroid_has_won(patches, monkeypatch):
     monkeypatch.setattr(dictionary, "_BATCH", 100)
     generator = seeded(5)
-    centroids = patches[torch.randperm(500, generator=generator)[:10]].double().numpy()
+    centroids = 0.1 * torch.randn(10, 8, generator=generator).double().numpy()
     won: list[list[np.ndarray]] = [[] for _ in range(10)]
     for batch in patches[torch.randperm(500, generator=generator)].double().numpy().reshape(5, 100, 8):
         nearest = ((batch[:, None] - centroids) ** 2).sum(2).argmin(1)
         for x, k in zip(batch, nearest, strict=True):
             won[k].append(x)
         centroids = np.array([np.mean(own, axis=0) if own else old for own, old in zip(won, centroids, strict=True)])
-    np.testing.assert_allclose(euclidean_kmeans(patches, 10, 1, seeded(5)).atoms.numpy(), centroids, atol=1e-4)
+    learnt = euclidean_kmeans(patches, 10, 1, seeded(5))
+    assert learnt.n_reseeded == 0
+    np.testing.assert_allclose(learnt.atoms.numpy(), centroids, atol=1e-4)
+
+
+def test_directions_of_little_variance_are_left_out_of_the_assignment_and_not_of_the_means(patches):
+    weak = 0.1 * torch.randn(500, 30, generator=seeded(4)) + 1
+    wide = torch.cat([patches, weak], 1)
+    basis = dictionary._leading_components(wide)
+    torch.testing.assert_close(basis @ basis.T, torch.diag((torch.arange(38) < 8).float()), atol=0.02, rtol=0)
+    learnt = euclidean_kmeans(wide, 10, 5, seeded(6)).atoms
+    nearest = torch.cdist(wide[:, :8], learnt[:, :8]).argmin(1)
+    means = torch.stack([wide[nearest == k].mean(0) for k in range(10)])
+    again = torch.cdist(wide, means).min(1).values.square().sum().item()
+    reference = KMeans(10, n_init=1, max_iter=5, tol=0, random_state=0, init="random").fit(wide.numpy())
+    assert again < 1.05 * reference.inertia_
+
+
+def test_a_first_pass_in_batches_is_worth_several_of_lloyds(monkeypatch):
+    data = torch.randn(20000, 16, generator=seeded(1)) * torch.randn(20000, 1, generator=seeded(2)).exp()
+
+    def error(passes, batch):
+        monkeypatch.setattr(dictionary, "_BATCH", batch)
+        atoms = euclidean_kmeans(data, 60, passes, seeded(5)).atoms
+        return torch.cdist(data, atoms).min(1).values.square().mean()
+
+    assert error(1, 500) < error(3, 20000)
 
 
 def test_a_centroid_without_a_patch_is_replaced_and_counted():
-    same = torch.ones(20, 3)  # all centroids are equal: one wins every patch
+    same = torch.ones(20, 3)  # one centroid wins every patch
     assert euclidean_kmeans(same, 4, 2, seeded()).n_reseeded == 6
 
 
