@@ -18,7 +18,7 @@ def threads(request):
 
 def test_every_part_is_worked_on_once_and_in_the_same_share_each_time(threads):
     shares = share_out(list(range(7)), list)
-    assert sorted(sum(shares, [])) == list(range(7))
+    assert sorted(part for share in shares for part in share) == list(range(7))
     assert len(shares) == threads
     assert share_out(list(range(7)), list) == shares
 
