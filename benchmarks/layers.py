@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -68,8 +69,12 @@ def _measure(job: Job, protocols: list[str], training: Path | None, resume: bool
     check_writable(job.store)
     print(headline(job))
     by_layer = {key: plan(item, resume) for key, item in layer_jobs(job, spec, protocols).items()}
-    outcomes = _run(job, "layers", by_layer, resume, lambda: write_layers(job, layer_lines(job.row, by_layer)))
     where = training if training is not None else trained_in(job)
+    if where is not None and not (where / "weights.safetensors").exists():
+        first = next(iter(by_layer))  # which trains the network
+        minutes = [by_layer[first].minutes, job.measurement.minutes if job.measurement is not None else None]
+        by_layer[first] = replace(by_layer[first], minutes=sum(value for value in minutes if value is not None) or None)
+    outcomes = _run(job, "layers", by_layer, resume, lambda: write_layers(job, layer_lines(job.row, by_layer)))
     found = checkpoint_jobs(job, where, protocols) if where is not None else {}
     by_step = {key: plan(item, resume) for key, item in found.items()}
     if by_step:

@@ -140,9 +140,8 @@ def _measure(job: Job, ready: Ready, stages: Stages, processes: Processes) -> tu
         if ready.weights.train is None:
             trained = prepare(ready.weights, device)
         else:
-            weights = ready.weights
-            with stages.timed("training", memory / f"{weights.digest}.json"):
-                trained = processes.first(lambda: prepare(weights, device))
+            with stages.timed("training", memory / f"{ready.weights.digest}.json"):
+                trained = prepare(ready.weights, device)
     extractor = make_extractor(job, ready, None if trained is None else trained.path, stages.report)
     key = digest_of([ready.settings["measurement"]["extractor"], trained and trained.sha256, dataset.digest])
     with stages.timed("features", memory / f"{key}.json"):

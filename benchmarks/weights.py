@@ -23,6 +23,7 @@ from features.exemplar.recipe import FREE_SETTINGS as EXEMPLAR_FREE_SETTINGS
 from features.exemplar.recipe import make_exemplar_recipe
 from features.exemplar.weights import SHIPPED as EXEMPLAR_SHIPPED
 from features.exemplar.weights import load_exemplar_weights
+from features.processes import all_processes
 from gan.checkpoint import load_weights
 from gan.recipe import FREE_SETTINGS, make_recipe
 from gan.spec import SPECS
@@ -48,16 +49,18 @@ def _check_architecture(network: str, where: str) -> None:
         raise InputError(f"{where}: {error}") from None
 
 
-def _train_discriminator(*arguments: Any) -> Path:
+def _train_discriminator(
+    recipe: Any, images: Images, folder: Path, about: dict[str, Any], device: torch.device
+) -> Path:
     from gan.trainer import Run  # with TensorBoard, which takes a second to import
 
-    return Run(*arguments).finish()
+    return Run(recipe, images, folder, about, device, together=all_processes().count > 1).finish()
 
 
 def _train_exemplar(*arguments: Any) -> Path:
     from features.exemplar.training import ExemplarRun
 
-    return ExemplarRun(*arguments).finish()
+    return all_processes().first(lambda: ExemplarRun(*arguments).finish())
 
 
 @dataclass(frozen=True)
@@ -164,13 +167,17 @@ def _to_train(
 
 
 def _train(kind: str, recipe: Any, images: Images, folder: Path, about: dict[str, Any], device: torch.device) -> Path:
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_suffix(".lock"))
-        lock.acquire()  # two rows, or two commands, may want the same network
+    lock = FileLock(folder.with_suffix(".lock"))
+    finished = folder / "weights.safetensors"
+
+    def acquire() -> bool:
+        with writing(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()  # two rows, or two commands, may want the same network
+        return finished.exists() and finished.with_suffix(".json").exists()
+
     try:
-        finished = folder / "weights.safetensors"
-        if finished.exists() and finished.with_suffix(".json").exists():
+        if all_processes().first(acquire):
             return finished
         return KINDS[kind].train(recipe, images, folder, about, device)
     finally:

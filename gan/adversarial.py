@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from gan.networks import Discriminator, Generator, draw_latent, scale_images
 from gan.recipe import Recipe
+from gan.together import Alone
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -50,12 +51,16 @@ class AdversarialTraining:
     an L2 penalty; the generator's loss is the non-saturating one.
 
     images : uint8 (n, size, size, channels), at least a minibatch of them; on CUDA they are kept on the device.
+    share : how much of each minibatch is this process's; what several processes come to is the same, up to rounding.
     """
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
 
-    def __init__(self, recipe: Recipe, images: NDArray[np.uint8], device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, recipe: Recipe, images: NDArray[np.uint8], device: torch.device | str = "cpu", share: Alone | None = None
+    ) -> None:
         self.recipe, self.device = recipe, torch.device(device)
+        self.share = Alone() if share is None else share
         self.steps_done = 0
         weights = stream(recipe.seed, _WEIGHTS)
         self.generator = self._place(Generator(recipe.spec, weights))
@@ -71,6 +76,7 @@ class AdversarialTraining:
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def _place(self, network: Network) -> Network:
+        self.share.prepare(network)
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.train()
 
@@ -95,16 +101,20 @@ class AdversarialTraining:
 
     def step(self) -> Losses:
         """Do the next minibatch; its losses are those before the update."""
-        latent = draw_latent(
-            self.recipe.spec, self.recipe.batch_size, stream(self.recipe.seed, _LATENT, self.steps_done)
-        )
-        latent = latent.to(self.device, non_blocking=True)
-        if self.updates_generator(self.steps_done):
-            losses = self._update_generator(latent)
-        else:
-            losses = self._update_discriminator(self.real_batch(self.steps_done), latent)
+        size = self.recipe.batch_size
+        latent = draw_latent(self.recipe.spec, size, stream(self.recipe.seed, _LATENT, self.steps_done))
+        latent = latent[self.share.own(size)].to(self.device, non_blocking=True)
+        with self.share.at_work():
+            if self.updates_generator(self.steps_done):
+                losses = self._update_generator(latent)
+            else:
+                losses = self._update_discriminator(self.real_batch(self.steps_done), latent)
         self.steps_done += 1
         return losses
+
+    def _mean(self, losses: Tensor) -> Tensor:
+        """The mean over the minibatch, as far as this process's part of it goes."""
+        return losses.sum() / self.recipe.batch_size
 
     def _reduced_precision(self) -> contextlib.AbstractContextManager[Any]:
         if self.recipe.precision == "bf16":
@@ -115,12 +125,13 @@ class AdversarialTraining:
         self.discriminator.requires_grad_(False)
         with self._reduced_precision():
             logits = self.discriminator(self.generator(latent))
-        loss = functional.softplus(-logits.float()).mean()
+        loss = self._mean(functional.softplus(-logits.float()))
         self.generator_optimiser.zero_grad()
         torch.autograd.backward(loss)
+        (loss,) = self.share.add_up(self.generator, loss.detach())
         self.generator_optimiser.step()
         self.discriminator.requires_grad_(True)
-        return Losses(None, None, loss.detach())
+        return Losses(None, None, loss)
 
     def _update_discriminator(self, real: Tensor, latent: Tensor) -> Losses:
         with self._reduced_precision():
@@ -128,12 +139,13 @@ class AdversarialTraining:
                 fake = self.generator(latent)
             real_logits = self.discriminator(real)
             fake_logits = self.discriminator(fake)
-        real_loss = functional.softplus(-real_logits.float()).mean()
-        fake_loss = functional.softplus(fake_logits.float()).mean()
+        real_loss = self._mean(functional.softplus(-real_logits.float()))
+        fake_loss = self._mean(functional.softplus(fake_logits.float()))
         self.discriminator_optimiser.zero_grad()
         torch.autograd.backward(real_loss + fake_loss)
+        real_loss, fake_loss = self.share.add_up(self.discriminator, real_loss.detach(), fake_loss.detach())
         self.discriminator_optimiser.step()
-        return Losses(real_loss.detach(), fake_loss.detach(), None)
+        return Losses(real_loss, fake_loss, None)
 
     def batch_indices(self, step: int) -> NDArray[np.int64]:
         """Positions of the real images in minibatch number `step`.
@@ -148,15 +160,16 @@ class AdversarialTraining:
         return self._order[index * size : (index + 1) * size]
 
     def real_batch(self, step: int) -> Tensor:
-        """Real images of minibatch number `step`, scaled: float32 (batch, channels, size, size) in -1..1."""
-        indices = self.batch_indices(step)
+        """The share's real images of minibatch number `step`: float32 (n, channels, size, size), scaled to -1..1."""
+        own = self.share.own(self.recipe.batch_size)
+        indices = self.batch_indices(step)[own]
         if self._resident is not None:
             batch = self._resident[torch.from_numpy(indices).to(self.device)]
         else:
             batch = torch.from_numpy(self._images[indices]).to(self.device)
         images = scale_images(batch)
         if self.recipe.flips:
-            mirrored = torch.rand(len(images), generator=stream(self.recipe.seed, _FLIPS, step)) < 0.5
+            mirrored = torch.rand(self.recipe.batch_size, generator=stream(self.recipe.seed, _FLIPS, step))[own] < 0.5
             images = torch.where(mirrored.to(self.device)[:, None, None, None], images.flip(3), images)
         return images
 

@@ -64,3 +64,27 @@ def resuming_command(module: str, arguments: list[str]) -> list[str]:
         command = ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", "1")]
         command += ["--nnodes", str(machines), "..."] if machines > 1 else []
     return [*command, "-m", module, *arguments]
+
+
+class ProcessLost(RuntimeError):
+    """Another process of the group is gone, or cannot be reached."""
+
+
+@contextlib.contextmanager
+def losing() -> Iterator[None]:
+    """Around an exchange: what torch.distributed raises when another process is gone becomes `ProcessLost`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ProcessLost(str(error).splitlines()[0]) from error
+
+
+@contextlib.contextmanager
+def first_goes_ahead() -> Iterator[None]:
+    """The first process does what is inside before all others do: what it fetches or makes, they find."""
+    waiting = distributed.is_available() and distributed.is_initialized()
+    if waiting and distributed.get_rank() > 0:
+        distributed.barrier()
+    yield
+    if waiting and distributed.get_rank() == 0:
+        distributed.barrier()

@@ -13,10 +13,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import filelock
 import torch
+from torch import distributed
 from torch.utils.tensorboard import SummaryWriter
 
 from data.errors import InputError
 from gan.command import Advance, Interrupted, progress
+from gan.processes import ProcessLost, is_first, losing
 from gan.recipe import refuse_changes
 from gan.training_state import Training, is_finite, read_state, restore_state, save_state
 
@@ -57,6 +59,7 @@ class TrainingRun(Generic[AnyTraining]):
     data : digest and description of the images, recorded with all weights.
     begin : makes the training, at its beginning.
     resume : go on from the folder's checkpoint if there is one.
+    processes : how many of torch.distributed's default group make this run together; the first of them writes.
     Raises `InputError` when the folder's run had other settings or images.
     """
 
@@ -70,7 +73,10 @@ class TrainingRun(Generic[AnyTraining]):
         data: dict[str, Any],
         begin: Callable[[], AnyTraining],
         resume: bool = True,
+        processes: int = 1,
     ) -> None:
+        self.processes = processes
+        self._writes = processes == 1 or is_first()
         self.settings: RunSettings = recipe
         self.out, self.data = out, data
         self.notes: list[str] = []
@@ -88,6 +94,11 @@ class TrainingRun(Generic[AnyTraining]):
                     f"the run was begun with {state[0]['threads']} threads, not {torch.get_num_threads()}: "
                     "the result may differ in the last bits"
                 )
+            before = state[0].get("processes", 1)
+            if before != processes:
+                self.notes.append(
+                    f"the run was begun by {before} processes, not {processes}: the result may differ in the last bits"
+                )
         self._begun = time.monotonic() - (state[0].get("seconds", 0.0) if state is not None else 0.0)
         self._saved_steps, self._saved_time = self.training.steps_done, time.monotonic()
         self._losses: dict[str, list[torch.Tensor]] = {}
@@ -102,8 +113,48 @@ class TrainingRun(Generic[AnyTraining]):
         """Train to the end; return the path of the final weights.
 
         Raises `Interrupted` after a SIGINT or SIGTERM, with the run saved, and `TrainingDiverged` at a loss that is
-        not finite, with the last good checkpoint kept.
+        not finite, with the last good checkpoint kept. Of several processes each raises `InputError` when another one
+        is gone.
         """
+        try:
+            if self.processes > 1:
+                self._meet()
+            path = self._finish() if self._writes else self._assist()
+            if self.processes > 1:
+                self._meet()  # nobody goes on to use the weights before they are written
+            return path
+        except ProcessLost as error:
+            raise InputError(
+                f"training stopped after batch {self.training.steps_done:,} of {self.settings.steps:,}: another "
+                f"process is gone, killed perhaps or out of memory ({error}); run the same command again to resume "
+                f"from the last checkpoint in {self.out}, with any number of processes"
+            ) from error
+
+    def _meet(self) -> None:
+        """Wait for the other processes; `InputError` unless all have come to the same point of the same run."""
+        points: list[Any] = [None] * self.processes
+        with losing():
+            distributed.all_gather_object(points, (self.training.steps_done, self.settings.model_dump(), self.data))
+        if any(point != points[0] for point in points):
+            steps = ", ".join(str(point[0]) for point in points)
+            raise InputError(
+                f"the processes are at batches {steps}, or differ in settings or images; give all of them the same, "
+                f"and as {self.out} one folder that all of them see"
+            )
+
+    def _assist(self) -> Path:
+        """Do this process's part of each minibatch. The first process decides when to stop, and saves."""
+        with _stop_signals() as stopped:
+            try:
+                while self.training.steps_done < self.settings.steps:
+                    self.training.step()
+            except ProcessLost:
+                if stopped:
+                    raise Interrupted(f"interrupted; run the same command again to resume from {self.out}") from None
+                raise
+        return self.out / "weights.safetensors"
+
+    def _finish(self) -> Path:
         training, recipe = self.training, self.settings
         with self._alone(), _stop_signals() as stopped, self._writer() as writer:
             if training.steps_done == 0:  # begun anew: a kill before the first save must not bring the former run back
@@ -180,7 +231,7 @@ class TrainingRun(Generic[AnyTraining]):
     def _save(self) -> None:
         if not is_finite(self.training):
             self._check("parameters", math.nan)
-        save_state(self._state_path, self.training, self.data, self.seconds)
+        save_state(self._state_path, self.training, self.data, self.seconds, self.processes)
         self._saved_steps, self._saved_time = self.training.steps_done, time.monotonic()
 
     @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 import data
 from gan.command import choose_device, run
+from gan.processes import first_goes_ahead, started_by_torchrun
 from gan.recipe import read_recipe
 from gan.trainer import Run
 
@@ -34,12 +36,15 @@ def train(
     settings = read_recipe(recipe, {key: value for key, value in given.items() if value is not None})
     where = choose_device(device)
     size = settings.spec.image_size if settings.resize else None
-    pixels, description, digest = data.training_images(source, data_root, size)
+    with first_goes_ahead():  # which may have to fetch them
+        pixels, description, digest = data.training_images(source, data_root, size)
     about = {"description": description, "digest": digest, "images": len(pixels)}
     if settings.resize:
         about["resized_to"] = size
-    training = Run(settings, pixels, out, about, where, resume)
-    print(f"network {settings.network} on {len(pixels):,} images ({description}), {where}, {settings.precision}")
+    together = started_by_torchrun()
+    training = Run(settings, pixels, out, about, where, resume, together)
+    place = f"{where}, {os.environ['WORLD_SIZE']} processes" if together else f"{where}"
+    print(f"network {settings.network} on {len(pixels):,} images ({description}), {place}, {settings.precision}")
     print(f"{settings.images:,} images in {settings.steps:,} batches of {settings.batch_size}, into {out}")
     if training.training.steps_done:
         print(f"resuming after batch {training.training.steps_done:,}")

@@ -19,6 +19,7 @@ from gan.run import TrainingDiverged, TrainingRun
 from gan.samples import sample_grid
 from gan.spec import NetworkSpec
 from gan.statistics import reestimate_batch_statistics
+from gan.together import Alone, Together
 
 __all__ = ["Run", "TrainingDiverged", "check_images"]
 
@@ -50,6 +51,8 @@ class Run(TrainingRun[AdversarialTraining]):
         weights.safetensors and weights.json.
     data : digest and description of the images, recorded with all weights.
     resume : go on from the folder's checkpoint if there is one.
+    together : every minibatch is shared by the processes of torch.distributed's default group, all of which make this
+        run; the first one writes. Any number of processes may resume it.
     Raises `InputError` when images do not fit the network, or the folder's run had other settings or images.
     """
 
@@ -63,10 +66,18 @@ class Run(TrainingRun[AdversarialTraining]):
         data: dict[str, Any],
         device: torch.device | str = "cpu",
         resume: bool = True,
+        together: bool = False,
     ) -> None:
         check_images(images, recipe.spec, recipe.batch_size)
         self.recipe, self.images = recipe, images
-        super().__init__(recipe, FREE_SETTINGS, out, data, lambda: AdversarialTraining(recipe, images, device), resume)
+        share = Together() if together else Alone()
+        if recipe.batch_size < share.count:
+            raise InputError(f"{share.count} processes cannot share minibatches of {recipe.batch_size}; start fewer")
+
+        def begin() -> AdversarialTraining:
+            return AdversarialTraining(recipe, images, device, share)
+
+        super().__init__(recipe, FREE_SETTINGS, out, data, begin, resume, share.count)
 
     def _after_step(self) -> None:
         training, recipe = self.training, self.recipe

@@ -62,10 +62,11 @@ def is_finite(training: Training) -> bool:
     return all(bool(torch.isfinite(tensor).all()) for tensor in _tensors(training).values())
 
 
-def save_state(path: Path, training: Training, data: dict[str, Any], seconds: float = 0.0) -> None:
+def save_state(path: Path, training: Training, data: dict[str, Any], seconds: float = 0.0, processes: int = 1) -> None:
     """Write networks, optimiser states and the position, atomically. Random numbers follow from the position.
 
     data : digest and description of the training images. seconds : that the training has taken so far.
+    processes : that share it.
     """
     tensors = _tensors(training)
     about = {
@@ -75,6 +76,7 @@ def save_state(path: Path, training: Training, data: dict[str, Any], seconds: fl
         "seconds": seconds,
         "versions": versions(),
         "threads": torch.get_num_threads(),
+        "processes": processes,
         "sha256": _digest(tensors),
     }
     # Through Python's own writing, whose errors (a full disk) are OSErrors.
