@@ -122,3 +122,10 @@ def test_lines_beyond_what_a_chart_can_show_are_counted(tmp_path):
     (view,) = study_views(tmp_path, "tiny", {}, {})
     assert view["charts"][0]["note"] == "3 further lines are in the table below."
     assert len(view["lines"]) == 30
+
+
+def test_nothing_on_a_logarithmic_scale_lies_at_its_low_end():
+    """A time that rounds to 0 seconds."""
+    scale = logarithmic([0.0, 0.1, 10.0])
+    assert scale.share(0.0) == 0
+    assert 0 < scale.share(0.1) < scale.share(10.0) < 1
