@@ -1,4 +1,4 @@
-"""`python -m benchmarks.speed`: this machine's ratios, for the solver, for extraction and for k-means."""
+"""`python -m benchmarks.speed`: this machine's ratios, for the solver, extraction, k-means and training."""
 
 from __future__ import annotations
 
@@ -87,6 +87,22 @@ def _printed(figures: dict[str, Any]) -> dict[str, Any]:
     for name, value in figures.items():
         print(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}")
     return figures
+
+
+@app.command()
+def train(
+    repeats: Annotated[int, typer.Option(min=1, help="Timings of steps, plain loop and product, in turn.")] = 5,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
+    results: Results = Path("results"),
+) -> None:
+    """A DCGAN's training step over the matrix product, against a plain loop, and what its time goes to."""
+    from benchmarks.speed_train import measure_train, print_train
+
+    place = choose_device(device)
+    path = _begin("train", 40 + 12.0 * repeats, results)
+    rows = measure_train(place, _say, repeats=repeats)
+    print_train(rows)
+    _finish(path, rows)
 
 
 if __name__ == "__main__":
