@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gan.compiling import Compiler, attempt, compile_networks, default_compiler
 from gan.networks import Discriminator, Generator, draw_latent, scale_images
 from gan.recipe import Recipe
 from gan.together import Alone
@@ -52,12 +53,19 @@ class AdversarialTraining:
 
     images : uint8 (n, size, size, channels), at least a minibatch of them; on CUDA they are kept on the device.
     share : how much of each minibatch is this process's; what several processes come to is the same, up to rounding.
+    compiler : backend of torch.compile for both networks; None is `default_compiler`'s choice. Without effect where
+        several processes share a minibatch.
     """
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
 
     def __init__(
-        self, recipe: Recipe, images: NDArray[np.uint8], device: torch.device | str = "cpu", share: Alone | None = None
+        self,
+        recipe: Recipe,
+        images: NDArray[np.uint8],
+        device: torch.device | str = "cpu",
+        share: Alone | None = None,
+        compiler: Compiler | None = None,
     ) -> None:
         self.recipe, self.device = recipe, torch.device(device)
         self.share = Alone() if share is None else share
@@ -69,6 +77,10 @@ class AdversarialTraining:
         for layer in self.discriminator.normalisations:
             if isinstance(layer, nn.BatchNorm2d):
                 layer.track_running_stats = False
+        compiler = default_compiler(self.device) if compiler is None else compiler
+        self.compiled = compiler is not None and self.share.count == 1
+        if compiler is not None and self.compiled:
+            compile_networks([self.generator, self.discriminator], compiler)
         self.generator_optimiser = self._optimiser(self.generator)
         self.discriminator_optimiser = self._optimiser(self.discriminator)
         self._count, self._images = len(images), images
@@ -104,13 +116,24 @@ class AdversarialTraining:
         size = self.recipe.batch_size
         latent = draw_latent(self.recipe.spec, size, stream(self.recipe.seed, _LATENT, self.steps_done))
         latent = latent[self.share.own(size)].to(self.device, non_blocking=True)
-        with self.share.at_work():
-            if self.updates_generator(self.steps_done):
-                losses = self._update_generator(latent)
+        with self.share.at_work(), self._quick_convolutions():
+            if self.compiled:
+                losses, self.compiled = attempt([self.generator, self.discriminator], lambda: self._update(latent))
             else:
-                losses = self._update_discriminator(self.real_batch(self.steps_done), latent)
+                losses = self._update(latent)
         self.steps_done += 1
         return losses
+
+    def _quick_convolutions(self) -> contextlib.AbstractContextManager[Any]:
+        """On a GPU, have cuDNN try its algorithms once for each shape and keep to the quickest."""
+        if self.device.type == "cuda":
+            return torch.backends.cudnn.flags(enabled=True, benchmark=True)
+        return contextlib.nullcontext()
+
+    def _update(self, latent: Tensor) -> Losses:
+        if self.updates_generator(self.steps_done):
+            return self._update_generator(latent)
+        return self._update_discriminator(self.real_batch(self.steps_done), latent)
 
     def _mean(self, losses: Tensor) -> Tensor:
         """The mean over the minibatch, as far as this process's part of it goes."""

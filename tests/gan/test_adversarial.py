@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from gan.adversarial import AdversarialTraining
+from gan.compiling import default_compiler
 from tests.gan.tiny import tiny_images, tiny_recipe
 
 
@@ -131,6 +132,44 @@ def test_discriminator_learns_to_tell_two_kinds_of_images_apart():
     training.step()
     losses: list[Any] = [training.step() for _ in range(29)]
     assert (losses[-1].real + losses[-1].fake) < 0.5 * (losses[0].real + losses[0].fake)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_compiled_networks_take_the_same_steps(precision):
+    """By torch.compile's tracing and differentiation, without the generated kernels, which want a GPU."""
+    recipe = tiny_recipe(precision=precision)
+    plain = AdversarialTraining(recipe, tiny_images())
+    compiled = AdversarialTraining(recipe, tiny_images(), compiler="aot_eager")
+    for _ in range(4):
+        expected, losses = plain.step(), compiled.step()
+        for name in ("real", "fake", "generator"):
+            torch.testing.assert_close(getattr(losses, name), getattr(expected, name), rtol=1e-3, atol=1e-3)
+    assert compiled.compiled
+    assert not plain.compiled
+    for part in ("generator", "discriminator"):
+        ours, theirs = getattr(compiled, part).state_dict(), getattr(plain, part).state_dict()
+        assert list(ours) == list(theirs)
+        torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-3)
+
+
+def test_networks_that_cannot_be_compiled_train_as_they_are():
+    def broken(graph, inputs):
+        raise RuntimeError("no kernels here")
+
+    training = AdversarialTraining(tiny_recipe(), tiny_images(), compiler=broken)
+    plain = AdversarialTraining(tiny_recipe(), tiny_images())
+    with pytest.warns(UserWarning, match="cannot be compiled here, training goes on without"):
+        training.step()
+    plain.step()
+    assert not training.compiled
+    training.step()
+    plain.step()
+    assert torch.equal(parameters(training.generator), parameters(plain.generator))
+    assert torch.equal(parameters(training.discriminator), parameters(plain.discriminator))
+
+
+def test_the_cpu_compiles_nothing_of_its_own_accord():
+    assert default_compiler(torch.device("cpu")) is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -1,0 +1,43 @@
+"""Networks that torch.compile makes faster where it can, and that stay as they are where it cannot."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+Result = TypeVar("Result")
+Compiler = str | Callable[..., Any]  # a backend of torch.compile: its name, or what it calls
+
+
+def default_compiler(device: torch.device) -> Compiler | None:
+    """The usual one on a GPU, if Triton is there to make its kernels; none on the CPU, where runs repeat to the bit."""
+    return "inductor" if device.type == "cuda" and importlib.util.find_spec("triton") else None
+
+
+def compile_networks(networks: Sequence[nn.Module], compiler: Compiler) -> None:
+    """Have each network compiled as one graph when it is first called, and anew for other shapes or modes."""
+    for network in networks:
+        network.compile(backend=compiler, fullgraph=True, dynamic=False)
+
+
+def attempt(networks: Sequence[nn.Module], work: Callable[[], Result]) -> tuple[Result, bool]:
+    """Do `work`, which calls the networks; where they cannot be compiled, warn, and do it with them as they are.
+
+    Returns what `work` did and whether the networks are still compiled. Nothing but the forward and backward passes
+    may come before the first failure in `work`: they are done again.
+    """
+    from torch._dynamo.exc import TorchDynamoException  # late: it takes seconds to import
+
+    try:
+        return work(), True
+    except TorchDynamoException as error:
+        first = str(error).strip().split("\n")[0]
+        warnings.warn(f"the networks cannot be compiled here, training goes on without: {first}", stacklevel=2)
+        for network in networks:
+            network._compiled_call_impl = None
+        return work(), False
