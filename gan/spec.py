@@ -114,4 +114,16 @@ LSUN_64 = NetworkSpec(
     generator=_layers(5, (512, 256, 128, 3), (2, 2, 2, 2)),
 )
 
-SPECS: dict[str, NetworkSpec] = {spec.name: spec for spec in (PAPER_32, SVHN_32, LSUN_64)}
+# The same with 5/16 of the maps: a tenth of the work, and both networks fit a small file.
+LSUN_64_NARROW = NetworkSpec(
+    name="lsun-64-narrow",
+    image_size=64,
+    channels=3,
+    latent_size=100,
+    latent="uniform",
+    discriminator=_layers(5, (40, 80, 160, 320), (2, 2, 2, 2)),
+    generator_start=(320, 4, 4),
+    generator=_layers(5, (160, 80, 40, 3), (2, 2, 2, 2)),
+)
+
+SPECS: dict[str, NetworkSpec] = {spec.name: spec for spec in (PAPER_32, SVHN_32, LSUN_64, LSUN_64_NARROW)}

@@ -25,7 +25,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, samples, logs and weights.")],
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="YAML file of settings; see gan/recipe.py.")] = None,
-    network: Annotated[str | None, typer.Option(help="paper-32, svhn-32 or lsun-64.")] = None,
+    network: Annotated[str | None, typer.Option(help="paper-32, svhn-32, lsun-64 or lsun-64-narrow.")] = None,
     images: Annotated[int | None, typer.Option(help="Real images to see in all.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides every random number.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
