@@ -15,6 +15,7 @@ from data.errors import InputError
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
+NO_LABEL = -1  # as scikit-learn's semi-supervised classifiers have it
 _CHUNK = 1 << 24  # bytes hashed at a time, so that a memory-mapped array is never copied whole
 
 
@@ -24,8 +25,8 @@ class Dataset:
 
     name : short name, used in descriptions.
     train_images : uint8 (n, height, width, channels), 0..255, 1 or 3 channels; may be memory-mapped, read-only.
-    train_labels : int64 (n,), 0..len(classes)-1, or None where the images are unlabelled.
-    test_images, test_labels : the same for the test set, or None where there is none.
+    train_labels : int64 (n,), 0..len(classes)-1, or -1 for an image without a label; None where none has one.
+    test_images, test_labels : the same for the test set, where every label is known, or None where there is none.
     classes : name of each class, in the order of the labels; empty where there are no labels.
     stand_in : True for made-up images; everything computed from them must say so.
     note : one line on where the images come from.
@@ -44,13 +45,13 @@ class Dataset:
 
     def __post_init__(self) -> None:
         self._check_images("training", self.train_images)
-        self._check_labels("training", self.train_images, self.train_labels)
+        self._check_labels("training", self.train_images, self.train_labels, least=NO_LABEL)
         if self.test_images is None:
             if self.test_labels is not None:
                 raise InputError(f"{self.name}: there are test labels but no test images; give both or neither")
             return
         self._check_images("test", self.test_images)
-        self._check_labels("test", self.test_images, self.test_labels)
+        self._check_labels("test", self.test_images, self.test_labels, least=0)
         if self.test_images.shape[1:] != self.train_images.shape[1:]:
             raise InputError(
                 f"{self.name}: test images of shape {self.test_images.shape[1:]} and training images of shape "
@@ -66,7 +67,7 @@ class Dataset:
         if images.size == 0:
             raise InputError(f"{self.name}: there are no {part} images; give at least one")
 
-    def _check_labels(self, part: str, images: Images, labels: Labels | None) -> None:
+    def _check_labels(self, part: str, images: Images, labels: Labels | None, least: int) -> None:
         if labels is None:
             return
         if labels.dtype != np.int64 or labels.shape != (len(images),):
@@ -74,11 +75,12 @@ class Dataset:
                 f"{self.name}: {len(images)} {part} images but labels {labels.dtype} of shape {labels.shape}; "
                 "give one int64 label an image"
             )
+        missing = f"; an image without a label has {NO_LABEL}" if least < 0 else "; every test image needs its label"
         low, high = int(labels.min()), int(labels.max())
-        if low < 0 or high >= len(self.classes):
+        if low < least or high >= len(self.classes):
             raise InputError(
                 f"{self.name}: {part} labels from {low} to {high} for {len(self.classes)} classes; "
-                "number the classes from 0 and name each of them"
+                f"number the classes from 0 and name each of them{missing}"
             )
 
     @property

@@ -31,7 +31,8 @@ def dataset(**changes: Any) -> Dataset:
         ({"train_images": IMAGES[:0], "train_labels": LABELS[:0]}, "no training images"),
         ({"train_labels": LABELS[:1]}, "2 training images but labels"),
         ({"train_labels": LABELS.astype(np.int32)}, "int32"),
-        ({"train_labels": LABELS - 1}, "from -1 to 0"),
+        ({"train_labels": LABELS - 2}, "training labels from -2 to -1 .* without a label has -1"),
+        ({"test_labels": LABELS[:1] - 1}, "test labels from -1 to -1 .* every test image needs its label"),
         ({"train_labels": LABELS + 1}, "from 1 to 2 for 2 classes"),
         ({"test_labels": LABELS}, "1 test images but labels"),
         ({"test_images": None}, "test labels but no test images"),
@@ -47,6 +48,13 @@ def test_only_training_images_are_needed_and_grey_is_allowed() -> None:
     assert Dataset("grey", IMAGES[..., :1]).test_images is None
     with pytest.raises(dataclasses.FrozenInstanceError):
         dataset().name = "another"  # type: ignore[misc]
+
+
+def test_training_images_may_be_without_a_label() -> None:
+    mixed = np.array([-1, 1])
+    assert dataset(train_labels=mixed).train_labels is mixed
+    assert dataset(train_labels=mixed).digest != dataset().digest
+    assert dataset(train_labels=LABELS * 0 - 1).classes == ("a", "b")  # none has one yet
 
 
 def test_a_stand_in_says_so() -> None:
