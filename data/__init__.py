@@ -4,16 +4,20 @@ Everything else in the project takes what this package gives: `uint8` images (n,
 and `int64` labels.
 """
 
+from data.adapt import adapted, adapted_dataset
 from data.dataset import Dataset, array_digest
 from data.errors import InputError
-from data.sources import LOADERS, load, training_images
+from data.sources import LOADERS, STAND_INS, load, training_images
 from data.splits import class_balanced_draws, digest_indices, holdout
 from data.stand_in import stand_in_factors
 
 __all__ = [
     "LOADERS",
+    "STAND_INS",
     "Dataset",
     "InputError",
+    "adapted",
+    "adapted_dataset",
     "array_digest",
     "class_balanced_draws",
     "digest_indices",

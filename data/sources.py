@@ -12,6 +12,7 @@ import numpy as np
 
 from data.cifar10 import cifar10
 from data.dataset import Dataset, Images, array_digest
+from data.digits import stand_in_digits, stand_in_house_numbers
 from data.errors import InputError, unknown_name
 from data.folder import folder, npy, resize
 from data.stand_in import stand_in
@@ -21,7 +22,16 @@ from data.stl10 import stl10_unlabelled
 LOADERS: dict[str, Callable[[Path | str | None, bool], Dataset]] = {
     "cifar10": cifar10,
     "stand-in": lambda root, download: stand_in(),
+    "stand-in-digits": lambda root, download: stand_in_digits(),
+    "stand-in-house-numbers": lambda root, download: stand_in_house_numbers(),
     "stl10-unlabelled": stl10_unlabelled,
+}
+
+# The made-up ones among them, which can be had of any size: (n_train=..., n_test=..., seed=...) to Dataset.
+STAND_INS: dict[str, Callable[..., Dataset]] = {
+    "stand-in": stand_in,
+    "stand-in-digits": stand_in_digits,
+    "stand-in-house-numbers": stand_in_house_numbers,
 }
 
 _DOWNLOADS = ContextVar("downloads", default=True)
