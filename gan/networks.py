@@ -102,15 +102,27 @@ class Generator(nn.Module):
             maps = layer.maps
         _initialise(self, generator)
 
-    def forward(self, latent: Tensor) -> Tensor:
-        """Images -1..1, (n, channels, size, size), from z of shape (n, latent_size)."""
+    def hidden(self, latent: Tensor, layer: int) -> Tensor:
+        """The rectified maps of one hidden layer, (n, maps, height, width), from z of shape (n, latent_size).
+
+        layer : 0 is the projection of z, then each transposed convolution but the last, which makes the image.
+        """
         projected = self.projection_normalisation(self.projection(latent)[:, :, None, None])
         hidden = functional.relu(projected).view(-1, *self.spec.generator_start)
-        for convolution, normalisation in zip(self.convolutions, self.normalisations, strict=True):
-            hidden = normalisation(convolution(hidden))
-            if not isinstance(normalisation, nn.Identity):
-                hidden = functional.relu(hidden)
-        return torch.tanh(hidden)
+        for index in range(layer):
+            hidden = functional.relu(self.normalisations[index](self.convolutions[index](hidden)))
+        return hidden
+
+    def image(self, hidden: Tensor, layer: int) -> Tensor:
+        """Images -1..1, (n, channels, size, size), from the maps of hidden layer number `layer`."""
+        last = len(self.convolutions) - 1
+        for index in range(layer, last):
+            hidden = functional.relu(self.normalisations[index](self.convolutions[index](hidden)))
+        return torch.tanh(self.normalisations[last](self.convolutions[last](hidden)))
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Images -1..1, (n, channels, size, size), from z of shape (n, latent_size)."""
+        return self.image(self.hidden(latent, 0), 0)
 
 
 def draw_latent(spec: NetworkSpec, count: int, generator: torch.Generator | None = None) -> Tensor:

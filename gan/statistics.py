@@ -1,16 +1,18 @@
-"""Batch normalisation's statistics for inference, estimated anew on given images."""
+"""Batch normalisation's statistics for inference, estimated anew on given images or points of latent space."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
-from gan.networks import LEAK, Discriminator, scale_images
+from gan.networks import Discriminator, Generator, scale_images
 
 
 @torch.no_grad()
@@ -39,41 +41,63 @@ def reestimate_batch_statistics(
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     if device is not None:
         discriminator.to(device)
-    discriminator.eval()
     where = next(discriminator.parameters()).device
-    layers = [layer for layer in discriminator.normalisations if isinstance(layer, nn.BatchNorm2d)]
-    means = [torch.zeros(layer.num_features, dtype=torch.float64, device=where) for layer in layers]
-    variances = [torch.zeros_like(mean) for mean in means]
     batches = max(len(images) // batch_size, 1)
-    for index in range(batches):
+
+    def batch(index: int) -> Tensor:
         block = images[index * batch_size : (index + 1) * batch_size]
-        batch = block if isinstance(block, Tensor) else torch.from_numpy(np.array(block))  # copied: may be read-only
-        for position, (mean, variance) in enumerate(_batch_statistics(discriminator, batch.to(where), dtype)):
-            means[position] += mean
-            variances[position] += variance
-    for layer, total_mean, total_variance in zip(layers, means, variances, strict=True):
-        layer.running_mean = (total_mean / batches).to(torch.float32)
-        layer.running_var = (total_variance / batches).to(torch.float32)
+        tensor = block if isinstance(block, Tensor) else torch.from_numpy(np.array(block))  # copied: may be read-only
+        return scale_images(tensor.to(where))
+
+    reduced = torch.autocast(where.type, dtype) if dtype != torch.float32 else contextlib.nullcontext()
+    with reduced:
+        average_batch_statistics(discriminator, discriminator.maps, map(batch, range(batches)))
     return discriminator
 
 
-def _batch_statistics(discriminator: Discriminator, batch: Tensor, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
-    """Mean and biased variance of each normalised layer's input, from the first such layer on."""
-    statistics = []
-    hidden = scale_images(batch)
-    reduced = torch.autocast(batch.device.type, dtype) if dtype != torch.float32 else contextlib.nullcontext()
-    last = len(discriminator.convolutions) - 1
-    with reduced:
-        pairs = zip(discriminator.convolutions, discriminator.normalisations, strict=True)
-        for index, (convolution, normalisation) in enumerate(pairs):
-            hidden = convolution(hidden)
-            if isinstance(normalisation, nn.BatchNorm2d):
-                variance, mean = torch.var_mean(hidden.float(), dim=(0, 2, 3), correction=0)
-                statistics.append((mean, variance))
-                if index == last:
-                    break
-                hidden = functional.batch_norm(
-                    hidden, mean, variance, normalisation.weight, normalisation.bias, eps=normalisation.eps
-                )
-            hidden = functional.leaky_relu(hidden, LEAK)
-    return statistics
+@torch.no_grad()
+def reestimate_generator_statistics(generator: Generator, latent: Tensor, batch_size: int = 128) -> Generator:
+    """Set the running means and variances of a generator to those of `latent`, float32 (n, latent_size).
+
+    As `reestimate_batch_statistics`. An image then depends on its own z alone, and no longer, as in training and in
+    the authors' code, on the others of its minibatch. Raises ValueError when there are fewer than two z.
+    """
+    if len(latent) < 2:
+        raise ValueError(f"batch statistics of a generator need at least two z, found {len(latent)}")
+    where = next(generator.parameters()).device
+    batches = max(len(latent) // batch_size, 1)
+    minibatches = (latent[index * batch_size : (index + 1) * batch_size].to(where) for index in range(batches))
+    average_batch_statistics(generator, generator, minibatches)
+    return generator
+
+
+@torch.no_grad()
+def average_batch_statistics(network: nn.Module, forward: Callable[[Tensor], Any], batches: Iterable[Tensor]) -> None:
+    """Have `forward` take each batch through the network, normalised by the batch's own mean and biased variance.
+
+    The averages of these statistics over the batches become the running ones; the network ends in evaluation mode.
+    """
+    network.eval()
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    sums = [torch.zeros(2, layer.num_features, dtype=torch.float64, device=layer.weight.device) for layer in layers]
+
+    def take_statistics(total: Tensor, layer: nn.Module, inputs: tuple[Tensor]) -> None:
+        variance, mean = torch.var_mean(inputs[0].float(), dim=(0, 2, 3), correction=0)
+        layer.running_mean, layer.running_var = mean, variance  # by which the layer goes on, in evaluation mode
+        total += torch.stack([mean, variance])
+
+    hooks = [
+        layer.register_forward_pre_hook(partial(take_statistics, total))
+        for layer, total in zip(layers, sums, strict=True)
+    ]
+    count = 0
+    try:
+        for batch in batches:
+            forward(batch)
+            count += 1
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for layer, total in zip(layers, sums, strict=True):
+        mean, variance = (total / count).float()
+        layer.running_mean, layer.running_var = mean.clone(), variance.clone()  # each in memory of its own

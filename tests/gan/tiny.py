@@ -3,7 +3,10 @@
 from typing import Any
 
 import numpy as np
+import torch
 
+from gan.laboratory import Laboratory
+from gan.networks import Discriminator, Generator
 from gan.recipe import Recipe, make_recipe
 from gan.spec import SPECS, Convolution, NetworkSpec
 
@@ -29,3 +32,8 @@ def tiny_images(count=70, seed=0):
 def tiny_recipe(**settings: Any) -> Recipe:
     defaults = {"network": "tiny", "images": 160, "batch_size": 16, "precision": "fp32", "sample_every": None}
     return make_recipe({**defaults, **settings})
+
+
+def tiny_laboratory(seed: int = 0) -> Laboratory:
+    source = torch.Generator().manual_seed(seed)
+    return Laboratory(Generator(TINY, source), Discriminator(TINY, source), device="cpu")
