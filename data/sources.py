@@ -1,4 +1,4 @@
-"""From what a user types to images: "cifar10", "stand-in", a folder of pictures or a `.npy` file."""
+"""From what a user types to images: "cifar10", "stand-in", "stand-in-plain", a folder of pictures or a `.npy` file."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from data.stl10 import stl10_unlabelled
 LOADERS: dict[str, Callable[[Path | str | None, bool], Dataset]] = {
     "cifar10": cifar10,
     "stand-in": lambda root, download: stand_in(),
+    "stand-in-plain": lambda root, download: stand_in(n_train=50_000, clutter=False),
     "stand-in-digits": lambda root, download: stand_in_digits(),
     "stand-in-house-numbers": lambda root, download: stand_in_house_numbers(),
     "stl10-unlabelled": stl10_unlabelled,

@@ -6,7 +6,7 @@ method does on photographs, and everything computed from it says "stand-in".
 
 Images come in blocks of 250 with 25 of each class. A block is fixed by (seed, part, block), so an image depends
 neither on how many are asked for nor on the others. Arithmetic that machines round differently (sines, cosines) is
-kept to the angles, in float64.
+kept to the angles, in float64. Without clutter the same shapes lie alone on grounds of one colour.
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ _CENTRES = (np.arange(_PIXELS, dtype=np.float32) + np.float32(0.5))[None]
 _X, _Y = _CENTRES[:, None, :], _CENTRES[:, :, None]  # (1, 1, 32) and (1, 32, 1): pixel centres
 
 
-def stand_in(n_train: int = 10_000, n_test: int = 2_000, seed: int = 0) -> Dataset:
+def stand_in(n_train: int = 10_000, n_test: int = 2_000, seed: int = 0, clutter: bool = True) -> Dataset:
     """Make `n_train` training and `n_test` test images, uint8 (n, 32, 32, 3), with labels of ten classes.
 
-    The same seed gives the same bytes. Multiples of 250 images hold equally many of each class. Raises `InputError`
-    for a number of images below 1 or a seed below 0.
+    The same seed gives the same bytes. Multiples of 250 images hold equally many of each class. clutter : False leaves
+    out the ground's texture, the fragments and the noise; shapes and colours stay. Raises `InputError` for a number of
+    images below 1 or a seed below 0.
     """
-    train, test = (_make(count, seed, part) for count, part in ((n_train, "train"), (n_test, "test")))
+    train, test = (_make(count, seed, part, clutter) for count, part in ((n_train, "train"), (n_test, "test")))
     return Dataset(
-        name="shapes",
+        name="shapes" if clutter else "plain shapes",
         train_images=train[0],
         train_labels=train[1]["shape"].copy(),
         test_images=test[0],
@@ -68,7 +69,7 @@ def stand_in_factors(n: int, seed: int = 0, part: str = "train") -> NDArray[Any]
     return np.concatenate([_factors((seed, _PARTS[part], block)) for block in blocks])[:n]
 
 
-def _make(n: int, seed: int, part: str) -> tuple[Images, NDArray[Any]]:
+def _make(n: int, seed: int, part: str, clutter: bool) -> tuple[Images, NDArray[Any]]:
     factors = np.empty(n if n > 0 else 0, FACTORS)
     images = np.empty((len(factors), _PIXELS, _PIXELS, 3), np.uint8)
     for block in range(_block_count(n, seed, part)):
@@ -76,7 +77,7 @@ def _make(n: int, seed: int, part: str) -> tuple[Images, NDArray[Any]]:
         key = (seed, _PARTS[part], block)
         made = _factors(key)
         factors[rows] = made[: len(factors[rows])]
-        images[rows] = _render(made, key)[: len(images[rows])]
+        images[rows] = _render(made, key, clutter)[: len(images[rows])]
     return images, factors
 
 
@@ -101,7 +102,7 @@ def _factors(key: tuple[int, int, int]) -> NDArray[Any]:
     return factors
 
 
-def _render(factors: NDArray[Any], key: tuple[int, int, int]) -> Images:
+def _render(factors: NDArray[Any], key: tuple[int, int, int], clutter: bool) -> Images:
     colours = uniform((_BLOCK, 16), *key, _COLOUR)
     light = colours[:, 0] < 0.85  # a light shape on a dark ground, or the reverse
     shape_value = np.where(light, 0.72 + 0.28 * colours[:, 1], 0.05 + 0.25 * colours[:, 1])
@@ -109,25 +110,27 @@ def _render(factors: NDArray[Any], key: tuple[int, int, int]) -> Images:
     shape_colour = _rgb(factors["hue"], 0.25 + 0.6 * colours[:, 3], shape_value)
     ground_colour = _rgb(colours[:, 4], 0.6 * colours[:, 5], ground_value)
 
-    canvas = _ground(ground_colour, key)
-    draws = uniform((_BLOCK, _FRAGMENTS, 9), *key, _FRAGMENT)
-    for index in range(_FRAGMENTS - 1):
+    canvas = _ground(ground_colour, key, clutter)
+    draws = uniform((_BLOCK, _FRAGMENTS if clutter else 0, 9), *key, _FRAGMENT)
+    for index in range(len(draws[0]) - 1):
         _paint(canvas, *_fragment(draws[:, index], shape_value, ground_value))
 
     slopes = (colours[:, 6:8] - 0.5).astype(np.float32).T[:, :, None, None]  # of the shading across the shape
     shading = 1 + (slopes[0] * (_X - 16) + slopes[1] * (_Y - 16)) / 32
     _paint(canvas, _shape_cover(factors), shape_colour, shading)
-    _paint(canvas, *_fragment(draws[:, -1], shape_value, ground_value))  # one fragment lies on top
-
-    strength = (0.01 + 0.05 * colours[:, 8]).astype(np.float32)[:, None, None, None]
-    canvas += strength * _normal(canvas.shape, key)
+    if clutter:
+        _paint(canvas, *_fragment(draws[:, -1], shape_value, ground_value))  # one fragment lies on top
+        strength = (0.01 + 0.05 * colours[:, 8]).astype(np.float32)[:, None, None, None]
+        canvas += strength * _normal(canvas.shape, key)
     images: Images = np.rint(np.clip(canvas, 0, 1) * np.float32(255)).astype(np.uint8)
     return images
 
 
-def _ground(colour: Field, key: tuple[int, int, int]) -> Field:
-    """Shaded and textured ground, (250, 32, 32, 3): a coarse and a fine lattice of random values, interpolated."""
+def _ground(colour: Field, key: tuple[int, int, int], clutter: bool) -> Field:
+    """Ground of a colour, (250, 32, 32, 3), textured by a coarse and a fine lattice of random values, interpolated."""
     canvas = np.broadcast_to(colour[:, None, None, :], (_BLOCK, _PIXELS, _PIXELS, 3)).copy()
+    if not clutter:
+        return canvas
     draws = uniform((_BLOCK, 2 + 9 + 81 + 3), *key, _GROUND).astype(np.float32)
     coarse = _interpolate(draws[:, 2:11].reshape(-1, 3, 3)) * (0.5 * draws[:, 0])[:, None, None]
     fine = _interpolate(draws[:, 11:92].reshape(-1, 9, 9)) * (0.5 * draws[:, 1])[:, None, None]

@@ -48,6 +48,19 @@ def test_bytes_stay_what_they_are() -> None:
     assert stand_in(300, 20, seed=3).digest == "a34ff7e956bc9e9037cdf8ab7c8c972322f8f5950fddd264005911ffbac5eda7"
 
 
+def test_without_clutter_the_same_shapes_lie_alone_on_one_colour(made: Dataset) -> None:
+    plain, *_ = parts(stand_in(250, 1, seed=0, clutter=False))
+    cluttered = made.train_images[:250]
+    factors = stand_in_factors(250)
+    cover = _shape_cover(factors)
+    for image, before, mask in zip(plain, cluttered, cover, strict=True):
+        assert len(np.unique(image[mask == 0], axis=0)) == 1
+        assert len(np.unique(before[mask == 0], axis=0)) > 50
+        assert not (image[mask == 1] == image[mask == 0][0]).all(axis=1).any()
+        medians = np.median(image[mask == 1], axis=0) - np.median(before[mask == 1], axis=0)
+        assert np.abs(medians).max() < 25  # the shape keeps its colour, up to a fragment that lay on it
+
+
 def test_factors_are_those_of_the_images(made: Dataset) -> None:
     _, train_labels, _, test_labels = parts(made)
     factors = stand_in_factors(2000)
