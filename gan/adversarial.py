@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from gan.recipe import Recipe
 from gan.together import Alone
 
 Network = TypeVar("Network", bound=nn.Module)
+AnyGenerator = TypeVar("AnyGenerator", bound=nn.Module)
+AnyDiscriminator = TypeVar("AnyDiscriminator", bound=nn.Module)
 
 # What a stream of random numbers is for; part of its seed.
 _WEIGHTS, _ORDER, _LATENT, _FLIPS, _SAMPLES = range(5)
@@ -44,8 +46,8 @@ def stream(seed: int, purpose: int, position: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))
 
 
-class AdversarialTraining:
-    """Generator, discriminator and their optimisers, and the minibatch they have come to.
+class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
+    """A generator and a discriminator of whatever kind, their optimisers, and the minibatch they have come to.
 
     Updates as in the paper, section 4, and the authors' code: minibatches update the generator and the
     discriminator in turn, generator first; real and fake images are normalised separately (two passes); Adam with
@@ -70,11 +72,10 @@ class AdversarialTraining:
         self.recipe, self.device = recipe, torch.device(device)
         self.share = Alone() if share is None else share
         self.steps_done = 0
-        weights = stream(recipe.seed, _WEIGHTS)
-        self.generator = self._place(Generator(recipe.spec, weights))
-        self.discriminator = self._place(Discriminator(recipe.spec, weights))
+        generator, discriminator = self._networks(stream(recipe.seed, _WEIGHTS))
+        self.generator, self.discriminator = self._place(generator), self._place(discriminator)
         # Meaningless while two kinds of images alternate; features and shipped weights estimate them anew.
-        for layer in self.discriminator.normalisations:
+        for layer in self.discriminator.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.track_running_stats = False
         compiler = default_compiler(self.device) if compiler is None else compiler
@@ -86,6 +87,24 @@ class AdversarialTraining:
         self._count, self._images = len(images), images
         self._resident = torch.from_numpy(np.array(images)).to(self.device) if self.device.type == "cuda" else None
         self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def _networks(self, weights: torch.Generator) -> tuple[AnyGenerator, AnyDiscriminator]:
+        """The two networks, with initial weights drawn from `weights`."""
+        raise NotImplementedError
+
+    def _generate(self, latent: Tensor) -> Tensor:
+        """What the generator makes of this minibatch's z (n, latent_size): (n, channels, height, width), scaled."""
+        images: Tensor = self.generator(latent)
+        return images
+
+    def _judge(self, images: Tensor) -> Tensor:
+        """The discriminator's logits (n,) of this minibatch's real or fake images, scaled."""
+        logits: Tensor = self.discriminator(images)
+        return logits
+
+    def _scale(self, images: Tensor) -> Tensor:
+        """Pixels uint8 (n, height, width, channels) to what the networks take, (n, channels, height, width)."""
+        return scale_images(images)
 
     def _place(self, network: Network) -> Network:
         self.share.prepare(network)
@@ -147,7 +166,7 @@ class AdversarialTraining:
     def _update_generator(self, latent: Tensor) -> Losses:
         self.discriminator.requires_grad_(False)
         with self._reduced_precision():
-            logits = self.discriminator(self.generator(latent))
+            logits = self._judge(self._generate(latent))
         loss = self._mean(functional.softplus(-logits.float()))
         self.generator_optimiser.zero_grad()
         torch.autograd.backward(loss)
@@ -159,9 +178,9 @@ class AdversarialTraining:
     def _update_discriminator(self, real: Tensor, latent: Tensor) -> Losses:
         with self._reduced_precision():
             with torch.no_grad():
-                fake = self.generator(latent)
-            real_logits = self.discriminator(real)
-            fake_logits = self.discriminator(fake)
+                fake = self._generate(latent)
+            real_logits = self._judge(real)
+            fake_logits = self._judge(fake)
         real_loss = self._mean(functional.softplus(-real_logits.float()))
         fake_loss = self._mean(functional.softplus(fake_logits.float()))
         self.discriminator_optimiser.zero_grad()
@@ -183,14 +202,14 @@ class AdversarialTraining:
         return self._order[index * size : (index + 1) * size]
 
     def real_batch(self, step: int) -> Tensor:
-        """The share's real images of minibatch number `step`: float32 (n, channels, size, size), scaled to -1..1."""
+        """The share's real images of minibatch number `step`: float32 (n, channels, size, size), scaled."""
         own = self.share.own(self.recipe.batch_size)
         indices = self.batch_indices(step)[own]
         if self._resident is not None:
             batch = self._resident[torch.from_numpy(indices).to(self.device)]
         else:
             batch = torch.from_numpy(self._images[indices]).to(self.device)
-        images = scale_images(batch)
+        images = self._scale(batch)
         if self.recipe.flips:
             mirrored = torch.rand(self.recipe.batch_size, generator=stream(self.recipe.seed, _FLIPS, step))[own] < 0.5
             images = torch.where(mirrored.to(self.device)[:, None, None, None], images.flip(3), images)
@@ -199,3 +218,10 @@ class AdversarialTraining:
     def sample_latent(self) -> Tensor:
         """The one fixed z of which samples are drawn all along, float32 (sample_count, latent_size), on the CPU."""
         return draw_latent(self.recipe.spec, self.recipe.sample_count, stream(self.recipe.seed, _SAMPLES))
+
+
+class AdversarialTraining(Adversaries[Generator, Discriminator]):
+    """The training of a DCGAN, without labels."""
+
+    def _networks(self, weights: torch.Generator) -> tuple[Generator, Discriminator]:
+        return Generator(self.recipe.spec, weights), Discriminator(self.recipe.spec, weights)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from data.errors import InputError
 from data.files import atomic_path
-from gan.adversarial import AdversarialTraining
+from gan.adversarial import AdversarialTraining, Adversaries
 from gan.checkpoint import save_weights
 from gan.recipe import FREE_SETTINGS, Recipe
 from gan.run import TrainingDiverged, TrainingRun
@@ -22,6 +24,8 @@ from gan.statistics import reestimate_batch_statistics
 from gan.together import Alone, Together
 
 __all__ = ["Run", "TrainingDiverged", "check_images"]
+
+AnyAdversaries = TypeVar("AnyAdversaries", bound=Adversaries[Any, Any])
 
 STATISTICS_IMAGES = 12_800  # first of the training images, on which saved weights' batch statistics are estimated
 
@@ -43,7 +47,51 @@ def check_images(images: NDArray[np.uint8], spec: NetworkSpec, batch_size: int) 
         )
 
 
-class Run(TrainingRun[AdversarialTraining]):
+class ImageRun(TrainingRun[AnyAdversaries]):
+    """A training run that draws samples and keeps snapshots as the recipe says; all else as in `TrainingRun`."""
+
+    folders = ("samples", "snapshots")
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        data: dict[str, Any],
+        begin: Callable[[], AnyAdversaries],
+        resume: bool = True,
+        processes: int = 1,
+        free: frozenset[str] = FREE_SETTINGS,
+    ) -> None:
+        self.recipe = recipe
+        super().__init__(recipe, free, out, data, begin, resume, processes)
+
+    def _after_step(self) -> None:
+        training, recipe = self.training, self.recipe
+        if recipe.sample_every is not None and training.steps_done % recipe.sample_every == 0:
+            with atomic_path(self.out / "samples" / f"{training.steps_done:08d}.png") as temporary:
+                self._samples().save(temporary, format="PNG")
+        if recipe.snapshot_every is not None:
+            seen = training.images_seen
+            if seen // recipe.snapshot_every > (seen - recipe.batch_size) // recipe.snapshot_every:
+                self._save_weights(self.out / "snapshots" / f"weights-{seen:010d}")
+
+    def _samples(self) -> Image.Image:
+        """What the generator makes of the run's fixed z, as one picture."""
+        raise NotImplementedError
+
+    def _about(self) -> dict[str, Any]:
+        """What is recorded with all weights."""
+        training = self.training
+        return {
+            "recipe": self.recipe.model_dump(),
+            "data": self.data,
+            "images_seen": training.images_seen,
+            "batches": training.steps_done,
+            "device": str(training.device),
+        }
+
+
+class Run(ImageRun[AdversarialTraining]):
     """A training run that writes into a folder of its own.
 
     recipe, images : see `Recipe` and `AdversarialTraining`.
@@ -56,8 +104,6 @@ class Run(TrainingRun[AdversarialTraining]):
     Raises `InputError` when images do not fit the network, or the folder's run had other settings or images.
     """
 
-    folders = ("samples", "snapshots")
-
     def __init__(
         self,
         recipe: Recipe,
@@ -69,7 +115,7 @@ class Run(TrainingRun[AdversarialTraining]):
         together: bool = False,
     ) -> None:
         check_images(images, recipe.spec, recipe.batch_size)
-        self.recipe, self.images = recipe, images
+        self.images = images
         share = Together() if together else Alone()
         if recipe.batch_size < share.count:
             raise InputError(f"{share.count} processes cannot share minibatches of {recipe.batch_size}; start fewer")
@@ -77,33 +123,16 @@ class Run(TrainingRun[AdversarialTraining]):
         def begin() -> AdversarialTraining:
             return AdversarialTraining(recipe, images, device, share)
 
-        super().__init__(recipe, FREE_SETTINGS, out, data, begin, resume, share.count)
+        super().__init__(recipe, out, data, begin, resume, share.count)
 
-    def _after_step(self) -> None:
-        training, recipe = self.training, self.recipe
-        if recipe.sample_every is not None and training.steps_done % recipe.sample_every == 0:
-            self._sample()
-        if recipe.snapshot_every is not None:
-            seen = training.images_seen
-            if seen // recipe.snapshot_every > (seen - recipe.batch_size) // recipe.snapshot_every:
-                self._save_weights(self.out / "snapshots" / f"weights-{seen:010d}")
-
-    def _sample(self) -> None:
-        grid = sample_grid(self.training.generator, self.training.sample_latent())
-        with atomic_path(self.out / "samples" / f"{self.training.steps_done:08d}.png") as temporary:
-            grid.save(temporary, format="PNG")
+    def _samples(self) -> Image.Image:
+        return sample_grid(self.training.generator, self.training.sample_latent())
 
     def _save_weights(self, stem: Path) -> Path:
         training = self.training
         discriminator = copy.deepcopy(training.discriminator)
         precision = torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
         reestimate_batch_statistics(discriminator, self.images[:STATISTICS_IMAGES], dtype=precision)
-        about = {
-            "recipe": self.recipe.model_dump(),
-            "data": self.data,
-            "images_seen": training.images_seen,
-            "batches": training.steps_done,
-            "batch_statistics": f"of the first {min(len(self.images), STATISTICS_IMAGES):,} training images",
-            "device": str(training.device),
-        }
+        statistics = f"of the first {min(len(self.images), STATISTICS_IMAGES):,} training images"
+        about = {**self._about(), "batch_statistics": statistics}
         return save_weights(stem, discriminator, training.generator, about)
