@@ -14,19 +14,25 @@ import numpy as np
 from pydantic import BaseModel
 
 import data
-from benchmarks.build import find_class, network_setting
+from benchmarks.build import find_class, network_setting, parameters
 from benchmarks.predictions import predictions_of
 from benchmarks.results import FORMAT, RowResult, read_row, row_path
 from benchmarks.table import DatasetChoice, Measurement, Protocol, Row, Table
 from benchmarks.weights import Source, locate
+from data.adapt import adapted_dataset
 from data.dataset import Dataset, Labels
-from data.errors import InputError
+from data.errors import InputError, unknown_name
 from data.files import sha256_file
-from data.stand_in import stand_in
+from data.sources import STAND_INS
 from features.fingerprint import CODE_VERSION, source_digest
 
 # Say nothing of the result: changing them does not make a measured row stale.
 _WORDS = {"deviations", "minutes", "unlabelled", "weights"}
+# Keys that tables did not always have: at their defaults they leave the identity of older results as it was.
+_LATER: dict[type, set[str]] = {
+    Measurement: {"search", "draws", "images"},
+    Protocol: {"validation", "scored_on"},
+}
 
 
 class Job(BaseModel):
@@ -61,27 +67,43 @@ class Job(BaseModel):
 
     @property
     def protocols(self) -> dict[str, Protocol]:
-        """The preset's protocols, by name."""
-        return self.table.protocols_of(self.preset)
+        """The preset's protocols that the row is measured under, by name, with the row's own number of draws."""
+        found, line, measurement = self.table.protocols_of(self.preset), self.line, self.measurement
+        if line.protocols is not None:
+            found = {name: protocol for name, protocol in found.items() if name in line.protocols}
+        if measurement is not None and measurement.draws is not None:
+            found = {
+                name: protocol.model_copy(update={"draws": measurement.draws} if protocol.per_class else {})
+                for name, protocol in found.items()
+            }
+        return found
 
     @property
     def path(self) -> Path:
         """Where the result lies."""
         return row_path(self.results, self.table.name, self.row)
 
-    def dataset(self) -> Dataset:
-        """The preset's data set; see `load_dataset`."""
+    def original(self) -> Dataset:
+        """The preset's data set as it came; see `load_dataset`."""
         return load_dataset(self.table.presets[self.preset].dataset, self.data_root)
+
+    def dataset(self) -> Dataset:
+        """The preset's data set, its images adapted as the row says."""
+        dataset = self.original()
+        wanted = None if self.measurement is None else self.measurement.images
+        return dataset if wanted is None else adapted_dataset(dataset, wanted.size, wanted.channels)
 
 
 @lru_cache(maxsize=1)
 def load_dataset(choice: DatasetChoice, root: Path | None) -> Dataset:
     """The data set chosen. Raises `InputError` unless it has training and test labels of at least two classes."""
     given = {name: getattr(choice, name) for name in ("n_train", "n_test") if getattr(choice, name) is not None}
-    if choice.source == "stand-in":
-        dataset = stand_in(**given, seed=choice.seed)
+    if choice.source in STAND_INS:
+        dataset = STAND_INS[choice.source](**given, seed=choice.seed)
     elif given:
-        raise InputError(f"{', '.join(given)} go with the source stand-in, not with {choice.source}; remove them")
+        raise InputError(
+            f"{', '.join(given)} go with the sources {', '.join(STAND_INS)}, not with {choice.source}; remove them"
+        )
     else:
         dataset = data.load(choice.source, root)
     if dataset.train_labels is None or dataset.test_images is None or dataset.test_labels is None:
@@ -89,7 +111,7 @@ def load_dataset(choice: DatasetChoice, root: Path | None) -> Dataset:
             f"{choice.source} has no labels or no test images, so nothing can be scored on it; choose a labelled data "
             f"set ({', '.join(data.LOADERS)})"
         )
-    classes = np.unique(dataset.train_labels)
+    classes = np.unique(dataset.train_labels[dataset.train_labels >= 0])
     if len(classes) < 2:
         raise InputError(f"{choice.source} has only class {classes[0]}, but a classifier needs at least two")
     return dataset
@@ -97,10 +119,14 @@ def load_dataset(choice: DatasetChoice, root: Path | None) -> Dataset:
 
 @dataclass(frozen=True)
 class Ready:
-    """A job looked into: its settings in full, its weights, and the digest of all that decides the result."""
+    """A job looked into: its settings in full, its weights, and the digest of all that decides the result.
+
+    dataset : its images adapted as the row says. data_digest : of the data set as it came.
+    """
 
     measurement: Measurement
     dataset: Dataset
+    data_digest: str
     weights: Source | None
     settings: dict[str, Any]
     identity: str
@@ -123,7 +149,8 @@ def look_into(job: Job) -> Ready:
     if network in measurement.extractor.settings:  # a path there would escape the digest of what decides
         raise InputError(f"{job.where}: name the {network} under 'weights' of the row, not among the settings")
     classifier = find_class(measurement.classifier, "eval", job.where)
-    dataset = job.dataset()
+    _check_search(job, measurement, classifier)
+    dataset, data_digest = job.dataset(), job.original().digest
     weights = None
     if measurement.weights is not None:
         own = (dataset.train_images, dataset.title)
@@ -136,14 +163,37 @@ def look_into(job: Job) -> Ready:
     }
     decisive = {
         "format": FORMAT,
-        "measurement": measurement.model_dump(mode="json", exclude=_WORDS),
-        "protocols": {name: protocol.model_dump(exclude={"title"}) for name, protocol in job.protocols.items()},
+        "measurement": _without_defaults(measurement, mode="json", exclude=_WORDS),
+        "protocols": {name: _without_defaults(protocol, exclude={"title"}) for name, protocol in job.protocols.items()},
         "seeds": settings["seeds"],
         "code": [_code_of(extractor), _code_of(classifier)],
-        "data": dataset.digest,
+        "data": data_digest,
         "weights": weights.digest if weights is not None else None,
     }
-    return Ready(measurement, dataset, weights, settings, digest_of(decisive))
+    return Ready(measurement, dataset, data_digest, weights, settings, digest_of(decisive))
+
+
+def _without_defaults(part: BaseModel, **how: Any) -> dict[str, Any]:
+    """A part of the table as data, without the keys of `_LATER` that say what is so without them."""
+    content = part.model_dump(**how)
+    for name in _LATER[type(part)]:
+        if getattr(part, name) == type(part).model_fields[name].default:
+            del content[name]
+    return content
+
+
+def _check_search(job: Job, measurement: Measurement, classifier: type) -> None:
+    """Raise `InputError` for a search that no protocol has images for, or of settings that the classifier has not."""
+    if measurement.search is None:
+        return
+    without = [name for name, protocol in job.protocols.items() if protocol.validation is None]
+    if without:
+        raise InputError(
+            f"{job.where} has a search, but the protocol {without[0]} no images for it; give the protocol 'validation'"
+        )
+    for name in measurement.search.space:
+        if name not in parameters(classifier):
+            raise unknown_name("setting", name, parameters(classifier), f"{job.where}, search")
 
 
 def _code_of(kind: type) -> Any:

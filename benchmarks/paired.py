@@ -94,12 +94,16 @@ def _compared(first: Kept, second: Kept) -> list[Pair]:
         )
     pairs = []
     for name in shared:
-        if a.protocols[name].draw_digests != b.protocols[name].draw_digests:
+        if a.protocols[name].scored_on != "test" or b.protocols[name].scored_on != "test":
+            continue  # predictions are those of the test set
+        digests = a.protocols[name].draw_digests, b.protocols[name].draw_digests
+        shared_draws = max(1, min(map(len, digests)))  # one row may have been measured on more draws
+        if digests[0][:shared_draws] != digests[1][:shared_draws]:
             raise InputError(
                 f"the rows {a.row} and {b.row} were measured on different label draws under {name}; measure both again "
                 "with the same table"
             )
-        one, other = (kept.predictions.by_protocol[name] for kept in (first, second))
+        one, other = (kept.predictions.by_protocol[name][:shared_draws] for kept in (first, second))
         pairs.append(Pair(a.row, b.row, name, compare(first.predictions.truth, one, other, (a.row, b.row))))
     return pairs
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import Outline, RowResult, read_outline, read_rows, table_lines, write_csv
+from benchmarks.results import Outline, ProtocolResult, RowResult, read_outline, read_rows, table_lines, write_csv
 from data.files import write_json, write_text
 
 NOT_MEASURED = "not measured"
 STAND_IN = "stand-in"
-WARNING = "Measured on the built-in stand-in, made-up shapes: the figures say that the code works, and nothing else."
+WARNING = "Measured on a built-in stand-in, made-up images: the figures say that the code works, and nothing else."
 
 Line = dict[str, Any]
 
@@ -114,7 +114,7 @@ def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line])
     if any(line["stand_in"] for line in lines):
         text += [f"**{WARNING}**", ""]
     text += [
-        f"{outline.metric.capitalize()} in percent. Measured: mean ± standard deviation over label draws; the interval "
+        f"{metric_text(outline.metric)}. Measured: mean ± standard deviation over label draws; the interval "
         "is for the test sample. Minutes: training, features and fits of the line.",
         "",
         *markdown_table(outline, lines),
@@ -134,8 +134,28 @@ def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line])
             f"- {result.features['count']:,} features, {result.features['dtype']}; {result.device}; "
             f"peak {result.peak_gib:.2f} GiB; preset {result.preset}; commit {result.commit or 'unknown'}",
         ]
+        text += [f"- {outline.titles.get(name, name)}: {draws_text(found)}" for name, found in result.protocols.items()]
         text += [f"- deviation: {deviation}" for deviation in result.deviations]
     return "\n".join(text) + "\n"
+
+
+def metric_text(metric: str) -> str:
+    """What the figures are, and which way they are meant."""
+    return "Error in percent: lower is better" if metric == "error" else f"{metric.capitalize()} in percent"
+
+
+def draws_text(found: ProtocolResult) -> str:
+    """Over how many draws a figure was taken, its spread both ways that it is printed, and what was chosen how."""
+    parts = [f"{found.measured:.2f}"]
+    if found.sd is not None and found.pm is not None:
+        parts.append(f"sd {found.sd:.2f} and 1.96 sd {found.pm:.2f} over {len(found.values)} label draws")
+    if found.scored_on == "validation":
+        parts.append(f"on the {found.test_images:,} validation images")
+    if found.settings is not None:
+        chosen = ", ".join(f"{name} {value}" for name, value in found.settings.items())
+        error = min(trial.error for trial in found.trials)
+        parts.append(f"{chosen}: the best of {len(found.trials)} trials on validation images, {error:.2f}% error there")
+    return "; ".join(parts)
 
 
 def markdown_table(outline: Outline, lines: list[Line]) -> list[str]:

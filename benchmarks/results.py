@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchmarks.search import Trial
 from benchmarks.table import Published, Table
 from data.errors import InputError
 from data.files import atomic_path, read_json, write_json
@@ -36,6 +37,9 @@ class ProtocolResult(Checked):
     low, high : 95% interval for the test sample. difference : measured less published; None where nothing comparable
     was published or the data are a stand-in. chosen : what each fit chose inside its labels, with the held-out scores.
     labels : labelled images a draw. draw_digests : SHA-256 of the indices drawn; the hold-out's where there is one.
+    scored_on : the images that the figures are of, "test" or "validation"; test_images is their number.
+    trials : the settings that were tried on the validation images, before `settings`, the best of them, were used;
+    validation_digest : SHA-256 of the validation images' indices. None, or empty, where none were set aside.
     """
 
     metric: str
@@ -53,6 +57,10 @@ class ProtocolResult(Checked):
     test_images: int
     seconds: Finite
     draw_digests: list[str]
+    scored_on: Literal["test", "validation"] = "test"
+    trials: list[Trial] = []
+    settings: dict[str, Any] | None = None
+    validation_digest: str | None = None
 
 
 class RowResult(Checked):

@@ -15,31 +15,25 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 from torch import Tensor
 
-import data
 from benchmarks.build import build
 from benchmarks.job import Job, Ready, digest_of, finished_result, look_into
+from benchmarks.judge import Extracted, judge
 from benchmarks.machine import commit, describe_device, peak_gib, versions
 from benchmarks.predictions import DIGEST, write_predictions
-from benchmarks.results import ProtocolResult, RowResult, write_row
+from benchmarks.results import RowResult, write_row
 from benchmarks.stages import Stages
-from benchmarks.table import Protocol
 from benchmarks.weights import Prepared, prepare
-from data.dataset import Labels
 from data.errors import InputError
 from data.files import writing
-from eval import L2SVM, Evaluation, evaluate
-from eval.protocols import NORMAL_QUANTILE
 from features import FeatureStore, as_extractor
 from features.processes import Processes, all_processes
 from gan.command import Interrupted
@@ -146,7 +140,7 @@ def _measure(job: Job, ready: Ready, stages: Stages, processes: Processes) -> tu
     key = digest_of([ready.settings["measurement"]["extractor"], trained and trained.sha256, dataset.digest])
     with stages.timed("features", memory / f"{key}.json"):
         train, test = _features(extractor, ready, FeatureStore(job.store / "features", processes), stages)
-    found = {name: _protocol(job, ready, name, train, test, stages, processes) for name in job.protocols}
+    found = {name: judge(job, ready, name, Extracted(train, test, key), stages, processes) for name in job.protocols}
     peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
     result = RowResult(
         format=1,
@@ -166,14 +160,15 @@ def _measure(job: Job, ready: Ready, stages: Stages, processes: Processes) -> tu
         peak_device_gib=peak,
         device=describe_device(device) + (f", {processes.count} processes" if processes.count > 1 else ""),
         seeds=job.table.seeds.model_dump(),
-        digests={"data": dataset.digest, "weights": trained.sha256 if trained else None},
+        digests={"data": ready.data_digest, "weights": trained.sha256 if trained else None},
         settings=ready.settings,
         commit=commit(),
         versions=versions(),
         deviations=measurement.deviations,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return result, {name: np.stack(predictions) for name, (_, predictions) in found.items()}
+    of_the_test_set = {name: made for name, (summary, made) in found.items() if summary.scored_on == "test"}
+    return result, {name: np.stack(predictions) for name, predictions in of_the_test_set.items()}
 
 
 def _unlabelled(ready: Ready, trained: Prepared | None) -> str:
@@ -195,66 +190,6 @@ def _features(extractor: Any, ready: Ready, store: FeatureStore, stages: Stages)
         extractor, own, test, progress=lambda done, _: stages.report("features", len(own) + done, total)
     )
     return train_features, test_features
-
-
-def _protocol(
-    job: Job, ready: Ready, name: str, train: Tensor, test: Tensor, stages: Stages, processes: Processes
-) -> tuple[ProtocolResult, tuple[npt.NDArray[Any], ...]]:
-    """What one protocol gave, and the predictions, (n_test,) a draw."""
-    protocol, labels, truth, seeds = job.protocols[name], ready.dataset.train_labels, ready.truth, job.table.seeds
-    assert labels is not None
-    assert ready.measurement.classifier is not None
-    draws, held = _draws(protocol, labels, seeds.draws, seeds.holdout)
-    offered: dict[str, Any] = {"device": job.device, "n_splits": protocol.folds, "seed": seeds.folds, "holdout": held}
-    classifier = build(ready.measurement.classifier, "eval", job.where, offered)
-    X: Any = train
-    X_test: Any = test
-    if not isinstance(classifier, L2SVM):  # other classifiers know neither bfloat16 nor torch
-        X, X_test = train.float().numpy(), test.float().numpy()
-    with stages.timed(name):
-        stages.report(name, 0, len(draws or [0]))
-        report = partial(stages.report, name)
-        evaluation = evaluate(classifier, X, labels, X_test, truth, draws, report, processes)
-    published = job.line.published.get(name)
-    comparable = published is not None and not ready.dataset.stand_in
-    low, high = evaluation.interval
-    indices = draws if draws is not None else [held] if held is not None else []
-    result = ProtocolResult(
-        metric=job.table.metric,
-        published=published.value if published else None,
-        published_pm=published.pm if published else None,
-        measured=evaluation.mean,
-        difference=evaluation.mean - published.value if published and comparable else None,
-        sd=evaluation.sd,
-        pm=None if evaluation.sd is None else NORMAL_QUANTILE * evaluation.sd,
-        low=low,
-        high=high,
-        values=list(evaluation.scores),
-        chosen=_json_keys(evaluation),
-        labels=len(labels) if draws is None else len(draws[0]),
-        test_images=len(truth),
-        seconds=stages.seconds[name],
-        draw_digests=[data.digest_indices(chosen) for chosen in indices],
-    )
-    return result, evaluation.predictions
-
-
-def _draws(protocol: Protocol, labels: Labels, draw_seed: int, holdout_seed: int) -> tuple[list[Any] | None, Any]:
-    """(label draws, places held out among the labelled images) of a protocol, each None where there is none."""
-    draws = None
-    if protocol.per_class is not None:
-        draws = data.class_balanced_draws(labels, protocol.per_class, protocol.draws, draw_seed)
-    held = None
-    if protocol.holdout is not None:
-        held = data.holdout(len(labels if draws is None else draws[0]), protocol.holdout, holdout_seed)[1]
-    return draws, held
-
-
-def _json_keys(evaluation: Evaluation) -> list[dict[str, Any]]:
-    return [
-        {**choice, "scores": {str(value): score for value, score in choice["scores"].items()}} if choice else {}
-        for choice in evaluation.chosen
-    ]
 
 
 def _end_with_the_runner() -> None:

@@ -8,32 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from benchmarks.plugins import registered_rows
+from benchmarks.search import Search
+from benchmarks.strict import Count, Name, Percent, Strict
 from data.errors import InputError, unknown_name
 from data.files import read_yaml
 
 TABLES = Path(__file__).parent / "tables"
 DEFAULT_PRESET = "quick"
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
-Percent = Annotated[float, Field(ge=0, le=100)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Strict(BaseModel):
-    """A mapping of YAML that refuses keys it does not know, naming the nearest one that it does."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    place: ClassVar[str] = "the table"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, value: Any, info: ValidationInfo) -> Any:
-        if isinstance(value, dict):
-            for key in value:
-                if key not in cls.model_fields:
-                    source = f"{info.context['path']}, " if info.context else ""
-                    raise unknown_name("key", str(key), cls.model_fields, f"{source}{cls.place}")
-        return value
 
 
 class Published(Strict):
@@ -52,6 +33,9 @@ class Protocol(Strict):
     holdout : how many of the labelled images C is chosen on, before the fit on all of them; of a draw, the same places
     in each. None chooses by cross-validation.
     folds : of the cross-validation inside the labelled images; no more than the labels of a class.
+    validation : how many labelled training images are set aside, of which no label is drawn: a row's `search` chooses
+    on them, and networks are stopped by them. None sets none aside.
+    scored_on : the images that the figures are of.
     """
 
     place: ClassVar[str] = "a protocol"
@@ -60,6 +44,8 @@ class Protocol(Strict):
     draws: Count = 1
     holdout: Count | None = None
     folds: Annotated[int, Field(ge=2)] = 5
+    validation: Count | None = None
+    scored_on: Literal["test", "validation"] = "test"
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -70,6 +56,8 @@ class Protocol(Strict):
                 f"{self.folds} folds cannot be made of {self.per_class} labels a class; give 'folds' from 2 to "
                 f"{self.per_class}"
             )
+        if self.scored_on == "validation" and self.validation is None:
+            raise ValueError("'scored_on: validation' needs 'validation', the number of images set aside")
         return self
 
 
@@ -90,6 +78,14 @@ class DatasetChoice(Strict):
     n_train: Count | None = None
     n_test: Count | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Adaptation(Strict):
+    """Images made to fit a network: zero-padded to size x size pixels, grey ones given three equal channels."""
+
+    place: ClassVar[str] = "an adaptation of images"
+    size: Count | None = None
+    channels: Literal[1, 3] | None = None
 
 
 class Component(BaseModel):
@@ -151,13 +147,19 @@ class Measurement(Strict):
     deviations : in what ways this differs from what was published, in words.
     unlabelled : which images are learnt from without labels; None says what the code knows.
     minutes : about how long it takes on two CPU cores.
+    search : how the classifier's settings are chosen on a protocol's validation images; None takes them as they stand.
+    draws : how many times labels are drawn, in place of what the protocols say.
+    images : what is done with the images before anything else.
     """
 
     place: ClassVar[str] = "a row's preset"
     extractor: Component | None = None
     classifier: Component | None = None
+    search: Search | None = None
+    draws: Count | None = None
+    images: Adaptation | None = None
     weights: Weights | None = None
-    deviations: list[str] = []
+    deviations: list[str] = Field(default_factory=list)
     unlabelled: str | None = None
     minutes: Annotated[float, Field(ge=0)] | None = None
 
@@ -167,16 +169,18 @@ class Row(Measurement):
 
     A row that only some presets measure has its extractor in their entries alone.
     published : figures by protocol. units : feature maps as printed.
+    protocols : those of the preset that the row is measured under; None is all.
     """
 
     place: ClassVar[str] = "a row"
     name: Name
     title: str
-    published: dict[str, Published] = {}
+    published: dict[str, Published] = Field(default_factory=dict)
+    protocols: list[str] | None = None
     units: int | None = None
     citation: str = ""
     note: str = ""
-    presets: dict[str, Measurement] = {}
+    presets: dict[str, Measurement] = Field(default_factory=dict)
 
     def measurement(self, preset: str, default_classifier: Component) -> Measurement | None:
         """How the row is measured in a preset, or None where it is not."""
@@ -206,7 +210,7 @@ class Preset(Strict):
     description: str = ""
     dataset: DatasetChoice
     protocols: dict[str, dict[str, Any]]
-    curve: list[str] = []
+    curve: list[str] = Field(default_factory=list)
 
 
 class Table(Strict):
@@ -214,7 +218,7 @@ class Table(Strict):
 
     name: Name
     title: str
-    metric: Literal["accuracy"] = "accuracy"
+    metric: Literal["accuracy", "error"] = "accuracy"
     seeds: Seeds = Seeds()
     classifier: Component = Component(name="L2SVMCV", settings={"Cs": [1e-4, 1e-3, 1e-2]})
     protocols: dict[str, Protocol]
@@ -239,7 +243,7 @@ class Table(Strict):
                 if preset.curve.count(protocol) > 1:
                     raise InputError(f"{where}: a curve names '{protocol}' twice; remove one of them")
         for row in self.rows:
-            for protocol in row.published:
+            for protocol in [*row.published, *(row.protocols or [])]:
                 self._known("protocol", protocol, self.protocols, f"{where}, row {row.name}")
             for preset_name in row.presets:
                 self._known("preset", preset_name, self.presets, f"{where}, row {row.name}")

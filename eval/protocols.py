@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -61,11 +62,17 @@ def evaluate(
     draws: Sequence[npt.NDArray[np.int64]] | None = None,
     progress: Callable[[int, int], None] | None = None,
     processes: Processes = ALONE,
+    unlabelled: npt.NDArray[np.int64] | None = None,
+    validation: tuple[Features, npt.ArrayLike] | None = None,
 ) -> Evaluation:
     """Fit a fresh clone of `classifier` on each draw of labelled rows and score it on the test set.
 
     X (n, d), y (n,) : the training set. X_test, y_test : the test set, which no fit sees.
     draws : arrays of row indices of X; None: one fit on all rows.
+    unlabelled : indices of the rows of X that a classifier whose `semi_supervised` is True gets besides those of the
+        draw, labelled -1. Others do not get them.
+    validation : rows and labels for a classifier whose `fit` takes them as `X_validation` and `y_validation`.
+    A classifier with a `random_state` gets the number of the draw.
     progress : called with (fits done, fits in all).
     processes : those that share the fits, given the same arguments. Draws are dealt out, and each is fitted as one
         process would; the rows of a single fit are shared if the classifier takes `sharded`.
@@ -78,16 +85,19 @@ def evaluate(
     found: dict[int, tuple[npt.NDArray[Any], dict[str, Any]]] = {}
     if draws is None and processes.count > 1 and "sharded" in classifier.get_params():
         own = slice(*(len(labels) * rank // processes.count for rank in (processes.rank, processes.rank + 1)))
-        found[0] = _judged(clone(classifier).set_params(sharded=True), X[own], labels[own], X_test)
+        found[0] = _judged(clone(classifier).set_params(sharded=True), X[own], labels[own], X_test, {})
         if progress:
             progress(1, 1)
     else:
         with processes.together():
             for number in range(processes.rank, count, processes.count):
-                rows = X if draws is None else _rows(X, draws[number])
-                found[number] = _judged(
-                    clone(classifier), rows, labels if draws is None else labels[draws[number]], X_test
+                fresh = clone(classifier)
+                if "random_state" in fresh.get_params():
+                    fresh.set_params(random_state=number)
+                rows, own_labels = _training_rows(
+                    fresh, X, labels, None if draws is None else draws[number], unlabelled
                 )
+                found[number] = _judged(fresh, rows, own_labels, X_test, _validation(fresh, validation))
                 if progress:
                     progress(min(number + processes.count, count), count)
     found = {number: item for part in processes.gather(found) for number, item in part.items()}
@@ -97,11 +107,36 @@ def evaluate(
     return Evaluation(scores, chosen, predictions, time.perf_counter() - begun)
 
 
+def _training_rows(
+    classifier: Any,
+    X: Features,
+    labels: npt.NDArray[Any],
+    draw: npt.NDArray[np.int64] | None,
+    unlabelled: npt.NDArray[np.int64] | None,
+) -> tuple[Features, npt.NDArray[Any]]:
+    """What a classifier is fitted to: the draw, and where it learns from rows without labels these too, marked -1."""
+    if draw is None:
+        return X, labels
+    if unlabelled is None or not getattr(classifier, "semi_supervised", False):
+        return _rows(X, draw), labels[draw]
+    chosen = np.union1d(draw, unlabelled)
+    own = np.full(len(labels), -1, np.int64)
+    own[draw] = labels[draw]
+    return X if len(chosen) == len(labels) else _rows(X, chosen), own[chosen]
+
+
+def _validation(classifier: Any, validation: tuple[Features, npt.ArrayLike] | None) -> dict[str, Any]:
+    """The arguments by which a classifier's `fit` takes validation rows, if it does."""
+    if validation is None or "X_validation" not in inspect.signature(classifier.fit).parameters:
+        return {}
+    return dict(zip(("X_validation", "y_validation"), validation, strict=True))
+
+
 def _judged(
-    classifier: Any, X: Features, labels: npt.NDArray[Any], X_test: Features
+    classifier: Any, X: Features, labels: npt.NDArray[Any], X_test: Features, validation: dict[str, Any]
 ) -> tuple[npt.NDArray[Any], dict[str, Any]]:
     """Predictions of the test set by the classifier fitted to X, and what it chose."""
-    fitted = classifier.fit(X, labels)
+    fitted = classifier.fit(X, labels, **validation)
     chosen = {"C": fitted.C_, "scores": dict(fitted.scores_)} if hasattr(fitted, "C_") else {}
     return fitted.predict(X_test), chosen
 

@@ -13,6 +13,7 @@ from benchmarks.results import Outline, ProtocolResult, RowOutline, RowResult
 from gan.command import duration
 
 Facts = list[tuple[str, str]]
+MOST_TRIALS = 10  # of a search are shown
 
 
 def about_id(table: str, row: str) -> str:
@@ -93,10 +94,37 @@ def _protocol(outline: Outline, name: str, found: ProtocolResult) -> dict[str, A
         "measured": f"{found.measured:.2f}",
         "interval": f"{found.low:.2f} to {found.high:.2f}",
         "sd": None if found.sd is None else f"{found.sd:.2f}",
+        "pm": None if found.pm is None else f"{found.pm:.2f}",
+        "metric": found.metric,
+        "scored_on": found.scored_on,
         "digest_of": what,
         "draws": draws,
+        "search": _search(found),
         "chart": _choice_chart(found, outline.titles.get(name, name)),
     }
+
+
+def _search(found: ProtocolResult) -> dict[str, Any] | None:
+    """What was tried on the validation images, best first, and how many more trials there were."""
+    if not found.trials:
+        return None
+    trials = sorted(found.trials, key=lambda trial: trial.error)
+    return {
+        "count": len(trials),
+        "names": list(trials[0].settings),
+        "trials": [
+            {
+                "settings": [_short(value) for value in trial.settings.values()],
+                "error": f"{trial.error:.2f}" if trial.errors else "failed",
+                "seconds": f"{trial.seconds:.1f}",
+            }
+            for trial in trials[:MOST_TRIALS]
+        ],
+    }
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _choice_chart(found: ProtocolResult, title: str) -> Markup | None:

@@ -62,7 +62,7 @@ def test_a_curve_joins_the_tables_points_and_its_own(cli, curves, make_table, tm
     assert [line["published"] for line in lines] == ["", "", "50.5", "", "", ""]
     markdown = (tmp_path / "results" / "tiny-labels.md").read_text()
     assert "A tiny table, by number of labels (stand-in)" in markdown
-    assert "made-up shapes" in markdown
+    assert "made-up images" in markdown
     assert "| Labels a class | 5 | 10 | 25 |" in markdown
     assert "| label draws | 3 | 2 | 1 |" in markdown
     assert f"| Mean colours | {float(lines[0]['measured']):.2f} ±{float(lines[0]['sd']):.2f} |" in markdown

@@ -85,7 +85,7 @@ def test_all_pairs_are_compared_on_what_they_kept(paired, measured, tmp_path):
     assert float(lines[0]["p_holm"]) >= float(lines[0]["p"])
     markdown = (tmp_path / "results" / "tiny-paired.md").read_text()
     assert markdown.count("(stand-in) |") == 6
-    assert "made-up shapes" in markdown
+    assert "made-up images" in markdown
     assert f": {lines[-1]['verdict']} (stand-in)" in out
 
 

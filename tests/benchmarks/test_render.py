@@ -74,7 +74,7 @@ def test_the_screen_fits_its_width(outline, width, terminal):
     assert f"{name} all labels 80.6 61.23 ±0.51 (stand-in){wide}" in shown
     assert f"{'' if terminal else name + ' '}400 a class 63.7 ±0.7 61.23 ±0.51 -2.47{wide}" in shown
     assert "T (stand-in)" in shown[0]
-    assert any("made-up shapes" in part for part in shown)
+    assert any("made-up images" in part for part in shown)
 
 
 def test_a_stage_found_on_disk_counts_what_it_took_to_make(tmp_path, monkeypatch):
