@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,32 +18,35 @@ from data.errors import InputError
 _UNREADABLE = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 _WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _AHEAD = 512  # pictures decoded ahead of the one being stored
+_DRAFT = 4  # a JPEG may be decoded at a fraction of its size that is at least so many times what is wanted
 
 
 def folder(path: Path | str, size: int | None = None, limit: int | None = None) -> Dataset:
     """All pictures under `path`, subfolders included, sorted by path, as uint8 RGB (n, height, width, 3).
 
-    Any format that Pillow decodes is taken, by the file's suffix; other files and hidden ones are passed over. The
-    EXIF orientation is applied, grey, palette and CMYK become RGB, transparency is laid over white, and of an
-    animation the first frame is used.
+    Any format that Pillow decodes is taken, by the file's suffix; other files and hidden ones are passed over, and
+    links to folders are not followed. The EXIF orientation is applied, grey, palette and CMYK become RGB, transparency
+    is laid over white, and of an animation the first frame is used.
 
     size : centre-crop to a square and resize to size x size pixels, bicubic. None: all pictures must be of one size.
     limit : at most so many pictures, spread evenly over the sorted list.
 
     Raises `InputError`, naming the first offending file, for a folder without pictures, pictures of unequal size
-    and files that cannot be read.
+    and files that cannot be read. `data.picture_cache.cached_folder` passes over those, and needs little memory.
     """
     root = Path(path).expanduser()
     if size is not None and size < 1:
         raise InputError(f"pictures cannot be resized to {size} pixels; give a size of at least 1")
     if limit is not None and limit < 1:
         raise InputError(f"a limit of {limit} pictures leaves none; give at least 1")
-    files = _picture_files(root)
+    files = picture_files(root)
     if limit is not None and limit < len(files):
         files = [files[index * len(files) // limit] for index in range(limit)]
     images: Images | None = None
-    with contextlib.closing(_decoded(files, size)) as pictures:
+    with contextlib.closing(decoded(files, size)) as pictures:
         for index, picture in enumerate(pictures):
+            if isinstance(picture, str):
+                raise InputError(f"{files[index]} cannot be read as a picture ({picture}); repair or remove it")
             if images is None:
                 images = np.empty((len(files), *picture.shape), np.uint8)
             elif picture.shape != images.shape[1:]:
@@ -96,21 +99,21 @@ def resize(images: Images, size: int) -> Images:
     return result
 
 
-def _picture_files(root: Path) -> list[Path]:
+def picture_files(root: Path, denied: Callable[[OSError], None] | None = None) -> list[Path]:
+    """The files under `root` that have a picture's suffix, sorted by path; none of them is opened.
+
+    denied : told of subfolders that cannot be listed. None: they are an `InputError`, as are a `root` that is no
+    folder and one without pictures.
+    """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder; check the path")
-    Image.init()
-    suffixes = {
-        suffix
-        for suffix, kind in Image.registered_extensions().items()
-        if kind in Image.OPEN and kind not in _UNREADABLE
-    }
+    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in _formats()}
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}); change its permissions") from error
 
     files = []
-    for parent, subfolders, names in os.walk(root, onerror=refuse):
+    for parent, subfolders, names in os.walk(root, onerror=denied or refuse):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         visible = (Path(parent) / name for name in names if not name.startswith("."))
         files += [file for file in visible if file.suffix.lower() in suffixes]
@@ -119,23 +122,50 @@ def _picture_files(root: Path) -> list[Path]:
     return sorted(files, key=lambda file: file.relative_to(root).parts)
 
 
-def _decoded(files: list[Path], size: int | None) -> Generator[Images, None, None]:
-    """The pictures in the order of `files`, decoded by several threads (Pillow releases the interpreter's lock)."""
+def decoded(files: Sequence[Path], size: int | None) -> Generator[Images | str, None, None]:
+    """The pictures in the order of `files`, uint8 (height, width, 3), or in a word why one cannot be read.
+
+    size : as for `folder`. Several threads decode (Pillow releases the interpreter's lock), at most 512 pictures ahead.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), _AHEAD):
             yield from pool.map(_decode, files[start : start + _AHEAD], [size] * _AHEAD)
 
 
-def _decode(file: Path, size: int | None) -> Images:
+def _formats() -> list[str]:
+    Image.init()
+    return [kind for kind in Image.OPEN if kind not in _UNREADABLE]
+
+
+def _decode(file: Path, size: int | None) -> Images | str:
     try:
-        with Image.open(file) as opened:
-            picture = _to_rgb(ImageOps.exif_transpose(opened))
+        if not file.is_file():  # a pipe, for one, would be waited for without end
+            return "it is a link that leads nowhere" if file.is_symlink() else "it is not a file"
+        with Image.open(file, formats=_formats()) as opened:
+            if size is not None:
+                opened.draft(None, (_DRAFT * size, _DRAFT * size))  # large JPEGs: decode fewer pixels
+            opened.load()
+            picture = _to_rgb(_upright(opened))
         return np.asarray(picture if size is None else _fit(picture, size))
     except MemoryError:
-        raise
+        return "there is not enough memory to decode it"
     except Exception as error:  # Pillow's decoders raise nearly every kind of exception over a damaged file
-        reason = "it is of no format that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
-        raise InputError(f"{file} cannot be read as a picture ({reason}); repair or remove it") from error
+        return _reason(file, error)
+
+
+def _reason(file: Path, error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "it is of no format that Pillow knows" if file.stat().st_size else "it is empty"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # damaged notes of the camera; the picture itself has been decoded
+        return picture
 
 
 def _fit(picture: Image.Image, size: int) -> Image.Image:
