@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import http.client
-import os
 import shutil
-import socket
-import sys
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +10,9 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.errors import InputError
-from data.files import atomic_path
+from data.official import chosen_root, downloading, verify
 
 FOLDER = "cifar-10-batches-py"
-_TIMEOUT = 30.0  # seconds without an answer after which a download is given up
 _ELSEWHERE = f"pass --data-root with the folder that holds {FOLDER}, or use --preset demo, which needs no data"
 
 
@@ -60,12 +51,6 @@ def cifar10(root: Path | str | None = None, download: bool = True) -> Dataset:
     )
 
 
-def chosen_root(root: Path | str | None) -> Path:
-    """The folder of the official data sets: the one given, or DATA_ROOT, or ~/.cache/dcgan-features."""
-    chosen = root or os.environ.get("DATA_ROOT") or Path("~/.cache/dcgan-features")
-    return Path(chosen).expanduser().resolve()
-
-
 def _find(root: Path) -> Path:
     """The batches' folder: `root` itself where a batch lies in it or it has the official name."""
     try:
@@ -80,61 +65,20 @@ def _verify(official: Any, folder: Path) -> None:
     names = [*official.train_list, *official.test_list, (official.meta["filename"], official.meta["md5"])]
     remedy = f"remove {folder} and run again to download it, or unpack the official {official.filename} there"
     for name, md5 in names:
-        file = folder / name
-        try:
-            with open(file, "rb") as opened:
-                found = hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        except (FileNotFoundError, NotADirectoryError):
-            raise InputError(f"{file} is missing: {remedy}") from None
-        except OSError as error:
-            raise InputError(f"{file} cannot be read ({error.strerror}): {remedy}") from error
-        if found != md5:
-            raise InputError(f"{file} is truncated or altered, for its MD5 is {found} instead of {md5}: {remedy}")
+        verify(folder / name, md5, remedy)
 
 
 def _download(official: Any, folder: Path) -> None:
     """Download into a temporary folder, verify, and only then give it its name."""
     from torchvision.datasets.utils import download_and_extract_archive
 
-    try:
-        with _without_leftover_parents(folder), atomic_path(folder) as temporary, _patience(_TIMEOUT):
-            temporary.mkdir()
-            print(f"Downloading CIFAR-10 (170 MB) into {folder.parent}", file=sys.stderr)
-            with contextlib.redirect_stdout(sys.stderr):  # torchvision talks on stdout, which belongs to results
-                download_and_extract_archive(
-                    official.url, temporary, filename=official.filename, md5=official.tgz_md5, remove_finished=True
-                )
-            unpacked = temporary / FOLDER
-            _verify(official, unpacked)
-            for file in unpacked.iterdir():
-                file.rename(temporary / file.name)
-            shutil.rmtree(unpacked)
-    except (OSError, RuntimeError, EOFError, http.client.HTTPException, tarfile.TarError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise InputError(
-            f"CIFAR-10 is not in {folder.parent} and could not be downloaded ({reason}): {_ELSEWHERE}"
-        ) from error
-
-
-@contextlib.contextmanager
-def _patience(seconds: float) -> Iterator[None]:
-    """Set a time-out for a while: torchvision sets none, and without one an unreachable network would hang for good."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-@contextlib.contextmanager
-def _without_leftover_parents(path: Path) -> Iterator[None]:
-    """After an exception, remove the parent folders of `path` that were made meanwhile and are empty."""
-    absent = [parent for parent in path.parents if not parent.exists()]
-    try:
-        yield
-    except BaseException:
-        for parent in absent:
-            with contextlib.suppress(OSError):
-                parent.rmdir()
-        raise
+    with downloading("CIFAR-10 (170 MB)", folder, _ELSEWHERE) as temporary:
+        temporary.mkdir()
+        download_and_extract_archive(
+            official.url, temporary, filename=official.filename, md5=official.tgz_md5, remove_finished=True
+        )
+        unpacked = temporary / FOLDER
+        _verify(official, unpacked)
+        for file in unpacked.iterdir():
+            file.rename(temporary / file.name)
+        shutil.rmtree(unpacked)

@@ -1,4 +1,4 @@
-"""From what a user types to images: "cifar10", "stand-in", "stand-in-plain", a folder of pictures or a `.npy` file."""
+"""From what a user types to images: "cifar10", "svhn", "stand-in" and so on, a folder of pictures or a `.npy` file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +16,28 @@ from data.dataset import Dataset, Images, array_digest
 from data.digits import stand_in_digits, stand_in_house_numbers
 from data.errors import InputError, unknown_name
 from data.folder import folder, npy, resize
+from data.mnist import mnist
 from data.stand_in import stand_in
 from data.stl10 import stl10_unlabelled
+from data.svhn import svhn, svhn_extra
 
 # Every data set with a name: (root, download) to Dataset. A new one is one file and one line here.
 LOADERS: dict[str, Callable[[Path | str | None, bool], Dataset]] = {
     "cifar10": cifar10,
+    "mnist": mnist,
     "stand-in": lambda root, download: stand_in(),
     "stand-in-plain": lambda root, download: stand_in(n_train=50_000, clutter=False),
     "stand-in-digits": lambda root, download: stand_in_digits(),
     "stand-in-house-numbers": lambda root, download: stand_in_house_numbers(),
     "stl10-unlabelled": stl10_unlabelled,
+    "svhn": svhn,
+    "svhn-extra": svhn_extra,
 }
 
 # The made-up ones among them, which can be had of any size: (n_train=..., n_test=..., seed=...) to Dataset.
 STAND_INS: dict[str, Callable[..., Dataset]] = {
     "stand-in": stand_in,
+    "stand-in-plain": partial(stand_in, clutter=False),
     "stand-in-digits": stand_in_digits,
     "stand-in-house-numbers": stand_in_house_numbers,
 }
@@ -52,7 +59,7 @@ def load(source: str, root: Path | str | None = None, size: int | None = None, d
     """The data set that `source` names.
 
     source : a name in `LOADERS`, else the path of a folder of pictures or of a `.npy` file.
-    root : where named data sets lie or are downloaded to, see `data.cifar10.cifar10`.
+    root : where named data sets lie or are downloaded to, see `data.official.chosen_root`.
     size : centre-crop and resize all images to size x size pixels; None leaves them as they are.
 
     Raises `InputError` for an unknown name, and for whatever the loader of the source refuses.

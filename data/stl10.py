@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
-from data.cifar10 import chosen_root
 from data.dataset import Dataset
 from data.errors import InputError
+from data.official import chosen_root, is_there, verify
 
 SIZE = 96  # pixels along a side
 _IMAGE = 3 * SIZE * SIZE  # bytes
@@ -29,15 +28,9 @@ def stl10_unlabelled(root: Path | str | None = None, download: bool = True) -> D
     name, md5 = next(entry for entry in STL10.train_list if entry[0].startswith("unlabeled"))
     file = chosen_root(root) / STL10.base_folder / name
     remedy = f"unpack the official {STL10.filename}, or pass --data-root with the folder that holds {STL10.base_folder}"
-    try:
-        with open(file, "rb") as opened:
-            found = hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"STL-10's unlabelled images are not in {file.parent}: {remedy}") from None
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror}): {remedy}") from error
-    if found != md5 or file.stat().st_size % _IMAGE:
-        raise InputError(f"{file} is truncated or altered, for its MD5 is {found} instead of {md5}: {remedy}")
+    if not is_there(file, remedy):
+        raise InputError(f"STL-10's unlabelled images are not in {file.parent}: {remedy}")
+    verify(file, md5, remedy)
     # A red, a green and a blue plane an image, each column by column.
     planes = np.memmap(file, np.uint8, "r").reshape(-1, 3, SIZE, SIZE)
     return Dataset("stl10-unlabelled", planes.transpose(0, 3, 2, 1), note="STL-10, official binary file, unlabelled")
