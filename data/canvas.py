@@ -87,7 +87,7 @@ def interpolate(lattice: Field, pixels: int) -> Field:
     return result
 
 
-def cover(distance: Field) -> Field:
+def coverage(distance: Field) -> Field:
     """Part of a pixel inside an edge that is `distance` pixels away, below 0 inside."""
     part: Field = np.clip(np.float32(0.5) - distance, 0, 1)
     return part

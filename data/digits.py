@@ -77,7 +77,7 @@ def _house_numbers(key: Key) -> tuple[Images, Labels]:
         for (digits, place), rows in zip(numbers, shown, strict=True):
             chosen = slice(None) if rows is None else np.flatnonzero(rows)
             distance = digit_distance(digits[chosen], u[chosen] - per_image(place[chosen]), v[chosen])
-            here = canvas.cover((distance - per_image(weight[chosen])) * per_image(half[chosen]))
+            here = canvas.coverage((distance - per_image(weight[chosen])) * per_image(half[chosen]))
             cover[chosen] = np.maximum(cover[chosen], here)
         return cover
 
@@ -146,5 +146,5 @@ def _digits(key: Key) -> tuple[Images, Labels]:
     u = across * per_image(1 / (half * (0.7 + 0.4 * draws[:, 6]))) + per_image(-0.2 + 0.8 * draws[:, 7]) * v
     distance = (digit_distance(labels, u, v) - per_image(-0.03 + 0.13 * draws[:, 8])) * per_image(half)
     soft = per_image(1 / (1 + 0.7 * draws[:, 9]))  # pixels over which an edge fades
-    ink = canvas.cover(distance * soft) * per_image(0.8 + 0.2 * draws[:, 10])
+    ink = canvas.coverage(distance * soft) * per_image(0.8 + 0.2 * draws[:, 10])
     return canvas.to_uint8(ink[..., None]), labels

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from sklearn.svm import LinearSVC
 
+from data.canvas import interpolate, normal, rgb
 from data.dataset import Dataset
 from data.errors import InputError
 from data.shapes import OUTLINES
-from data.stand_in import CLASSES, _interpolate, _normal, _rgb, _shape_cover, stand_in, stand_in_factors
+from data.stand_in import CLASSES, _shape_cover, stand_in, stand_in_factors
 
 
 @pytest.fixture(scope="module")
@@ -135,10 +136,10 @@ def test_areas_known_by_hand() -> None:
 def test_helpers_against_their_definitions() -> None:
     values = np.random.default_rng(0).random((20, 3))
     expected = [colorsys.hsv_to_rgb(*row) for row in values]
-    assert np.allclose(_rgb(*values.T), expected, atol=1e-6)
+    assert np.allclose(rgb(*values.T), expected, atol=1e-6)
     ramp = np.tile(np.linspace(0, 1, 5, dtype=np.float32), (1, 5, 1))
-    assert np.allclose(_interpolate(ramp)[0], np.tile((np.arange(32) + 0.5) / 32 - 0.5, (32, 1)), atol=1e-6)
-    noise = _normal((100_000,), (1, 2, 3))
+    assert np.allclose(interpolate(ramp, 32)[0], np.tile((np.arange(32) + 0.5) / 32 - 0.5, (32, 1)), atol=1e-6)
+    noise = normal((100_000,), 1, 2, 3)
     assert abs(noise.mean()) < 0.02
     assert noise.std() == pytest.approx(1, abs=0.01)
 
