@@ -24,7 +24,7 @@ SHIPPED = Path(__file__).parent / "weights"
 BLOCK = 64  # z that go through the generator at once
 STATISTICS_SEED, STATISTICS_COUNT = 0, 2048
 # What a named stream of random numbers is for; part of its seed.
-_SAMPLES, _STATISTICS = range(2)
+SAMPLES, STATISTICS, AROUND, NEGATIVES = range(4)
 Images = NDArray[np.uint8]
 
 
@@ -64,7 +64,7 @@ class Laboratory:
         self.discriminator = discriminator.to(self.device).eval().requires_grad_(False)
         points = torch.cat(
             [
-                draw_named(self.spec, BLOCK, STATISTICS_SEED, _STATISTICS, block)
+                draw_named(self.spec, BLOCK, STATISTICS_SEED, STATISTICS, block)
                 for block in range(STATISTICS_COUNT // BLOCK)
             ]
         )
@@ -100,7 +100,7 @@ class Laboratory:
             raise InputError("no sample is chosen; name at least one by its number, such as 0")
         if min(indices) < 0:
             raise InputError(f"there is no sample {min(indices)}; samples are numbered from 0")
-        return torch.cat([draw_named(self.spec, 1, seed, _SAMPLES, int(index)) for index in indices])
+        return torch.cat([draw_named(self.spec, 1, seed, SAMPLES, int(index)) for index in indices])
 
     def images(self, latent: Tensor) -> Images:
         """The images of z (n, latent_size): uint8 (n, height, width, channels), 0..255."""
@@ -121,7 +121,7 @@ class Laboratory:
         if latent.ndim != 2 or len(latent) == 0 or latent.shape[1] != self.spec.latent_size:
             raise ValueError(f"z must have the shape (n, {self.spec.latent_size}), not {tuple(latent.shape)}")
         results = []
-        for block in latent.float().split(BLOCK):
+        for block in torch.split(latent.float(), BLOCK):
             full = torch.cat([block, block.new_zeros(BLOCK - len(block), block.shape[1])])
             results.append(work(full.to(self.device))[: len(block)].cpu())
         return torch.cat(results)
