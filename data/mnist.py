@@ -69,7 +69,7 @@ def read_idx(file: Path) -> NDArray[np.uint8]:
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{file} cannot be read ({error}): {remedy}") from error
     dimensions = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
-    shape = tuple(np.frombuffer(content, ">i4", dimensions, 4).tolist()) if len(content) >= 4 + 4 * dimensions else ()
+    shape = tuple(np.frombuffer(content, ">u4", dimensions, 4).tolist()) if len(content) >= 4 + 4 * dimensions else ()
     values = np.frombuffer(content, np.uint8)[4 + 4 * dimensions :]
     if not shape or len(values) != prod(shape):
         raise InputError(f"{file} is no whole idx file of bytes: {remedy}")

@@ -1,10 +1,17 @@
-"""A small CIFAR-10 in the official format, whose digests count as the official ones for the length of a test."""
+"""A small CIFAR-10 in the official format, whose digests count as the official ones for the length of a test.
+
+And a web server of this machine, for downloads.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import http.server
 import pickle
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +56,31 @@ def fake_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCifar10
     entry = {"filename": "batches.meta", "key": "label_names", "md5": hashlib.md5(meta).hexdigest()}
     monkeypatch.setattr(f"{official}.meta", entry)
     return fake
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *message: object) -> None:
+        pass
+
+
+@dataclass
+class Web:
+    """What lies in `folder` is served below `url`, which ends in a slash."""
+
+    folder: Path
+    url: str
+
+
+@pytest.fixture
+def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    folder = tmp_path / "served"
+    folder.mkdir()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    yield Web(folder, f"http://127.0.0.1:{server.server_port}/")
+    server.shutdown()
+    server.server_close()
+    thread.join()

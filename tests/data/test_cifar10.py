@@ -1,14 +1,10 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import os
 import pickle
 import shutil
 import tarfile
-import threading
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +13,7 @@ import pytest
 
 from data.cifar10 import cifar10
 from data.errors import InputError
-from tests.data.conftest import BATCHES, FakeCifar10
+from tests.data.conftest import BATCHES, FakeCifar10, Web
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -93,31 +89,15 @@ def test_absent_and_not_to_be_downloaded(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-class Silent(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *message: object) -> None:
-        pass
-
-
 @pytest.fixture
-def served(fake_cifar10: FakeCifar10, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def served(fake_cifar10: FakeCifar10, web: Web, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small CIFAR-10 as an archive on a web server of this machine."""
-    archive = tmp_path / "served" / "cifar-10-python.tar.gz"
-    archive.parent.mkdir()
+    archive = web.folder / "cifar-10-python.tar.gz"
     with tarfile.open(archive, "w:gz") as opened:
         opened.add(fake_cifar10.folder, "cifar-10-batches-py")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(archive.parent)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    monkeypatch.setattr(
-        "torchvision.datasets.CIFAR10.url", f"http://127.0.0.1:{server.server_port}/cifar-10-python.tar.gz"
-    )
+    monkeypatch.setattr("torchvision.datasets.CIFAR10.url", f"{web.url}cifar-10-python.tar.gz")
     monkeypatch.setattr("torchvision.datasets.CIFAR10.tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
-    yield archive
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    return archive
 
 
 def test_download(fake_cifar10: FakeCifar10, served: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
