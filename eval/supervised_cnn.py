@@ -97,7 +97,7 @@ class SupervisedCNN(GradientClassifier):
         layers: list[nn.Module] = []
         for index, count in enumerate(self.maps):
             normalised = self.batch_norm and index > 0
-            layers.append(nn.Conv2d(channels, count, 5, stride=2, padding=2, bias=not normalised))
+            layers.append(nn.Conv2d(channels, count, 5, stride=2, padding=2, bias=not self.batch_norm))
             if normalised:
                 layers.append(nn.BatchNorm2d(count))
             layers.append(nn.LeakyReLU(LEAK, inplace=True))
