@@ -82,6 +82,11 @@ def silent(total: float, description: str, done: float = 0) -> Iterator[Callable
     yield lambda count: None
 
 
+def cache_folder() -> Path:
+    """Where decoded pictures are kept: the environment variable PICTURE_CACHE, or ~/.cache/dcgan-features/pictures."""
+    return Path(os.environ.get(PLACE) or "~/.cache/dcgan-features/pictures").expanduser()
+
+
 def cached_folder(
     path: Path | str,
     size: int,
@@ -96,14 +101,14 @@ def cached_folder(
 
     size : all are centre-cropped to a square and resized to size x size pixels, bicubic.
     unreadable : files that may be passed over because they cannot be read: below 1 a share of all, else a number.
-    cache : folder of the cache. None: the environment variable PICTURE_CACHE, or ~/.cache/dcgan-features/pictures.
+    cache : folder of the cache. None: that of `cache_folder`.
     progress : shows how far decoding is.
 
     Raises `InputError` for a folder without pictures or a cache that cannot be written, and `UnreadablePictures` as
     soon as more files than allowed turn out to be unreadable, or all of them are.
     """
     root = Path(path).expanduser().resolve()
-    place = Path(cache or os.environ.get(PLACE) or "~/.cache/dcgan-features/pictures").expanduser()
+    place = cache_folder() if cache is None else Path(cache).expanduser()
     if size < 1:
         raise InputError(f"pictures cannot be resized to {size} pixels; give a size of at least 1")
     listing = _Listing.of(root, size)

@@ -15,6 +15,7 @@ from gan.spec import SPECS, NetworkSpec
 FREE_SETTINGS = frozenset(
     {"images", "checkpoint_seconds", "checkpoint_every", "sample_every", "sample_count", "snapshot_every", "log_every"}
 )
+FOLDER_EPOCHS = 25
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
@@ -29,7 +30,7 @@ class Recipe(BaseModel):
     weight_decay : L2 penalty's factor in the gradient of every parameter (the authors' code for faces).
     discriminator_updates : minibatches that update the discriminator for each one that updates the generator.
     flips : mirror half of the real images left to right (not in the paper).
-    resize : centre-crop and resize a folder's images to the network's size.
+    resize : centre-crop and resize images to the network's size (a folder's are in any case).
     precision : of convolutions; parameters and Adam's averages are float32 always.
     checkpoint_seconds, checkpoint_every : save after this time, or as many minibatches, whichever is first; None: not.
     sample_every, sample_count : draw that many images of one fixed z after as many minibatches; None: not.
@@ -69,6 +70,38 @@ class Recipe(BaseModel):
         return -(-self.images // self.batch_size)
 
 
+class TrainRecipe(Recipe):
+    """Settings of `python -m gan.train`: those of the run, and how it comes by its images.
+
+    epochs : how long to train in place of `images`: each image so many times, in whole minibatches. Where neither is
+        given, a run on folders takes 25, as the authors' code does for faces.
+    unreadable : files of a folder that may be passed over because they cannot be read: below 1 a share of all, else a
+        number.
+    near_duplicates : whether to remove near-duplicates before training, see `gan.near_duplicates`.
+    hash_noise, hash_dropout, hash_threshold, hash_images, hash_seed : how they are found, see
+        `gan.hashing.HashSettings`.
+    """
+
+    epochs: Annotated[int | None, Field(ge=1)] = None
+    unreadable: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.02
+    near_duplicates: Literal["keep", "remove"] = "keep"
+    hash_noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 4.0
+    hash_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    hash_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
+    hash_images: Annotated[int, Field(ge=1)] = 60_000
+    hash_seed: Annotated[int, Field(ge=0)] = 0
+
+    def for_images(self, count: int, folders: bool) -> Recipe:
+        """The settings of the run on `count` images, which come from `folders` alone or not."""
+        epochs = self.epochs
+        if epochs is None and folders and "images" not in self.model_fields_set:
+            epochs = FOLDER_EPOCHS
+        settings = {key: getattr(self, key) for key in Recipe.model_fields}
+        if epochs is not None:
+            settings["images"] = epochs * max(count // self.batch_size, 1) * self.batch_size
+        return Recipe(**settings)
+
+
 def check_settings(kind: type[Settings], settings: dict[str, Any], where: str = "the recipe") -> Settings:
     """Settings as a `kind`; a misspelt key or a value out of range is an `InputError`."""
     for key in settings:
@@ -86,20 +119,39 @@ def check_settings(kind: type[Settings], settings: dict[str, Any], where: str = 
 
 def make_recipe(settings: dict[str, Any], where: str = "the recipe") -> Recipe:
     """Check settings; a misspelt key, an unknown network or a value out of range is an `InputError`."""
-    recipe = check_settings(Recipe, settings, where)
+    return _with_network(check_settings(Recipe, settings, where), where)
+
+
+def read_recipe(path: Path | str | None, overrides: dict[str, Any] | None = None) -> TrainRecipe:
+    """The recipe in a YAML file (None: the defaults) with `overrides` in place of what it says.
+
+    `images` among the overrides takes the place of the file's `epochs`, and the reverse. Raises `InputError` when the
+    file is missing, is not YAML, or says something that is not a setting, and where both are given in one place.
+    """
+    settings = _train_settings(read_yaml(path, "recipe"), str(path)) if path is not None else {}
+    changed = overrides or {}
+    if "images" in changed or "epochs" in changed:
+        settings = {key: value for key, value in settings.items() if key not in ("images", "epochs")}
+    where = f"the options or {path}" if path else "the options"
+    settings = _train_settings({**settings, **changed}, where)
+    return TrainRecipe(**settings)
+
+
+def _train_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
+    """What was given, checked."""
+    recipe = _with_network(check_settings(TrainRecipe, settings, where), where)
+    if recipe.epochs is not None and "images" in recipe.model_fields_set:
+        raise InputError(f"{where}: both 'images' and 'epochs' say how long to train; give one of them")
+    return recipe.model_dump(exclude_unset=True)
+
+
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+def _with_network(recipe: AnyRecipe, where: str) -> AnyRecipe:
     if recipe.network not in SPECS:
         raise unknown_name("network", recipe.network, SPECS, where)
     return recipe
-
-
-def read_recipe(path: Path | str | None, overrides: dict[str, Any] | None = None) -> Recipe:
-    """The recipe in a YAML file (None: the defaults) with `overrides` in place of what it says.
-
-    Raises `InputError` when the file is missing, is not YAML, or says something that is not a setting.
-    """
-    settings = make_recipe(read_yaml(path, "recipe"), str(path)).model_dump() if path is not None else {}
-    where = f"the options or {path}" if path else "the options"
-    return make_recipe({**settings, **(overrides or {})}, where)
 
 
 def refuse_changes(

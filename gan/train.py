@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
-import data
 from gan.command import choose_device, run
-from gan.processes import first_goes_ahead, started_by_torchrun
+from gan.near_duplicates import find_images
+from gan.pictures import prepare_folders
+from gan.processes import first_goes_ahead, is_first, started_by_torchrun
 from gan.recipe import read_recipe
+from gan.strip import make_strip, save_real
 from gan.trainer import Run
 
 app = typer.Typer(add_completion=False)
@@ -26,32 +28,42 @@ def train(
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="YAML file of settings; see gan/recipe.py.")] = None,
     network: Annotated[str | None, typer.Option(help="paper-32, svhn-32, lsun-64 or lsun-64-narrow.")] = None,
-    images: Annotated[int | None, typer.Option(help="Real images to see in all.")] = None,
+    images: Annotated[int | None, typer.Option(help="Real images to see in all; or:")] = None,
+    epochs: Annotated[int | None, typer.Option(help="How often to see each; for folders 25 unless given.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides every random number.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in --out, if there is one.")] = True,
 ) -> None:
     """Train a DCGAN on images without labels; a run that was stopped or killed goes on where it was."""
-    given = {"network": network, "images": images, "seed": seed}
+    given = {"network": network, "images": images, "epochs": epochs, "seed": seed}
     settings = read_recipe(recipe, {key: value for key, value in given.items() if value is not None})
     where = choose_device(device)
-    size = settings.spec.image_size if settings.resize else None
-    with first_goes_ahead():  # which may have to fetch them
-        pixels, description, digest = data.training_images(source, data_root, size)
-    about = {"description": description, "digest": digest, "images": len(pixels)}
-    if settings.resize:
-        about["resized_to"] = size
+    with first_goes_ahead():  # which may have to fetch them, decode them or look for near-duplicates
+        prepared = prepare_folders(source, settings.spec.image_size, settings.unreadable, out)
+        for note in prepared.notes:
+            print(f"note: {note}", flush=True)
+        found = find_images(prepared, settings, data_root)
+    pixels, description = found.images, found.description
+    about = {"description": description, "digest": found.digest, "images": len(pixels)}
+    if settings.resize or prepared.folders:
+        about["resized_to"] = settings.spec.image_size
+    of_run = settings.for_images(len(pixels), prepared.only_folders)
     together = started_by_torchrun()
-    training = Run(settings, pixels, out, about, where, resume, together)
+    training = Run(of_run, pixels, out, about, where, resume, together)
     place = f"{where}, {os.environ['WORLD_SIZE']} processes" if together else f"{where}"
     print(f"network {settings.network} on {len(pixels):,} images ({description}), {place}, {settings.precision}")
-    print(f"{settings.images:,} images in {settings.steps:,} batches of {settings.batch_size}, into {out}")
+    print(f"{of_run.images:,} images in {of_run.steps:,} batches of {of_run.batch_size}, into {out}", flush=True)
     if training.training.steps_done:
         print(f"resuming after batch {training.training.steps_done:,}")
     for note in training.notes:
         print(f"note: {note}")
+    if of_run.sample_every is not None and is_first():
+        save_real(out, pixels, of_run.sample_count)
     weights = training.finish()
     print(f"weights: {weights}")
+    if is_first() and any((out / "samples").glob("*.png")):
+        for picture in make_strip(out, out):
+            print(f"picture: {picture}")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def check_images(images: NDArray[np.uint8], spec: NetworkSpec, batch_size: int) 
     if (height, width) != (size, size):
         raise InputError(
             f"the images are {height}x{width} pixels, {network} takes {size}x{size}; "
-            "resize them (a folder's: 'resize: true' in the recipe) or choose another network"
+            "give 'resize: true' in the recipe or choose another network"
         )
     if count < batch_size:
         raise InputError(
@@ -67,7 +67,8 @@ class ImageRun(TrainingRun[AnyAdversaries]):
 
     def _after_step(self) -> None:
         training, recipe = self.training, self.recipe
-        if recipe.sample_every is not None and training.steps_done % recipe.sample_every == 0:
+        last = training.steps_done == recipe.steps
+        if recipe.sample_every is not None and (last or training.steps_done % recipe.sample_every == 0):
             with atomic_path(self.out / "samples" / f"{training.steps_done:08d}.png") as temporary:
                 self._samples().save(temporary, format="PNG")
         if recipe.snapshot_every is not None:

@@ -1,10 +1,14 @@
 """The command, from its arguments to its exit code."""
 
+import json
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from data.dataset import array_digest
+from data.folder import folder
 from gan.checkpoint import load_weights
 from gan.command import run
 from gan.train import app
@@ -13,6 +17,7 @@ from tests.gan.tiny import TINY, tiny_images
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("PICTURE_CACHE", str(tmp_path / "cache"))
     np.save(tmp_path / "images.npy", tiny_images())
     (tmp_path / "my.yaml").write_text("network: tiny\nbatch_size: 16\nprecision: fp32\nimages: 64\nsample_every: 2\n")
     options = {"--data": "images.npy", "--out": "out", "--recipe": "my.yaml", "--device": "cpu"}
@@ -70,3 +75,74 @@ def test_resuming_with_another_seed_names_the_setting(call):
     assert code == 2
     assert "seed=0, not 5" in err
     assert call("--no-resume", seed="5")[0] == 0
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """40 pictures of various sizes, 10 of them near-duplicates of others; and a recipe that says nothing of length."""
+    root, generator = tmp_path / "pictures", np.random.default_rng(0)
+    root.mkdir()
+    for index in range(30):
+        rough = generator.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        image = Image.fromarray(rough).resize((64, 48 + index % 2), Image.Resampling.BICUBIC)
+        image.save(root / f"{index:02d}.png")
+        if index < 10:
+            image.save(root / f"{index:02d}b.jpg", quality=95)
+    (tmp_path / "folder.yaml").write_text("network: tiny\nbatch_size: 16\nprecision: fp32\n")
+    return root
+
+
+def test_a_folder_needs_no_settings_and_its_broken_pictures_are_listed(call, pictures, tmp_path):
+    (pictures / "10.png").write_bytes(b"bad")
+    code, out, err = call(data="pictures", recipe="folder.yaml")
+    assert code == 2
+    assert err.splitlines()[-1].startswith("error: more than 0 of 40 pictures in ")
+    assert "10.png (it is of no format that Pillow knows)" in err
+    listed = [{"path": "pictures/10.png", "reason": "it is of no format that Pillow knows"}]
+    assert json.loads((tmp_path / "out" / "unreadable.json").read_text()) == listed
+    assert not (tmp_path / "out" / "weights.safetensors").exists()
+
+    (tmp_path / "folder.yaml").write_text("network: tiny\nbatch_size: 16\nprecision: fp32\nunreadable: 0.03\n")
+    code, out, err = call(data="pictures", recipe="folder.yaml")
+    assert code == 0, err
+    assert "note: 1 file of pictures cannot be read and will be left out, listed in out/unreadable.json: 10.png" in out
+    assert "network tiny on 39 images (pictures (39 images))" in out
+    assert "800 images in 50 batches of 16" in out  # 25 epochs of 2 minibatches
+    assert json.loads((tmp_path / "out" / "unreadable.json").read_text()) == listed
+    about = load_weights(tmp_path / "out" / "weights").metadata
+    (pictures / "10.png").unlink()
+    assert about["data"]["digest"] == array_digest(folder(pictures, 8).train_images)
+    assert (about["images_seen"], about["data"]["resized_to"]) == (800, 8)
+
+    code, out, err = call(data="pictures", recipe="folder.yaml", epochs="26")
+    assert code == 0, err
+    assert "resuming after batch 50" in out
+    assert not (tmp_path / "out" / "unreadable.json").exists()
+
+
+def test_the_run_ends_in_pictures_of_its_course(call, pictures, tmp_path):
+    code, out, err = call(data="pictures", recipe="folder.yaml", epochs="2")
+    assert code == 0, err
+    assert [file.name for file in (tmp_path / "out" / "samples").iterdir()] == ["00000004.png"]  # the last
+    for name in ("epochs.png", "training.webp"):
+        assert f"picture: out/{name}" in out
+        Image.open(tmp_path / "out" / name).load()
+    real = np.asarray(Image.open(tmp_path / "out" / "real.png"))
+    assert np.array_equal(real[2:10, 2:10], folder(pictures, 8).train_images[0])
+
+
+def test_near_duplicates_are_left_out_on_request(call, pictures, tmp_path):
+    settings = "near_duplicates: remove\nhash_images: 6000\nhash_noise: 1\nhash_threshold: 1.5\nepochs: 1\n"
+    with open(tmp_path / "folder.yaml", "a") as file:
+        file.write(settings)
+    code, out, err = call(data="pictures", recipe="folder.yaml")
+    assert code == 0, err
+    about = load_weights(tmp_path / "out" / "weights").metadata["data"]
+    assert about["description"] == f"pictures (40 images), less {40 - about['images']} near-duplicates"
+    assert 30 <= about["images"] <= 34
+    for file in (tmp_path / "cache").glob("*.npy"):
+        assert file.name.startswith(("near-duplicates-", "unique-"))
+    code, out, err = call(data="pictures", recipe="folder.yaml", epochs="2")
+    assert code == 0, err
+    assert "resuming after batch" in out
+    assert "learning what near-duplicates share" not in err  # it was kept
