@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import LOADERS, load, training_images
+from data import LOADERS, STAND_INS, load, training_images
 from data.dataset import Dataset, array_digest
 from data.errors import InputError
 from data.sources import without_downloads
@@ -74,6 +74,27 @@ def test_one_source_is_not_copied(corpus: Path) -> None:
 
 def test_the_stand_in_is_named_as_such() -> None:
     assert training_images(["stand-in"])[1] == "shapes (stand-in) (10,000 images)"
+
+
+@pytest.mark.parametrize("name", STAND_INS)
+def test_every_stand_in_can_be_had_of_any_size(name: str) -> None:
+    made = STAND_INS[name](n_train=30, n_test=20, seed=3)
+    assert made.test_images is not None
+    assert (len(made.train_images), len(made.test_images)) == (30, 20)
+    assert made.stand_in
+    assert "seed 3" in made.note
+    assert name in LOADERS
+
+
+def test_every_made_up_data_set_is_among_the_stand_ins() -> None:
+    assert set(STAND_INS) == {name for name in LOADERS if name.startswith("stand-in")}
+    assert len({STAND_INS[name](n_train=1, n_test=1).name for name in STAND_INS}) == len(STAND_INS)
+
+
+def test_grey_and_colour_do_not_go_together(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOADERS, "grey", lambda root, download: STAND_INS["stand-in-digits"](n_train=5, n_test=1))
+    with pytest.raises(InputError, match=r"the images of grey are 28x28 grey but those of .* 32x32"):
+        training_images([str(corpus), "grey"])
 
 
 def test_sources_that_do_not_go_together(corpus: Path, tmp_path: Path) -> None:
