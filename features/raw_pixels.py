@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 import torch
@@ -11,12 +12,20 @@ from features.base import Extractor, Images, as_tensor, check_images
 
 
 class RawPixels(Extractor):
-    """Pixels scaled to -1..1, flattened by rows, columns, then channels: float32 (n, height * width * channels)."""
+    """Pixels scaled to low..1, flattened by rows, columns, then channels: float32 (n, height * width * channels).
+
+    low : what black becomes, a number below 1; 0 gives what a Bernoulli likelihood needs.
+    """
+
+    def __init__(self, low: float = -1.0) -> None:
+        self.low = low
 
     def fit(self, images: Images, y: object = None) -> Self:
-        """Note the size of the images; nothing is learned."""
+        """Note the size of the images; nothing is learned. Raises ValueError unless `low` is below 1."""
         images = check_images(images)
+        if not -math.inf < self.low < 1:
+            raise ValueError(f"low={self.low!r} must be a number below 1, which white becomes")
         return self._fitted(images, images[0].size, "float32")
 
     def _transform_block(self, images: Images) -> Tensor:
-        return as_tensor(images).flatten(1).to(torch.float32).div_(127.5).sub_(1.0)
+        return as_tensor(images).flatten(1).to(torch.float32).div_(255.0 / (1.0 - self.low)).add_(self.low)
