@@ -115,7 +115,8 @@ def _photographed(picture: Field, key: Key) -> Field:
     for _ in range(3):
         picture = _smoothed(_smoothed(picture, blur, 1), blur, 2)
     strength = 0.005 + 0.04 * uniform((BLOCK,), *key, _LIGHT, 1).astype(np.float32)
-    return picture + strength[:, None, None, None] * canvas.normal(picture.shape, *key, _NOISE)
+    result: Field = picture + strength[:, None, None, None] * canvas.normal(picture.shape, *key, _NOISE)
+    return result
 
 
 def _smoothed(picture: Field, weight: Field, axis: int) -> Field:

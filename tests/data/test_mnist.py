@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import os
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def unpack(root):
 
 def part_file(folder, **changes):
     generator = np.random.default_rng(5)
-    content = {
+    content: dict[str, Any] = {
         "train_x": generator.integers(0, 256, (20, 28, 28), dtype=np.uint8), "train_y": np.arange(20) % 10,
         "test_x": generator.integers(0, 256, (10, 28, 28), dtype=np.uint8), "test_y": np.arange(10, dtype=np.uint8),
     } | changes  # fmt: skip
@@ -71,7 +72,7 @@ def part_file(folder, **changes):
 def test_the_official_files_packed_or_not(root, arrays, as_unpacked):
     if as_unpacked:
         unpack(root)
-    made = mnist(root, download=False)
+    made: Any = mnist(root, download=False)
     train, train_labels, test, test_labels = arrays.values()
     assert np.array_equal(made.train_images, train[..., None])
     assert np.array_equal(made.train_labels, train_labels)
@@ -83,7 +84,7 @@ def test_the_official_files_packed_or_not(root, arrays, as_unpacked):
 
 
 def test_torchvision_reads_the_same(root):
-    made = mnist(root, download=False)
+    made: Any = mnist(root, download=False)
     unpack(root)
     for train, images, labels in ((True, made.train_images, made.train_labels),
                                   (False, made.test_images, made.test_labels)):  # fmt: skip
@@ -114,7 +115,7 @@ def test_the_part_is_taken_where_the_whole_is_not_there_and_says_so(root):
     content = part_file(root)
     assert mnist(root, download=False).name == "mnist"  # the whole comes first
     (root / "MNIST" / "raw" / "train-labels-idx1-ubyte.gz").unlink()
-    made = mnist(root)  # nothing is downloaded: the address answers nobody
+    made: Any = mnist(root)  # nothing is downloaded: the address answers nobody
     assert np.array_equal(made.train_images, content["train_x"][..., None])
     assert np.array_equal(made.train_labels, content["train_y"])
     assert np.array_equal(made.test_images, content["test_x"][..., None])
@@ -126,7 +127,7 @@ def test_the_part_is_taken_where_the_whole_is_not_there_and_says_so(root):
 
 def test_the_whole_test_set_is_called_so(tmp_path):
     part_file(tmp_path, test_x=np.zeros((10_000, 28, 28), np.uint8), test_y=np.arange(10_000) % 10)
-    made = mnist(tmp_path, download=False)
+    made: Any = mnist(tmp_path, download=False)
     assert made.name == "mnist (first 20 training images)"
     assert made.note == "the first 20 of MNIST's 60,000 training images, the whole test set"
     assert training_images(["mnist"], tmp_path)[1] == "mnist (first 20 training images) (20 images)"

@@ -1,5 +1,7 @@
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ PARTS = {"train": 60, "test": 20, "extra": 5000}  # more extra images than are p
 class FakeSvhn:
     """Where it lies, and the pixels and labels as the files have them."""
 
-    root: object
+    root: Path
     X: dict
     y: dict
 
@@ -58,7 +60,7 @@ def expected(X):
 
 
 def test_pixels_and_labels_are_those_of_the_files(fake_svhn):
-    made = svhn(fake_svhn.root, download=False)
+    made: Any = svhn(fake_svhn.root, download=False)
     assert made.train_images.shape == (60, 32, 32, 3)
     assert made.train_images.flags.c_contiguous
     assert np.array_equal(made.train_images[:3], expected(fake_svhn.X["train"]))
@@ -76,7 +78,8 @@ def test_pixels_and_labels_are_those_of_the_files(fake_svhn):
 
 
 def test_the_extra_images_follow_without_labels(fake_svhn):
-    plain, made = svhn(fake_svhn.root, False), svhn_extra(fake_svhn.root, False)
+    plain: Any = svhn(fake_svhn.root, False)
+    made: Any = svhn_extra(fake_svhn.root, False)
     assert made.train_images.shape == (5060, 32, 32, 3)
     assert made.train_images.flags.c_contiguous
     assert np.array_equal(made.train_images[:60], plain.train_images)
@@ -152,7 +155,7 @@ def test_download_of_what_is_absent(fake_svhn, web, tmp_path, monkeypatch, capfd
         (web.folder / fake_svhn.file(part).name).write_bytes(fake_svhn.file(part).read_bytes())
         make_official(fake_svhn, part, monkeypatch, web.url)
     root = tmp_path / "new" / "root"
-    made = load("svhn", root)
+    made: Any = load("svhn", root)
     assert sorted(file.name for file in root.iterdir()) == ["test_32x32.mat", "train_32x32.mat"]
     assert made.digest == svhn(fake_svhn.root, False).digest
     (root / "test_32x32.mat").unlink()
