@@ -1,4 +1,4 @@
-"""`python -m gan.figures`: what a trained generator has learnt, in pictures whose samples have names.
+"""`python -m gan.figures`: what a trained DCGAN has learnt, in pictures whose samples have names.
 
 A further kind is a function with these options, in a module of its own, and a line in `KINDS`.
 """
@@ -25,6 +25,7 @@ from gan.figure_options import (
     open_laboratory,
     read_choice,
 )
+from gan.filter_figures import activations, filters
 from gan.plates import (
     Arithmetic,
     Forget,
@@ -140,9 +141,11 @@ KINDS: dict[str, Callable[..., None]] = {
     "turn": turn,
     "directions": directions,
     "forget": forget,
+    "filters": filters,
+    "activations": activations,
 }
 
-app = typer.Typer(add_completion=False, help="Draw what a generator has learnt, into one PNG.")
+app = typer.Typer(add_completion=False, help="Draw what a generator or a discriminator has learnt, into one PNG.")
 for _name, _kind in KINDS.items():
     app.command(_name)(_kind)
 

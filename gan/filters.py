@@ -138,6 +138,19 @@ def gradients(
     return result
 
 
+def neighbour_correlation(gradient: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Correlation of pixels with those right of and below them: float64 (n,).
+
+    gradient : (n, height, width, channels). Taken about 0 and not about a mean; 0 where all are 0.
+    """
+    values = gradient.astype(np.float64)
+    products, squares = np.zeros(len(values)), np.zeros(len(values))
+    for first, second in ((values[:, :-1], values[:, 1:]), (values[:, :, :-1], values[:, :, 1:])):
+        products += (first * second).sum((1, 2, 3))
+        squares += ((first**2 + second**2) / 2).sum((1, 2, 3))
+    return products / np.maximum(squares, 1e-300)
+
+
 def _forward(discriminator: Discriminator, hidden: Tensor, layer: int, rectify: Callable[[Tensor], Tensor]) -> Tensor:
     """The maps of one layer, with a rectifier of one's own."""
     pairs = list(zip(discriminator.convolutions, discriminator.normalisations, strict=True))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan.filters import gradients, receptive_field, strongest
+from gan.filters import gradients, neighbour_correlation, receptive_field, strongest
 from gan.networks import LEAK, Discriminator, scale_images
 from gan.spec import SPECS, Convolution, NetworkSpec
 from tests.gan.tiny import TINY, tiny_images
@@ -152,6 +152,12 @@ def test_strongest_images_by_brute_force(network, monkeypatch):
             value = response[image, which, found.rows[position, place], found.columns[position, place]]
             assert value == pytest.approx(response[image, which].max(), rel=1e-5)
             assert found.values[position, place] == pytest.approx(value, rel=1e-5)
+
+
+def test_neighbour_correlation_by_hand():
+    rows = np.array([[[1, 2], [0, 3]], [[1, 1], [1, 1]], [[1, -1], [-1, 1]], [[0, 0], [0, 0]]], np.float32)[..., None]
+    # Pairs 1-0, 2-3, 1-2, 0-3: products 0 + 6 + 2 + 0, mean squares (1 + 13 + 5 + 9) / 2.
+    assert neighbour_correlation(rows) == pytest.approx([8 / 14, 1, -1, 0])
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
