@@ -37,6 +37,6 @@ def measure_curves(jobs: Sequence[Job]) -> list[CurveRow]:
 
 def write_comparison_curves(folder: Path, table: Table, rows: list[CurveRow], dataset: Dataset) -> list[str]:
     """Write the curves as `benchmarks.curves` does; the names of the files."""
-    lines = curve_lines(rows, len(np.unique(np.asarray(dataset.train_labels))))
+    lines = curve_lines(rows, np.asarray(dataset.train_labels))
     write_curves(folder, table.model_copy(update={"rows": [row.main.line for row in rows]}), lines)
     return [f"{table.name}-labels.{ending}" for ending in ("md", "csv", "png")]

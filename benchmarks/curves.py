@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from benchmarks.command import exit_code, make_jobs, this_command
@@ -79,11 +78,11 @@ def _measure(
     print("\n".join(describe(plans, jobs[0].store, folder)), flush=True)
     for reason in left_out.values():
         print(f"  left out: {reason}")
-    assert dataset.train_labels is not None
-    classes = len(np.unique(dataset.train_labels))
+    labels = dataset.train_labels
+    assert labels is not None
 
     def draw() -> None:
-        write_curves(folder, table, curve_lines(rows, classes))
+        write_curves(folder, table, curve_lines(rows, labels))
 
     outcomes = measure_plans(plans, resume, this_command(), draw)
     draw()

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.curve_plot import Curve, Point, write_plot
 from benchmarks.job import Job, finished_result, look_into
 from benchmarks.markdown import markdown_table
 from benchmarks.render import STAND_IN, WARNING, with_pm
 from benchmarks.results import RowResult, write_csv
 from benchmarks.table import Table
+from data.dataset import Labels
 from data.errors import InputError
 from data.files import write_text
 
@@ -73,12 +76,12 @@ class CurveRow:
         return 0.0 if result is None else sum(item.seconds for item in result.protocols.values()) / 60
 
 
-def curve_lines(rows: Sequence[CurveRow], classes: int) -> list[Line]:
+def curve_lines(rows: Sequence[CurveRow], labels: Labels) -> list[Line]:
     """The CSV's lines, one a row and point, by row and number of labels; rows that are not finished are left out.
 
-    classes : number of classes, by which labelled images are divided.
+    labels : of the training images, by whose number of classes labelled images are divided; -1 is none.
     """
-    lines = []
+    lines, classes = [], len(np.unique(labels[labels >= 0]))
     for row in rows:
         results = row.results()
         if results is None:
