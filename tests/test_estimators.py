@@ -44,10 +44,24 @@ SMALL: dict[str, Any] = {
         "n_units": (8, 8), "n_patches": 300, "n_groups": 2, "group_size": 4, "n_images": 12, "n_samples": 200,
         "n_iter": 2, "n_standardise": 12,
     },
+    "M2": lambda: {
+        "n_latent": 2, "hidden": 8, "classifier_hidden": 16, "alpha": 5.0, "epochs": 30, "batch_size": 50,
+        "learning_rate": 0.03,
+    },
+    "PrincipalComponents": lambda: {"n_components": 3},
+    "Perceptron": lambda: {"hidden": (16,), "dropout": 0.0, "epochs": 20, "batch_size": 10, "learning_rate": 0.01},
+    "SWWAE": lambda: {
+        "layers": "(8)3c-2p", "epochs": 20, "batch_size": 10, "labelled_batch_size": 10, "learning_rate": 0.01,
+        "precision": "fp32",
+    },
+    "SupervisedCNN": lambda: {
+        "maps": (8,), "dropout": 0.0, "epochs": 20, "batch_size": 10, "learning_rate": 0.01, "precision": "fp32",
+    },
     "TimmFeatures": lambda: {"model": "test_resnet", "weights": "untrained", "size": 32},
     "TorchModuleFeatures": lambda: {"module": seeded_module()},
     "TorchvisionFeatures": lambda: {"model": "squeezenet1_1", "weights": "untrained", "size": 32},
     "TransformerFeatures": lambda: {"transformer": PCA(3, svd_solver="full")},
+    "VariationalFeatures": lambda: {"n_latent": 4, "hidden": (8,), "epochs": 2},
 }  # fmt: skip
 
 
