@@ -6,7 +6,8 @@ method does on photographs, and everything computed from it says "stand-in".
 
 Images come in blocks of 250 with 25 of each class. A block is fixed by (seed, part, block), so an image depends
 neither on how many are asked for nor on the others. Arithmetic that machines round differently (sines, cosines) is
-kept to the angles, in float64. Without clutter the same shapes lie alone on grounds of one colour.
+kept to the angles, in float64. Without clutter the same shapes lie alone on grounds of one colour, under
+noise.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def stand_in(n_train: int = 10_000, n_test: int = 2_000, seed: int = 0, clutter:
     """Make `n_train` training and `n_test` test images, uint8 (n, 32, 32, 3), with labels of ten classes.
 
     The same seed gives the same bytes. Multiples of 250 images hold equally many of each class. clutter : False leaves
-    out the ground's texture, the fragments and the noise; shapes and colours stay. Raises `InputError` for a number of
+    out the ground's texture and the fragments; shapes, colours and noise stay. Raises `InputError` for a number of
     images below 1 or a seed below 0.
     """
     make = partial(_made, clutter=clutter)
@@ -118,8 +119,8 @@ def _render(factors: NDArray[Any], key: Key, clutter: bool) -> Images:
     paint(canvas, _shape_cover(factors), shape_colour, shading)
     if clutter:
         paint(canvas, *_fragment(draws[:, -1], shape_value, ground_value))  # one fragment lies on top
-        strength = (0.01 + 0.05 * colours[:, 8]).astype(np.float32)[:, None, None, None]
-        canvas += strength * normal(canvas.shape, *key, _NOISE)
+    strength = (0.01 + 0.05 * colours[:, 8]).astype(np.float32)[:, None, None, None]
+    canvas += strength * normal(canvas.shape, *key, _NOISE)
     return to_uint8(canvas)
 
 
