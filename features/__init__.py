@@ -11,8 +11,10 @@ from features.exemplar.extractor import ExemplarCNNFeatures
 from features.kmeans import KMeansFeatures
 from features.layered_kmeans import LayeredKMeansFeatures
 from features.pretrained import TimmFeatures, TorchvisionFeatures
+from features.principal import PrincipalComponents
 from features.raw_pixels import RawPixels
 from features.store import FeatureStore
+from features.variational import VariationalFeatures
 from features.view_invariant import ViewInvariantKMeansFeatures
 
 __all__ = [
@@ -22,12 +24,14 @@ __all__ = [
     "FeatureStore",
     "KMeansFeatures",
     "LayeredKMeansFeatures",
+    "PrincipalComponents",
     "RandomDiscriminator",
     "RawPixels",
     "TimmFeatures",
     "TorchModuleFeatures",
     "TorchvisionFeatures",
     "TransformerFeatures",
+    "VariationalFeatures",
     "ViewInvariantKMeansFeatures",
     "as_extractor",
 ]
