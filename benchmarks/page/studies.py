@@ -20,7 +20,7 @@ from benchmarks.page.csv_file import Line, number, read_lines
 _ABOUT = {
     "metric", "measured", "sd", "pm", "low", "high", "draws", "seconds", "peak_gib", "device", "data", "stand_in",
     "published", "published_pm", "difference", "deviations", "unlabelled", "commit", "versions", "test_images",
-    "identity", "features", "finished",
+    "identity", "features", "finished", "real_images",
 }  # fmt: skip
 _LABELS = {
     "labels": "Labelled images", "per_class": "Labels a class", "labels_per_class": "Labels a class",
