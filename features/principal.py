@@ -61,16 +61,12 @@ class PixelProjection:
         scale = variance**-0.5
         if n_components is None:
             return cls(mean.float(), scale, None)
-        chosen = np.sort(np.random.default_rng(seed).permutation(n)[:n_images])
-        covariance = torch.zeros(length, length, dtype=torch.float64, device=device)
-        for start in range(0, len(chosen), _ROWS):
-            centred = (_pixels(images[chosen[start : start + _ROWS]], device).double() - mean) * scale
-            covariance += centred.T @ centred
-        values, vectors = torch.linalg.eigh(covariance / len(chosen))
+        drawn = images[np.sort(np.random.default_rng(seed).permutation(n)[:n_images])]
+        values, vectors = _eigenvectors(drawn, mean, scale)
         rank = int((values > _RANK * values[-1]).sum())
         if n_components > rank:
             raise ValueError(
-                f"n_components={n_components} is more than the {rank} that {len(chosen)} images of {length} values have"
+                f"n_components={n_components} is more than the {rank} that {len(drawn)} images of {length} values have"
             )
         values, vectors = values.flip(0)[:n_components], vectors.flip(1)[:, :n_components]
         largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
@@ -86,6 +82,25 @@ class PixelProjection:
         """float32 (n, n_outputs), of uint8 images of the size fitted on."""
         centred = _pixels(images, self.mean.device).sub_(self.mean).mul_(self.scale)
         return centred if self.matrix is None else centred @ self.matrix
+
+
+def _eigenvectors(images: Images, mean: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, ascending, and eigenvectors (d, k), float64, of the second moment of the scaled images about `mean`.
+
+    k is d, or the number of images where that is less: the others' eigenvalues are 0.
+    """
+    n, length = len(images), len(mean)
+    blocks = (_pixels(images[start : start + _ROWS], mean.device).double() for start in range(0, n, _ROWS))
+    if n < length:  # the products of images with one another are fewer, and have the same eigenvalues
+        centred = (torch.cat(list(blocks)) - mean) * scale
+        values, vectors = torch.linalg.eigh(centred @ centred.T / n)
+        return values, torch.nn.functional.normalize(centred.T @ vectors, dim=0)
+    moment = torch.zeros(length, length, dtype=torch.float64, device=mean.device)
+    for block in blocks:
+        centred = (block - mean) * scale
+        moment += centred.T @ centred
+    values, vectors = torch.linalg.eigh(moment / n)
+    return values, vectors
 
 
 def _pixels(images: Images, device: torch.device) -> Tensor:
