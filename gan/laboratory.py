@@ -24,7 +24,7 @@ SHIPPED = Path(__file__).parent / "weights"
 BLOCK = 64  # z that go through the generator at once
 STATISTICS_SEED, STATISTICS_COUNT = 0, 2048
 # What a named stream of random numbers is for; part of its seed.
-SAMPLES, STATISTICS, AROUND, NEGATIVES = range(4)
+SAMPLES, STATISTICS, AROUND, NEGATIVES, CONTROL = range(5)
 Images = NDArray[np.uint8]
 
 

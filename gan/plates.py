@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
 from data.errors import InputError
+from data.randomness import raw_words
 from gan.directions import Directions
 from gan.figure_options import cells, in_rows, names
 from gan.forget import ForgottenObject, fit_object, images_without
-from gan.laboratory import Laboratory
+from gan.laboratory import CONTROL, Laboratory
 from gan.latent import SPREAD, along, around, closed_walk, combine, combine_pixels, evenly, turn_vector
 from gan.sheet import Cell, Row, Sheet
 
@@ -58,7 +59,8 @@ class Forget(BaseModel):
     """Boxes around an object, and what to do with the maps found; see `gan.forget`.
 
     boxes : (number of the sample, left, top, right, bottom). samples : shown before and after.
-    maps : how many of those of positive weight are dropped; None: all. draw : decides the negatives.
+    maps : how many of those of positive weight are dropped, one row of pictures for each number; by default all.
+    draw : decides the negatives, and the maps that are dropped as a control.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,7 +69,7 @@ class Forget(BaseModel):
     samples: Numbers
     seed: Number = 0
     layer: Number | None = None
-    maps: Annotated[int, Field(ge=1)] | None = None
+    maps: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=6)] | None = None
     draw: Number = 0
 
 
@@ -113,7 +115,7 @@ def arithmetic_sheet(laboratory: Laboratory, choice: Arithmetic) -> Sheet:
             shown += cells(combine_pixels(*exemplars)[None], ["pixels only"])
         rows.append(Row(shown, f"{sign} {concept.name}"))
     columns = ["exemplars", *[""] * (width - 1), "mean", f"= {choice.result}?", "", "", "control"]
-    title = f"{choice.plus.name} - {choice.minus.name} + {choice.also.name}"
+    title = f"{choice.plus.name} - {choice.minus.name} + {choice.also.name}".replace("\n", " ")
     note = f"{NAMED} Right: the result Y amid 8 others near it, and the same arithmetic on the exemplars' pixels."
     return Sheet(title, rows, columns, note, {width, width + 1, width + 4})
 
@@ -171,31 +173,32 @@ def forget_sheet(laboratory: Laboratory, choice: Forget, columns: int = 10) -> t
     latent = laboratory.latent(choice.seed, boxed)
     boxes = [(boxed.index(sample), left, top, right, bottom) for sample, left, top, right, bottom in choice.boxes]
     found = fit_object(laboratory, latent, boxes, choice.layer, choice.draw)
-    dropped = found.maps(choice.maps)
-    if not dropped:
+    speaking = found.maps()
+    if not speaking:
         raise InputError("no map speaks for what is in the boxes; draw more of them, or closer ones")
     framed = [
         Cell(image, f"{choice.seed}:{number}", [box[1:] for box in choice.boxes if box[0] == number])
         for number, image in zip(boxed, laboratory.images(latent), strict=True)
     ]
     rows = [Row(row.cells, "boxes") for row in in_rows(framed[: 2 * columns], columns)]
+    dropped = {f"without\n{len(speaking[:most])} maps": speaking[:most] for most in choice.maps or [len(speaking)]}
+    others = [index for index in range(len(found.weights)) if index not in speaking]
+    count = min(max(map(len, dropped.values())), len(others))
+    dropped[f"control: without\n{count} other maps"] = [
+        others[index] for index in np.argsort(raw_words(len(others), choice.draw, CONTROL))[:count]
+    ]
     for start in range(0, len(choice.samples), columns):
         part = choice.samples[start : start + columns]
-        rows += _before_and_after(
-            laboratory, laboratory.latent(choice.seed, part), names(choice.seed, part), found, dropped
-        )
+        shown = laboratory.latent(choice.seed, part)
+        rows.append(Row(cells(laboratory.images(shown), names(choice.seed, part)), "before"))
+        for title, maps in dropped.items():
+            rows.append(Row(cells(images_without(laboratory, shown, maps, found.layer)), title))
     note = (
         f"{NAMED} {len(choice.boxes)} boxes on {len(boxed)} samples, {found.positions} positions inside; "
-        f"{len(dropped)} of {len(found.weights)} maps of layer {found.layer} set to zero everywhere."
+        f"{len(speaking)} of the {len(found.weights)} maps of layer {found.layer} have positive weight.\n"
+        "Maps are dropped everywhere, those of the largest weight first; the control drops maps of negative weight."
     )
     return Sheet(f"Forgetting: {choice.thing}", rows, note=note), found
-
-
-def _before_and_after(
-    laboratory: Laboratory, latent: Tensor, captions: Sequence[str], found: ForgottenObject, dropped: Sequence[int]
-) -> list[Row]:
-    without = images_without(laboratory, latent, dropped, found.layer)
-    return [Row(cells(laboratory.images(latent), captions), "before"), Row(cells(without), "after")]
 
 
 def _name(laboratory: Laboratory) -> str:
