@@ -45,7 +45,7 @@ def test_the_loss_by_hand(rows):
     pixels = np.mean((decoded[0] - images.numpy()) ** 2)
     middle = sum(np.mean((decoded[stage + 1] - what[stage].numpy()) ** 2) for stage in range(2))
     assert min(entropy, pixels, middle) > 0.01
-    assert float(value) == pytest.approx(entropy + 0.7 * pixels + 0.3 * middle, rel=1e-4)
+    assert float(value.detach()) == pytest.approx(entropy + 0.7 * pixels + 0.3 * middle, rel=1e-4)
 
 
 def test_gradients_by_finite_differences(rows):
