@@ -12,7 +12,6 @@ import typer
 
 from benchmarks.generated_files import Line, line_of, read_lines, write_picture, write_study
 from benchmarks.generated_study import (
-    BLOCK,
     PICTURE,
     Images,
     Labels,
@@ -130,10 +129,10 @@ class _Measurement:
         queries, file = self.images.test_images, folder / "search.npz"
         searched = over_generated(generator, choice.own_statistics, queries, wanted, seed, file, identity, self.device)
         chosen = {**about, "weights": weights, "held_out_errors": choice.errors}
-        with progress(max(wanted) / BLOCK, f"searching images of the {system.title}, blocks of {BLOCK:,}") as advance:
+        with progress(max(wanted), f"searching images of the {system.title}") as advance:
             done = 0
             for count, found, taken in searched:
-                advance((count - done) / BLOCK)
+                advance(count - done)
                 done = count
                 if found is not None:
                     seconds = {"training": training_seconds, "generation and search": taken}
