@@ -34,7 +34,8 @@ class HashSettings:
 
     noise : standard deviation of the Gaussian noise added to the input, in standard deviations of an image's pixels.
     dropout : probability with which a unit of the code is left out in training.
-    threshold : a unit's bit is 1 above it; a higher one makes more images alike.
+    threshold : a unit's bit is 1 above so many times its root mean square over the images. 0 is the plainest reading of
+        the paper; above about 1.5 few bits are left, and images that differ begin to share them.
     images : that the autoencoder sees in training, all passes together.
     seed : decides initial weights, order, noise and dropout.
     """
@@ -53,11 +54,13 @@ class Autoencoder(nn.Module):
     """
 
     mean: Tensor
+    scale: Tensor  # (128,), root mean square of each unit of the code
 
     def __init__(self, mean: Tensor, generator: torch.Generator) -> None:
         super().__init__()
         self.encoder, self.decoder = nn.Linear(_INPUTS, BITS), nn.Linear(BITS, _INPUTS)
         self.register_buffer("mean", mean)
+        self.register_buffer("scale", torch.ones(BITS))
         with torch.no_grad():
             for layer in (self.encoder, self.decoder):
                 bound = layer.in_features**-0.5
@@ -86,7 +89,7 @@ def hash_images(
     with torch.no_grad(), progress(len(images), "hashing images") as advance:
         for start in range(0, len(images), _BLOCK):
             inputs = _inputs(images[start : start + _BLOCK]).to(device) - network.mean
-            bits = (network.code(inputs) > settings.threshold).cpu().numpy()
+            bits = (network.code(inputs) > settings.threshold * network.scale).cpu().numpy()
             hashes[start : start + len(bits)] = np.packbits(bits, axis=1).view(np.uint64)
             advance(len(bits))
     return hashes
@@ -110,8 +113,9 @@ def first_of_each(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
 def _train(images: NDArray[np.uint8], settings: HashSettings, device: torch.device) -> Autoencoder:
     chosen = torch.randperm(len(images), generator=stream(settings.seed, _CHOICE))[:_TRAINED_ON].sort().values.numpy()
     small = np.concatenate([resize(images[part], SIDE) for part in np.array_split(chosen, -(-len(chosen) // _BLOCK))])
-    mean = torch.stack([_inputs(small[start : start + _BLOCK]).sum(0) for start in range(0, len(small), _BLOCK)]).sum(0)
-    network = Autoencoder(mean / len(small), stream(settings.seed, _WEIGHTS)).to(device)
+    blocks = [small[start : start + _BLOCK] for start in range(0, len(small), _BLOCK)]
+    mean = torch.stack([_inputs(block).sum(0) for block in blocks]).sum(0) / len(small)
+    network = Autoencoder(mean, stream(settings.seed, _WEIGHTS)).to(device)
     optimiser = torch.optim.Adam(network.parameters(), _LEARNING_RATE)
     size = min(_BATCH, len(small))
     steps, an_epoch = -(-settings.images // size), len(small) // size
@@ -130,6 +134,9 @@ def _train(images: NDArray[np.uint8], settings: HashSettings, device: torch.devi
             torch.autograd.backward(loss)
             optimiser.step()
             advance(size)
+    with torch.no_grad():
+        squares = [network.code(_inputs(block).to(device) - network.mean).square().sum(0) for block in blocks]
+        network.scale.copy_((torch.stack(squares).sum(0) / len(small)).sqrt())
     return network
 
 

@@ -135,13 +135,17 @@ def _still(grids: Grids, real: Path, side: int) -> Image.Image:
 
 def _captioned(pictures: list[Image.Image], captions: list[str]) -> Image.Image:
     """The pictures side by side on white, each with a line above it."""
-    width = sum(picture.width for picture in pictures) + _GAP * (len(pictures) - 1)
+    columns = [
+        max(picture.width, math.ceil(font().getlength(caption)) + 2 * BORDER)
+        for picture, caption in zip(pictures, captions, strict=True)
+    ]
+    width = sum(columns) + _GAP * (len(columns) - 1)
     canvas = Image.new("RGB", (width, max(picture.height for picture in pictures) + _LINE), "white")
     draw, left = ImageDraw.Draw(canvas), 0
-    for picture, caption in zip(pictures, captions, strict=True):
+    for picture, caption, column in zip(pictures, captions, columns, strict=True):
         canvas.paste(picture, (left, _LINE))
         draw.text((left + BORDER, _LINE // 2), caption, "black", font(), anchor="lm")
-        left += picture.width + _GAP
+        left += column + _GAP
     return canvas
 
 

@@ -132,7 +132,7 @@ def test_the_run_ends_in_pictures_of_its_course(call, pictures, tmp_path):
 
 
 def test_near_duplicates_are_left_out_on_request(call, pictures, tmp_path):
-    settings = "near_duplicates: remove\nhash_images: 6000\nhash_noise: 1\nhash_threshold: 1.5\nepochs: 1\n"
+    settings = "near_duplicates: remove\nhash_images: 6000\nepochs: 1\n"
     with open(tmp_path / "folder.yaml", "a") as file:
         file.write(settings)
     code, out, err = call(data="pictures", recipe="folder.yaml")
