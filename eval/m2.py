@@ -6,6 +6,7 @@ Kingma, Mohamed, Rezende & Welling, "Semi-supervised Learning with Deep Generati
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -34,7 +35,8 @@ class M2Network(nn.Module):
     """q(y | x), q(z | x, y) and p(x | y, z), each with one hidden layer of softplus units.
 
     n_inputs, n_classes, n_latent : lengths of x and of z, number of classes. hidden : units of the encoder and of the
-    decoder. classifier_hidden : units of q(y | x). initial_sd : of the weights; None is 1 / sqrt(inputs of the layer).
+    decoder. classifier_hidden : units of q(y | x). initial_sd : of the weights; None is 1 / sqrt(inputs of the
+    layer), and 0 for those of the classes.
 
     A class enters the first layers as a column of weights of its own, so what x or z adds is computed once for all.
     """
@@ -57,9 +59,11 @@ class M2Network(nn.Module):
         self.decoder_inputs = normal_linear(n_latent, hidden, initial_sd=initial_sd)
         heads = likelihood_heads(likelihood, n_inputs)
         self.decoder_heads = SoftplusNetwork(hidden, (), heads, initial_sd=initial_sd)
-        # (n_classes, hidden): one-hot classes are inputs like the others, and count among a layer's.
-        self.encoder_classes = nn.Parameter(normal_linear(n_classes, hidden, initial_sd=initial_sd).weight.T.clone())
-        self.decoder_classes = nn.Parameter(normal_linear(n_classes, hidden, initial_sd=initial_sd).weight.T.clone())
+        # Of the one-hot classes, (n_classes, hidden). They begin at 0, or near it, so that a class means nothing
+        # before labels say so: those that random weights tell apart, q(y | x) would learn first, and keep.
+        sd = initial_sd or 0.0
+        self.encoder_classes = nn.Parameter(sd * torch.randn(n_classes, hidden))
+        self.decoder_classes = nn.Parameter(sd * torch.randn(n_classes, hidden))
 
     def forward(self, rows: Tensor) -> Tensor:
         """Logits of q(y | x), (n, n_classes), of rows (n, n_inputs)."""
@@ -77,7 +81,7 @@ class M2Network(nn.Module):
         latent = sample_gaussian(mean, log_variance, noise)
         decoded = functional.softplus(self.decoder_inputs(latent) + self.decoder_classes[classes])
         reconstruction = log_likelihood(self.likelihood, self.decoder_heads(decoded), rows)
-        return reconstruction - gaussian_kl(mean, log_variance) - np.log(self.n_classes)
+        return reconstruction - gaussian_kl(mean, log_variance) - math.log(self.n_classes)
 
     def unlabelled_bound(self, rows: Tensor, noise: Tensor) -> Tensor:
         """-U(x): the lower bound of log p(x), the sum over all classes being exact, in nats, float32 (n,).
@@ -86,7 +90,8 @@ class M2Network(nn.Module):
         """
         every = torch.arange(self.n_classes, device=rows.device)[:, None]
         log_q = self(rows).float().log_softmax(1)
-        return (log_q.exp() * (self.bound(rows, every, noise).T - log_q)).sum(1)
+        bounds = self.bound(rows, every, noise).T
+        return torch.sum(log_q.exp() * (bounds - log_q), 1)
 
 
 class M2(GradientClassifier):
@@ -107,7 +112,8 @@ class M2(GradientClassifier):
         authors do; False takes X as it is, as prediction always does.
     alpha : weight of the class term, >= 0.
     prior : precision of the normal prior of the weights, >= 0; the paper's is 1, 0 has none.
-    initial_sd : of the initial weights, the authors' being 1e-3; None is 1 / sqrt(inputs of the layer).
+    initial_sd : of the initial weights, the authors' being 1e-3; None is 1 / sqrt(inputs of the layer), and 0 for the
+        weights of the classes in encoder and decoder.
     sample_inputs : X holds the means, then as many log-variances, of Gaussians (M1's posteriors, see
         `features.VariationalFeatures(output="posterior")`): each minibatch is drawn from them anew, and prediction
         takes the means. For "gaussian".
