@@ -50,7 +50,8 @@ class SoftplusNetwork(nn.Module):
         """What the heads make of rows (..., n_inputs)."""
         for layer in self.layers[:-1]:
             rows = functional.softplus(layer(rows))
-        return torch.split(self.layers[-1](rows), self.heads, dim=-1)
+        made: Tensor = self.layers[-1](rows)
+        return torch.split(made, list(self.heads), dim=-1)
 
 
 def normal_linear(
@@ -94,7 +95,7 @@ def log_likelihood(likelihood: str, parameters: tuple[Tensor, ...], inputs: Tens
     "gaussian", with means and log-variances.
     """
     density = _BernoulliDensity if likelihood == "bernoulli" else _GaussianDensity
-    made: Tensor = density.apply(inputs, *parameters)  # type: ignore[no-untyped-call]
+    made: Tensor = density.apply(inputs, *parameters)
     return made
 
 

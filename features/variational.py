@@ -233,7 +233,7 @@ class VariationalFeatures(Extractor):
 
     def _transform_block(self, images: Images) -> Tensor:
         mean, log_variance = self.network_(self._inputs(images))
-        chosen = mean[:, self.kept_.to(mean.device)]
+        chosen: Tensor = mean[:, self.kept_.to(mean.device)]
         if self.output == "posterior":
             chosen = torch.cat([chosen, log_variance[:, self.kept_.to(mean.device)]], dim=1)
         return chosen.cpu()
