@@ -9,12 +9,14 @@ from eval.protocols import Evaluation, evaluate, wilson_interval
 from eval.selection import L2SVMCV
 from eval.supervised_cnn import SupervisedCNN
 from eval.swwae import SWWAE
+from eval.tsvm import TSVM
 
 __all__ = [
     "L2SVM",
     "L2SVMCV",
     "M2",
     "SWWAE",
+    "TSVM",
     "Comparison",
     "Evaluation",
     "NearestNeighbours",
