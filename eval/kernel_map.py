@@ -54,7 +54,7 @@ def choose_gamma(gamma: float | str, rows: Tensor, random: np.random.RandomState
     Rows that are all the same give 1. Raises ValueError for anything else that is not a finite number above 0.
     """
     if gamma == "scale":
-        spread = rows.shape[1] * float(rows.double().var(correction=0))
+        spread = rows.shape[1] * float(rows.var(correction=0))
     elif gamma == "median":
         drawn = rows[torch.from_numpy(random.permutation(len(rows))[:SAMPLE]).to(rows.device)].double()
         spread = float(torch.pdist(drawn).square().median()) if len(drawn) > 1 else 0.0
