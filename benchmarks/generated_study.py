@@ -72,7 +72,6 @@ class Study(Strict):
     name: Name
     title: str
     citation: str
-    columns: list[Count]
     published_real_images: Count
     holdout: Count
     choose_with: Count

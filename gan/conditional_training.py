@@ -13,7 +13,6 @@ from pydantic import Field
 from torch import Tensor
 
 from data.errors import InputError, unknown_name
-from data.files import read_yaml
 from gan.adversarial import Adversaries
 from gan.checkpoint import fill, read_tensors, write_tensors
 from gan.conditional import (
@@ -25,7 +24,7 @@ from gan.conditional import (
     one_hot,
 )
 from gan.networks import draw_latent
-from gan.recipe import FREE_SETTINGS, Recipe, check_settings
+from gan.recipe import Recipe, check_settings
 from gan.samples import image_grid
 from gan.trainer import ImageRun, check_images
 
@@ -50,6 +49,11 @@ class ConditionalRecipe(Recipe):
         """The named network's shape."""
         return CONDITIONAL_SPECS[self.network]
 
+    @property
+    def full_steps(self) -> int:
+        """Minibatches, from the first on, that have the full learning rate."""
+        return self.steps - self.decay_images // self.batch_size + 1 if self.decay_images else self.steps
+
     def rate(self, step: int) -> float:
         """Learning rate of minibatch number `step`, from 0."""
         left = self.steps - step
@@ -62,11 +66,6 @@ def make_conditional_recipe(settings: dict[str, Any], where: str = "the recipe")
     if recipe.network not in CONDITIONAL_SPECS:
         raise unknown_name("network", recipe.network, CONDITIONAL_SPECS, where)
     return recipe
-
-
-def read_conditional_recipe(path: Path | str) -> ConditionalRecipe:
-    """The recipe in a YAML file. Raises `InputError` for one that is missing or says what is not a setting."""
-    return make_conditional_recipe(read_yaml(path, "recipe"), str(path))
 
 
 class ConditionalTraining(Adversaries[ConditionalGenerator, ConditionalDiscriminator]):
@@ -135,13 +134,18 @@ class ConditionalRun(ImageRun[ConditionalTraining]):
                 f"labels from {labels.min()} to {labels.max()}, but the network '{recipe.network}' knows "
                 f"{recipe.spec.classes} classes; number them from 0"
             )
-        # When the learning rate falls depends on when the run is to end.
-        free = FREE_SETTINGS - {"images"} if recipe.decay_images else FREE_SETTINGS
 
         def begin() -> ConditionalTraining:
             return ConditionalTraining(recipe, images, labels, device)
 
-        super().__init__(recipe, out, data, begin, resume, free=free)
+        self._full_steps = recipe.full_steps
+        super().__init__(recipe, out, data, begin, resume)
+
+    def _free(self, about: dict[str, Any], free: frozenset[str]) -> frozenset[str]:
+        """Until the learning rate falls it makes no difference when it does, nor when the run ends; then it does."""
+        earlier = make_conditional_recipe(about["recipe"], str(self.out))
+        falling = about["steps_done"] > min(earlier.full_steps, self._full_steps)
+        return free - {"images"} if falling else free | {"decay_images"}
 
     def _samples(self) -> Image.Image:
         count, classes = self.recipe.sample_count, self.training.recipe.spec.classes

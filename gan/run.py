@@ -83,7 +83,7 @@ class TrainingRun(Generic[AnyTraining]):
         self._state_path = out / "checkpoint.safetensors"
         state = read_state(self._state_path) if resume and self._state_path.exists() else None
         if state is not None:
-            refuse_changes(recipe, state[0]["recipe"], out, free)
+            refuse_changes(recipe, state[0]["recipe"], out, self._free(state[0], free))
             if state[0]["data"]["digest"] != data["digest"]:
                 raise InputError(f"{out} was begun on other images; give the same ones, another folder, or --no-resume")
         self.training = begin()
@@ -103,6 +103,10 @@ class TrainingRun(Generic[AnyTraining]):
         self._saved_steps, self._saved_time = self.training.steps_done, time.monotonic()
         self._losses: dict[str, list[torch.Tensor]] = {}
         self._logged = (self.training.steps_done, time.monotonic())
+
+    def _free(self, about: dict[str, Any], free: frozenset[str]) -> frozenset[str]:
+        """The settings that may change at the point to which the run has come; `about` is what its checkpoint says."""
+        return free
 
     @property
     def seconds(self) -> float:

@@ -60,10 +60,9 @@ class ImageRun(TrainingRun[AnyAdversaries]):
         begin: Callable[[], AnyAdversaries],
         resume: bool = True,
         processes: int = 1,
-        free: frozenset[str] = FREE_SETTINGS,
     ) -> None:
         self.recipe = recipe
-        super().__init__(recipe, free, out, data, begin, resume, processes)
+        super().__init__(recipe, FREE_SETTINGS, out, data, begin, resume, processes)
 
     def _after_step(self) -> None:
         training, recipe = self.training, self.recipe

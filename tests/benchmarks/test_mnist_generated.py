@@ -24,7 +24,7 @@ from data.errors import InputError
 from gan.adversarial import stream
 from gan.conditional import CONDITIONAL_SPECS, ConditionalGenerator
 from gan.conditional_training import draw_classes, load_conditional_generator
-from tests.gan.test_conditional import TINY, bars
+from tests.gan.tiny_conditional import TINY, bars
 
 CPU = torch.device("cpu")
 TINY_RECIPE = {"network": TINY.name, "batch_size": 16, "precision": "fp32", "sample_every": None, "images": 320}
@@ -32,7 +32,6 @@ STUDY = {
     "name": "toy",
     "title": "Bars",
     "citation": "Nobody, 2020",
-    "columns": [50, 120],
     "published_real_images": 100,
     "holdout": 30,
     "choose_with": 60,

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +12,10 @@ from torch.nn import functional
 
 from data.errors import InputError
 from gan.conditional import (
-    CONDITIONAL_SPECS,
     MNIST_CONDITIONAL,
     MNIST_DENSE,
     ConditionalDiscriminator,
     ConditionalGenerator,
-    ConditionalSpec,
     generate_classes,
     one_hot,
 )
@@ -30,52 +27,10 @@ from gan.conditional_training import (
     make_conditional_recipe,
 )
 from gan.networks import draw_latent
-from gan.spec import Convolution
+from tests.gan.tiny_conditional import ABOUT, CLASSES, TINY, TINY_DENSE, bars, recipe
 
 ROOT = Path(__file__).parents[2]
-CLASSES = 3
-TINY = ConditionalSpec(
-    name="tiny-conditional",
-    image_size=8,
-    channels=1,
-    latent_size=5,
-    latent="uniform",
-    discriminator=(Convolution(4, 5, 2), Convolution(6, 5, 2)),
-    generator_start=(6, 2, 2),
-    generator=(Convolution(5, 5, 2), Convolution(1, 5, 2)),
-    classes=CLASSES,
-    generator_hidden=(16,),
-    discriminator_hidden=(16,),
-)
-TINY_DENSE = ConditionalSpec(
-    name="tiny-dense",
-    image_size=8,
-    channels=1,
-    latent_size=5,
-    latent="uniform",
-    discriminator=(),
-    generator_start=(1, 8, 8),
-    generator=(),
-    classes=CLASSES,
-    generator_hidden=(16, 16),
-    discriminator_hidden=(16, 16),
-)
-CONDITIONAL_SPECS.update({spec.name: spec for spec in (TINY, TINY_DENSE)})
 BOTH = pytest.mark.parametrize("spec", [TINY, TINY_DENSE], ids=lambda spec: spec.name)
-ABOUT = {"digest": "0" * 64, "description": "bars"}
-
-
-def bars(count=90, seed=0):
-    """One bright row a class, under noise; labels 0, 1, 2 in turn."""
-    labels = np.arange(count) % CLASSES
-    images = np.random.default_rng(seed).integers(0, 60, (count, 8, 8, 1), dtype=np.uint8)
-    images[np.arange(count), 2 * labels + 1] += 190
-    return images, labels
-
-
-def recipe(**settings: Any):
-    defaults = {"network": TINY.name, "images": 160, "batch_size": 16, "precision": "fp32", "sample_every": None}
-    return make_conditional_recipe({**defaults, **settings})
 
 
 def latent_and_classes(count, spec):
@@ -238,7 +193,7 @@ PROGRAM = f"""
 import os, signal, sys, time, torch
 from pathlib import Path
 from gan.conditional_training import ConditionalRun
-from tests.gan.test_conditional import ABOUT, bars, recipe
+from tests.gan.tiny_conditional import ABOUT, bars, recipe
 torch.set_num_threads(1)
 out = Path(sys.argv[1])
 checkpoint = out / "checkpoint.safetensors"
@@ -307,6 +262,27 @@ def test_what_does_not_fit_is_refused(tmp_path):
     images, labels = bars()
     with pytest.raises(InputError, match="labels from 1 to 3"):
         ConditionalRun(recipe(), images, labels + 1, tmp_path, ABOUT)
-    ConditionalRun(recipe(decay_images=32), images, labels, tmp_path, ABOUT).finish()
+    ConditionalRun(recipe(decay_images=32), images, labels, tmp_path, ABOUT).finish()  # rates fall from batch 9 on
     with pytest.raises(InputError, match="was begun with images=160, not 320"):
         ConditionalRun(recipe(decay_images=32, images=320), images, labels, tmp_path, ABOUT)
+
+
+def test_until_the_learning_rate_falls_a_run_may_be_made_shorter_or_longer(tmp_path):
+    """Ten minibatches, the rate falling over the last two; stopped after five, and then ended otherwise."""
+    images, labels = bars()
+    changed = recipe(images=128, decay_images=48)
+    ConditionalRun(changed, images, labels, tmp_path / "whole", ABOUT).finish()
+    run = ConditionalRun(recipe(decay_images=32), images, labels, tmp_path / "changed", ABOUT)
+    for _ in range(changed.full_steps):
+        run.training.step()
+    (tmp_path / "changed").mkdir()
+    run._save()
+    assert all(changed.rate(step) == changed.learning_rate for step in range(changed.full_steps))
+    assert changed.rate(changed.full_steps) < changed.learning_rate
+    ConditionalRun(changed, images, labels, tmp_path / "changed", ABOUT).finish()
+    first, second = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "changed"))
+    assert first == second
+    with pytest.raises(InputError, match="was begun with images=128, not 160"):
+        ConditionalRun(recipe(images=160, decay_images=48), images, labels, tmp_path / "changed", ABOUT)
+    with pytest.raises(InputError, match="was begun with decay_images=48, not 32"):
+        ConditionalRun(recipe(images=128, decay_images=32), images, labels, tmp_path / "changed", ABOUT)
