@@ -34,7 +34,7 @@ class Perceptron(GradientClassifier):
         dropout: float = 0.5,
         input_dropout: float = 0.0,
         weight_decay: float = 0.0,
-        epochs: int = 60,
+        epochs: int = 30,
         batch_size: int = 50,
         learning_rate: float = 1e-3,
         decay_from: float = 0.5,

@@ -42,7 +42,14 @@ def test_it_learns_where_a_stroke_leads_not_where_it_is():
         stroke = np.eye(5, dtype=bool)
         image[row : row + 5, column : column + 5, 0][stroke[::-1] if label else stroke] = 255
     X = flattened(images)
-    settings = {"maps": (8, 16), "epochs": 10, "batch_size": 20, "learning_rate": 1e-2, "precision": "fp32"}
+    settings = {
+        "maps": (8, 16),
+        "epochs": 10,
+        "batch_size": 20,
+        "learning_rate": 1e-2,
+        "initial_sd": "he",
+        "precision": "fp32",
+    }
     assert SupervisedCNN(**settings).fit(X[:200], labels[:200]).score(X[200:], labels[200:]) >= 0.95
 
 
@@ -60,7 +67,7 @@ def test_it_learns_where_a_stroke_leads_not_where_it_is():
 def test_every_setting_changes_the_network(changed):
     random = np.random.default_rng(0)
     X, y = random.normal(size=(20, 36)).astype(np.float32), np.arange(20) % 2
-    settings = {"maps": (4, 4), "epochs": 3, "batch_size": 10}
+    settings = {"maps": (4, 4), "epochs": 3, "batch_size": 10, "learning_rate": 1e-3, "initial_sd": "he"}
     usual, other = SupervisedCNN(**settings).fit(X, y), SupervisedCNN(**settings | changed).fit(X, y)
     assert np.abs(usual.predict_proba(X) - other.predict_proba(X)).max() > 1e-4
     has_it = any(isinstance(layer, nn.BatchNorm2d) for layer in other.network_)
