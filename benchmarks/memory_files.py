@@ -155,13 +155,14 @@ def _distributions(measured: Mapping[str, Measured], about: dict[str, Any]) -> F
         axes.set_title(item.title, loc="left", fontsize=10, color=INK)
         _histograms(axes, item.samples.first, item.held_out.first)
         axes.set_xlabel("distance to the nearest training image")
+        if number == 0:
+            axes.legend(frameon=False, fontsize=8, loc="upper right")
         axes = figure.add_subplot(2, len(measured), len(measured) + number + 1)
         _histograms(axes, item.samples.ratio, item.held_out.ratio)
         threshold = float(np.quantile(item.held_out.ratio, TAIL))
-        axes.axvline(threshold, color=INK, lw=1, ls=":", label="copies lie to the left")
+        axes.axvline(threshold, color=INK, lw=1, ls=":")
+        axes.text(threshold, 0.97, "copies ", transform=axes.get_xaxis_transform(), ha="right", va="top", fontsize=8)
         axes.set_xlabel("nearest over second nearest")
-        if number == 0:
-            axes.legend(frameon=False, fontsize=8, loc="upper left")
     if about["stand_in"]:
         figure.supxlabel(WARNING, x=0.01, ha="left", fontsize=9, color=INK)
     return figure
