@@ -4,10 +4,6 @@ Needs Chromium with its driver, selenium, and axe-core: AXE_CORE names axe.min.j
 or above (`npm install axe-core` in a folder of its own). Each part is skipped, saying why, where its tool is absent.
 """
 
-import os
-import shutil
-from pathlib import Path
-
 import pytest
 
 from benchmarks.changes import compare_reports
@@ -16,38 +12,6 @@ from benchmarks.render import read_report
 from tests.benchmarks.page.conftest import add_row, finish
 
 pytestmark = pytest.mark.browser
-
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
-    "--disable-background-networking", "--disable-sync",
-)  # fmt: skip
-ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    browser, service = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if browser is None or service is None:
-        pytest.skip("there is no Chromium with its chromedriver on the PATH")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(service))
-    yield started
-    started.quit()
-
-
-@pytest.fixture(scope="module")
-def axe():
-    named = os.environ.get("AXE_CORE")
-    places = [Path(named)] if named else [up / "node_modules/axe-core/axe.min.js" for up in (ROOT, *ROOT.parents)]
-    for place in places:
-        if place.is_file():
-            return place.read_text(encoding="utf-8")
-    pytest.skip("axe-core is not installed; AXE_CORE can name its axe.min.js")
 
 
 @pytest.fixture
