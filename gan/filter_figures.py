@@ -87,7 +87,7 @@ def filters_sheet(networks: Sequence[Looked], images: Images, layer: int, maps: 
             chosen = images[found.images[number]]
             guided = gradients(network.discriminator, chosen, layer, [number] * count, *places)
             for index, gradient in enumerate(guided):
-                cells += [_framed(network, images, layer, number, index), Cell(_as_picture(gradient))]
+                cells += [_framed(network, images, layer, number, index), Cell(as_picture(gradient))]
         rows.append(Row(cells, f"map {number}"))
     spec = networks[0].discriminator.spec
     total = spec.discriminator[layer].maps
@@ -146,7 +146,7 @@ def _cropped(network: Looked, cell: Cell, layer: int) -> Cell:
     return Cell(picture, cell.caption)
 
 
-def _as_picture(gradient: NDArray[np.float32]) -> Images:
+def as_picture(gradient: NDArray[np.float32]) -> Images:
     """Gradients (height, width, channels) around grey; the largest becomes black or white."""
     largest = max(float(np.abs(gradient).max()), 1e-30)
     picture: Images = np.rint(GREY + (255 - GREY) * gradient / largest).clip(0, 255).astype(np.uint8)

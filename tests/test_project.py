@@ -161,6 +161,7 @@ def test_constraints_hold_versions_and_hashes_of_all_that_is_needed():
     needed = [
         *PROJECT["project"]["dependencies"],
         *PROJECT["project"]["optional-dependencies"]["dev"],
+        *PROJECT["project"]["optional-dependencies"]["explore"],
         *PROJECT["build-system"]["requires"],
     ]
     for requirement in map(Requirement, needed):
