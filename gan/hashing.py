@@ -35,7 +35,7 @@ class HashSettings:
     noise : standard deviation of the Gaussian noise added to the input, in standard deviations of an image's pixels.
     dropout : probability with which a unit of the code is left out in training.
     threshold : a unit's bit is 1 above so many times its root mean square over the images. 0 is the plainest reading of
-        the paper; above about 1.5 few bits are left, and images that differ begin to share them.
+        the paper; above about 1.75 few bits are left, and images that differ begin to share them.
     images : that the autoencoder sees in training, all passes together.
     seed : decides initial weights, order, noise and dropout.
     """

@@ -87,7 +87,7 @@ class TrainRecipe(Recipe):
     near_duplicates: Literal["keep", "remove"] = "keep"
     hash_noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 4.0
     hash_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    hash_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    hash_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.5
     hash_images: Annotated[int, Field(ge=1)] = 60_000
     hash_seed: Annotated[int, Field(ge=0)] = 0
 

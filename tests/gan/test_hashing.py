@@ -7,7 +7,7 @@ from gan import hashing
 from gan.hashing import BITS, HashSettings, first_of_each, hash_images
 from tests.gan.planted import KINDS, measure, planted
 
-SETTINGS = HashSettings(noise=4.0, dropout=0.5, threshold=1.0, images=24_000)
+SETTINGS = HashSettings(noise=4.0, dropout=0.5, threshold=1.5, images=24_000)
 
 
 def brute_force(hashes):
