@@ -94,7 +94,7 @@ def write_sheet(path: Path, sheet: Sheet, scale: int | None = None, colours: int
     """
     picture = draw_sheet(sheet, scale)
     if colours is not None:
-        picture = picture.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+        picture = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.FLOYDSTEINBERG)
     with atomic_path(path) as temporary:
         picture.save(temporary, format="PNG", optimize=True)
 
