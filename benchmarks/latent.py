@@ -42,7 +42,7 @@ def latent(
             "knows what its images show; give a generator trained with --data stand-in-plain or --data stand-in"
         )
     begun, sizes, clutter = time.monotonic(), DEMO if demo else Sizes(), "plain" not in description
-    print(f"the judge learns from {sizes.judge_images:,} stand-in images; in all about {duration(20 if demo else 300)}")
+    print(f"the judge learns from {sizes.judge_images:,} stand-in images; in all about {duration(10 if demo else 90)}")
     with progress(sizes.judge_images * sizes.judge_epochs, "training the judge") as advance:
         judge = train_judge(clutter, sizes.judge_images, sizes.judge_epochs, sizes.judge_width, advance)
     measures, found = measure(laboratory, judge, clutter, sizes, lambda text: print(f"measuring: {text}", flush=True))

@@ -151,7 +151,7 @@ def _roughened(pixels: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def train_judge(
-    clutter: bool, images: int = 8_000, epochs: int = 10, width: int = 24, advance: Callable[[int], object] = print
+    clutter: bool, images: int = 8_000, epochs: int = 8, width: int = 24, advance: Callable[[int], object] = print
 ) -> LearnedJudge:
     """A judge of stand-in images with or without clutter, from `images` labelled ones; the last 1,000 validate.
 

@@ -34,13 +34,13 @@ class Sizes:
     """
 
     judge_images: int = 8_000
-    judge_epochs: int = 10
+    judge_epochs: int = 8
     judge_width: int = 24
-    test_images: int = 2_000
-    pool: int = 5_000
-    trials: int = 200
-    walks: int = 200
-    forget: int = 400
+    test_images: int = 1_000
+    pool: int = 3_000
+    trials: int = 100
+    walks: int = 100
+    forget: int = 300
 
 
 DEMO = Sizes(1_000, 2, 8, 250, 400, 10, 6, 20)
