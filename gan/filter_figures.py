@@ -93,7 +93,7 @@ def filters_sheet(networks: Sequence[Looked], images: Images, layer: int, maps: 
     total = spec.discriminator[layer].maps
     columns = [text for network in networks for text in (f"{network.name} network", *[""] * (2 * count - 1))]
     measured = [(network.name, *network.correlation(images, layer)) for network in networks]
-    text = ", ".join(f"{name} {value:.2f} ± {half:.2f}" for name, value, half in measured)
+    text = ", ".join(f"{name} {value:.3f} ± {half:.3f}" for name, value, half in measured)
     note = (
         f"{_about(images, source)} Under each the response; framed: the pixels that it depends on. Right of it the\n"
         "guided gradient by pixels, grey where 0, each stretched to its own largest value. Correlation of neighbouring "
