@@ -42,7 +42,8 @@ def _jpeg(image: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[n
 
 
 def _brightness(image: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
-    return np.rint(image * generator.uniform(0.97, 1.03)).clip(0, 255).astype(np.uint8)
+    changed: NDArray[np.uint8] = np.rint(image * generator.uniform(0.97, 1.03)).clip(0, 255).astype(np.uint8)
+    return changed
 
 
 @dataclass(frozen=True)

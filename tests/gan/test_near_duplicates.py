@@ -101,10 +101,12 @@ def test_arrays_and_what_cannot_be_looked_at(call, tmp_path):
 def test_the_result_is_kept_by_images_and_settings(call, monkeypatch):
     images = stand_in(n_train=250, n_test=1).train_images[:20]
     calls = []
-    monkeypatch.setattr(
-        "gan.near_duplicates.hash_images",
-        lambda images, settings: calls.append(settings) or images[:, 0, :2, 0].astype(np.uint64),
-    )
+
+    def hashed(images, settings):
+        calls.append(settings)
+        return images[:, 0, :2, 0].astype(np.uint64)
+
+    monkeypatch.setattr("gan.near_duplicates.hash_images", hashed)
     settings = HashSettings(1.0, 0.5, 0.5, 100)
     first = near_duplicates(images, "digest", settings)
     assert np.array_equal(near_duplicates(images, "digest", settings), first)

@@ -59,7 +59,7 @@ def test_the_still_shows_first_middle_last_and_real_images(folder):
         assert np.abs(picture[30:, left : left + SIDE] - expected).mean() < 12  # of 256 colours
         assert picture[:30, left : left + SIDE].min() < 100  # a caption
     with Image.open(animated) as opened:
-        assert opened.n_frames == 11
+        assert getattr(opened, "n_frames", 1) == 11
         assert opened.size == (SIDE, SIDE + 30)
 
 
@@ -115,7 +115,7 @@ def test_the_command(folder, monkeypatch, capsys, tmp_path):
         run(app)
     assert raised.value.code == 0
     assert [name.split("/")[-1] for name in capsys.readouterr().out.split()[1::2]] == ["epochs.png", "training.webp"]
-    assert Image.open(tmp_path / "out" / "training.webp").n_frames == 3
+    assert getattr(Image.open(tmp_path / "out" / "training.webp"), "n_frames", 1) == 3
     assert (folder / "real.png").exists()
     monkeypatch.setattr(sys, "argv", ["gan.strip", str(tmp_path)])
     with pytest.raises(SystemExit) as raised:
