@@ -97,8 +97,8 @@ class Arithmetic:
         self.exemplars = ui.element("div").classes("gallery")
         with ui.element("div").classes("bar"):
             button("Empty the slots", self.empty)
-            button("Figure (PNG)", self.download_figure, "Download the arithmetic as a figure")
-            button("Choice (JSON)", self.download_choice, "Download the choice that gan.figures arithmetic takes")
+            button("Figure (PNG)", self.download_figure)
+            button("Choice (JSON)", self.download_choice)
         self.result = ui.element("div").classes("equation")
         await self.desk.answer("slots", lambda: self.desk.answers.images(names), partial(self._show_names, names))
         if state.complete:

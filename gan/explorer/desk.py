@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from nicegui import ui
 
 from data.errors import InputError
 from gan.explorer.answers import Answers
+from gan.explorer.latest import Latest
 from gan.explorer.state import State
 
 Answer = TypeVar("Answer")
@@ -37,7 +37,7 @@ class Desk:
         self.busy = ui.element("p").classes("busy").props('role="status"')
         self.built = 0  # how often a panel was; answers to an earlier one come too late
         self.rebuild: Callable[[], Any] = lambda: None
-        self._waiting: dict[str, tuple[Callable[[], Any], Callable[[Any], None], int] | None] = {}
+        self.latest = Latest(self._show_busy, self.say)
 
     def say(self, sentence: str) -> None:
         """Show one sentence on what went wrong; an empty one takes it away."""
@@ -56,32 +56,13 @@ class Desk:
             self.say(str(error))
 
     async def answer(self, key: str, job: Callable[[], Answer], done: Callable[[Answer], None]) -> None:
-        """Run `job` beside the page and hand its result to `done`.
+        """`Latest.answer`, but what comes after the panel has been built anew is dropped."""
+        built = self.built
+        await self.latest.answer(key, job, lambda found: done(found) if built == self.built else None)
 
-        Of the questions of one key that come while one is answered, only the newest is answered after it.
-        """
-        running = key in self._waiting
-        self._waiting[key] = (job, done, self.built)
-        if running:
-            return
-        self._show_busy()
-        try:
-            while (task := self._waiting[key]) is not None:
-                self._waiting[key] = None
-                try:
-                    found = await asyncio.to_thread(task[0])
-                except InputError as error:
-                    self.say(str(error))
-                else:
-                    if task[2] == self.built:
-                        task[1](found)
-        finally:
-            del self._waiting[key]
-            self._show_busy()
-
-    def _show_busy(self) -> None:
+    def _show_busy(self, busy: bool) -> None:
         self.busy.clear()
-        if self._waiting:
+        if busy:
             with self.busy:
                 ui.element("span").classes("spinner")
                 ui.label("working")

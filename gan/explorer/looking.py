@@ -53,7 +53,7 @@ class Forget:
             maps.props("outlined dense").classes("narrow").on_value_change(self.set_maps)
             button("Forget", self.forget, "Forget what is in the boxes").classes("main")
             button("Remove the boxes", self.clear)
-            button("Choice (JSON)", self.download, "Download the choice that gan.figures forget takes")
+            button("Choice (JSON)", self.download)
         self.result = ui.element("div")
         await self.desk.answer("boxes", lambda: self.desk.answers.images(names), partial(self._show_boxes, names))
 
@@ -109,7 +109,7 @@ class Forget:
                     with ui.element("div").classes("bar"):
                         for box in boxes:
                             label = f"Remove the box {', '.join(map(str, box[1]))} on {name}"
-                            button(f"× {' '.join(map(str, box[1]))}", partial(self.remove, box), label)
+                            button(f"× {', '.join(map(str, box[1]))}", partial(self.remove, box), label)
 
     async def _drawn(self, name: Name, event: Any) -> None:
         await self.add(name, list(event.args["detail"]))

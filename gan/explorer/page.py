@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -56,9 +57,9 @@ class Page:
 
     async def build(self) -> None:
         """The pinned samples and the panel."""
-        state = self.desk.state
-        await self.desk.answer(
-            "pins", lambda: self.desk.answers.images(state.pinned) if state.pinned else None, self._show_pins
+        names = list(self.desk.state.pinned)
+        await self.desk.latest.answer(
+            "pins", lambda: self.desk.answers.images(names) if names else [], partial(self._show_pins, names)
         )
         await self._build()
 
@@ -74,8 +75,7 @@ class Page:
         with self.container:
             await self.panel.build()
 
-    def _show_pins(self, images: Images | None) -> None:
-        pinned = list(self.desk.state.pinned)
+    def _show_pins(self, pinned: list[Name], images: Iterable[Images]) -> None:
         self.pins.clear()
         with self.pins:
             with ui.element("div").classes("bar"):
@@ -83,8 +83,8 @@ class Page:
                     ui.label(f"Pinned: {len(pinned)}")
                 if pinned:
                     button("Unpin all", self._unpin_all)
-                button("Settings (JSON)", self._download, "Download the page's settings as JSON")
-            if images is None or len(images) != len(pinned):
+                button("Settings (JSON)", self._download)
+            if not pinned:
                 note("Nothing yet: press a sample to pin it. Pinned samples are walked, moved, added and boxed.")
                 return
             with gallery("small"):

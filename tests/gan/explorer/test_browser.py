@@ -4,11 +4,16 @@ import json
 import time
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from gan.explorer.answers import Answers, address
 from gan.explorer.state import read_names
+from gan.figure_options import read_choice
 from gan.laboratory import Laboratory
+from gan.plates import Arithmetic, arithmetic_sheet
+from gan.sheet import draw_sheet
 
 pytestmark = pytest.mark.browser
 SECONDS = 60
@@ -211,6 +216,29 @@ def test_filters_show_what_a_map_responds_to(page, answers):
     page.until(lambda: page.sources(".pair img") == expected(0))
     page.press("Next map")
     page.until(lambda: page.sources(".pair img") == expected(1))
+
+
+def test_what_is_chosen_can_be_downloaded(page, answers, tmp_path):
+    behaviour = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    page.driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
+    page.open("?pinned=0:1,0:2,0:5")
+    page.press("Download 0:5 as PNG")
+    page.until((tmp_path / "0-5.png").is_file)
+    assert np.array_equal(np.array(Image.open(tmp_path / "0-5.png")), answers.images(read_names("0:5"))[0])
+    page.press("Settings (JSON)")
+    page.until((tmp_path / "explorer.json").is_file)
+    assert json.loads((tmp_path / "explorer.json").read_text())["pinned"] == ["0:1", "0:2", "0:5"]
+    page.press("Arithmetic")
+    for name, slot in (("0:1", "A"), ("0:2", "B"), ("0:5", "C")):
+        page.press(f"{name} in {slot}")
+        page.until(lambda name=name, slot=slot: page.count(f"[aria-label='{name} in {slot}'][aria-pressed='true']"))
+    page.press("Choice (JSON)")
+    page.until((tmp_path / "arithmetic.json").is_file)
+    choice = read_choice(Arithmetic, str(tmp_path / "arithmetic.json"))
+    page.press("Figure (PNG)")
+    page.until((tmp_path / "arithmetic.png").is_file)
+    expected = draw_sheet(arithmetic_sheet(answers.laboratory, choice))
+    assert np.array_equal(np.array(Image.open(tmp_path / "arithmetic.png")), np.array(expected))
 
 
 def test_the_keyboard_keeps_its_place(page):
