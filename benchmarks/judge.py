@@ -219,7 +219,7 @@ def _summary(
 
 def in_metric(metric: str, accuracy: float) -> float:
     """An accuracy in percent as the table's metric has it: itself, or the error."""
-    return 100 - accuracy if metric == "error" else accuracy
+    return round(100 - accuracy, 10) if metric == "error" else accuracy  # without the noise of the difference
 
 
 def _json_keys(evaluation: Evaluation) -> list[dict[str, Any]]:
