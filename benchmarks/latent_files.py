@@ -68,13 +68,16 @@ def _about(about: dict[str, Any]) -> str:
 def _number(measure: Measure) -> str:
     if measure.n == 0:
         return "none"
-    digits = 1 if measure.unit == "%" else 2
-    return f"{measure.value:.{digits}f}{measure.unit}"
+    return _rounded(measure.value, measure.unit) + measure.unit
 
 
 def _interval(measure: Measure) -> str:
-    digits = 1 if measure.unit == "%" else 2
-    return f"{measure.low:.{digits}f} to {measure.high:.{digits}f}"
+    return f"{_rounded(measure.low, measure.unit)} to {_rounded(measure.high, measure.unit)}"
+
+
+def _rounded(value: float, unit: str) -> str:
+    digits = 1 if unit == "%" else 2
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before a 0
 
 
 def _table(measures: Sequence[Measure]) -> list[str]:
@@ -136,10 +139,11 @@ def _read_judge(found: Found) -> list[str]:
 def _read_samples(found: Found) -> list[str]:
     shape = found[study.SAMPLES, f"{study.SURE} of the shape", "generated"]
     whole = found[study.SAMPLES, study.ALL_SURE, "generated"]
+    others = [found[study.SAMPLES, f"{study.SURE} of the {factor}", "generated"] for factor in FACTORS[1:]]
     half = "more than" if shape.low > 50 else "less than" if shape.high < 50 else "about"
     return [
-        f"The judge is sure of the shape in {_with(shape)} of the samples, {half} half of them, and of every factor in "
-        f"{_with(whole)}."
+        f"The judge is sure of the shape in {_with(shape)} of the samples, {half} half of them; of hue, place and size "
+        f"each in {min(other.value for other in others):.1f}% or more, and of every factor in {_with(whole)}."
     ]
 
 
@@ -148,7 +152,10 @@ def _read_arithmetic(found: Found) -> list[str]:
     if (arithmetic.PART, prefix + arithmetic.BOTH, ours) not in found:
         return ["There are too few samples of which the judge is sure."]
     text = []
-    for what, words in ((arithmetic.BOTH, "attribute and kind come out as meant"), (arithmetic.DONE, "the attribute")):
+    for what, words in (
+        (arithmetic.BOTH, "attribute and kind come out as meant"),
+        (arithmetic.DONE, "the attribute does"),
+    ):
         first = found[arithmetic.PART, prefix + what, ours]
         text.append(f"With three exemplars {words} in {_with(first)} of the trials:")
         controls = [
@@ -161,6 +168,10 @@ def _read_arithmetic(found: Found) -> list[str]:
         name: found[key] for name in FACTORS if (key := (arithmetic.PART, f"{name}: {arithmetic.DONE}", ours)) in found
     }
     best, worst = (chosen(by_attribute, key=lambda name: by_attribute[name].value) for chosen in (max, min))
+    numbers = sorted(arithmetic.EXEMPLARS)
+    grown = [found.get((arithmetic.PART, prefix + arithmetic.BOTH, f"z of {number}")) for number in numbers]
+    listed = ", ".join(f"{n}: {m.value:.1f}%" for n, m in zip(numbers, grown, strict=True) if m is not None)
+    text.append(f"Both as meant, by the number of exemplars: {listed}.")
     text.append(
         f"The attribute that changes most readily is the {best}, {_with(by_attribute[best])}, and least the {worst}, "
         f"{_with(by_attribute[worst])}."
@@ -208,10 +219,13 @@ def _read_walks(found: Found) -> list[str]:
         {how: found[walks.PART, what, how] for how in (walks.Z, walks.FADE, walks.JUMPS)}
         for what in (walks.RATIO, walks.SURE)
     )
+    length = {how: found[walks.PART, walks.LENGTH, how] for how in (walks.Z, walks.FADE, walks.JUMPS)}
     z, fade, jumps = (ratio[how] for how in (walks.Z, walks.FADE, walks.JUMPS))
     return [
         f"The largest step of a walk in z is {_with(z)} times its mean step, {compared(z, fade)} that of a cross-fade, "
         f"{_with(fade)}, and {compared(z, jumps)} that between unconnected images, {_with(jumps)}.",
+        f"The walk is {_with(length[walks.Z])} times as long as the distance of its ends, a cross-fade "
+        f"{_with(length[walks.FADE])} times, a series of unconnected images {_with(length[walks.JUMPS])} times.",
         f"On the way the judge is sure of {_with(sure[walks.Z])} of the images, "
         f"{compared(sure[walks.Z], sure[walks.FADE])} in a cross-fade, {_with(sure[walks.FADE])}.",
     ]
