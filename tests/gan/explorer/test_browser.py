@@ -73,7 +73,7 @@ class Page:
 
 
 @pytest.fixture
-def page(explorer, driver):
+def page(driver, explorer):
     page = Page(driver, explorer[0])
     driver.get_log("performance")
     yield page
