@@ -29,7 +29,8 @@ class PartlyLabelled:
     @property
     def labelled(self) -> npt.NDArray[np.bool_]:
         """(n,): which rows have a label."""
-        return self.index != UNLABELLED
+        known: npt.NDArray[np.bool_] = self.index != UNLABELLED
+        return known
 
 
 def check_partly_labelled(estimator: BaseEstimator, X: npt.ArrayLike, y: npt.ArrayLike) -> PartlyLabelled:
@@ -37,7 +38,7 @@ def check_partly_labelled(estimator: BaseEstimator, X: npt.ArrayLike, y: npt.Arr
 
     Raises ValueError for other shapes and for fewer than two classes among the labels.
     """
-    X, labels = validate_data(estimator, X, y, dtype=np.float32, y_numeric=False)
+    rows, labels = validate_data(estimator, X, y, dtype=np.float32, y_numeric=False)
     labels = column_or_1d(labels, warn=True)
     check_classification_targets(labels)
     known = np.ones(len(labels), bool)
@@ -49,4 +50,4 @@ def check_partly_labelled(estimator: BaseEstimator, X: npt.ArrayLike, y: npt.Arr
         raise ValueError(f"y holds {found}; {type(estimator).__name__} needs labels of at least two classes")
     index = np.full(len(labels), UNLABELLED, np.int64)
     index[known] = places
-    return PartlyLabelled(X, classes, index)
+    return PartlyLabelled(rows, classes, index)

@@ -66,7 +66,7 @@ class Oracle:
 
     def __call__(self, images):
         covered = images.max(3) > 25
-        found = {"hue": [], "x": [], "y": [], "size": [], "shape": []}
+        found: dict[str, Any] = {"hue": [], "x": [], "y": [], "size": [], "shape": []}
         for image, mask in zip(images, covered, strict=True):
             mask = mask if mask.any() else np.ones_like(mask)
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

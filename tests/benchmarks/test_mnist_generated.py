@@ -2,6 +2,7 @@
 
 import csv
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_choices_are_made_on_images_that_nothing_was_trained_on(real):
 
 def test_choose_takes_the_smallest_error_on_the_held_out_images(real, tmp_path):
     train({**TINY_RECIPE, "snapshot_every": 96}, real, tmp_path, CPU)
-    said = []
+    said: list[Any] = []
     chosen = choose(tmp_path, real, 60, 0, CPU, said.append)
     assert len(chosen.errors) == len(said) == 8  # three snapshots and the end, normalised either way
     images_seen = {int(words.split(" ")[0]) for words in chosen.errors}
@@ -134,9 +135,15 @@ def test_a_killed_search_goes_on_and_another_begins_anew(tmp_path, monkeypatch):
     steps = search(file, [160])[0]
     assert [next(steps)[0], next(steps)[0]] == [40, 80]
     del steps
-    drawn = []
-    original = generated_study.draw_classes
-    monkeypatch.setattr(generated_study, "draw_classes", lambda *arguments: (drawn.append(1), original(*arguments))[1])
+    drawn: list[Any] = []
+    study: Any = generated_study
+    original = study.draw_classes
+
+    def counted(*arguments):
+        drawn.append(1)
+        return original(*arguments)
+
+    monkeypatch.setattr(generated_study, "draw_classes", counted)
     found = [item for _, item, _ in search(file, [160])[0] if item is not None]
     assert len(drawn) == 2
     assert np.array_equal(found[0].labels, whole[0].labels)

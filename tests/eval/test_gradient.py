@@ -1,7 +1,7 @@
 """What all classifiers trained by gradients share: which rows a minibatch holds, validation, rates, seeds, messages."""
 
 from collections import Counter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -115,7 +115,7 @@ def test_minus_one_is_a_class_where_all_rows_have_labels(problem):
 
 def test_weights_follow_adam_by_hand():
     X, y = np.array([[1.0, 2.0], [-1.0, 0.5], [0.5, -1.0]], np.float32), np.array([0, 1, 1])
-    fitted = Linear(epochs=4, batch_size=3, learning_rate=0.05).fit(X, y)
+    fitted: Any = Linear(epochs=4, batch_size=3, learning_rate=0.05).fit(X, y)
     torch.manual_seed(int(np.random.RandomState(0).randint(2**31 - 1)))
     start = nn.Linear(2, 2)
     weights = np.column_stack([start.weight.detach(), start.bias.detach()]).astype(float)

@@ -1,5 +1,7 @@
 """Rows as images: the layout of the raw pixels' features, guessed shapes, initial weights."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -32,8 +34,9 @@ def test_given_shapes_are_checked():
     assert image_shape(24, (2, 4, 3)) == (2, 4, 3)
     with pytest.raises(ValueError, match="2x4 pixels of 3 channels, see image_shape, have 24 numbers, but X has 25"):
         image_shape(25, (2, 4, 3))
+    wrong: Any = (4, 6)
     with pytest.raises(ValueError, match="must be \\(height, width, channels\\)"):
-        image_shape(24, (4, 6))
+        image_shape(24, wrong)
     with pytest.raises(ValueError, match="image_shape's width"):
         image_shape(24, (4, 0, 3))
 
@@ -41,7 +44,7 @@ def test_given_shapes_are_checked():
 @pytest.mark.parametrize(("initial_sd", "expected"), [(0.02, (0.02, 0.02, 0.02)), ("he", (0.1, 0.1, 0.05))])
 def test_initial_weights(initial_sd, expected):
     torch.manual_seed(0)
-    layers = [nn.Conv2d(8, 64, 5), nn.ConvTranspose2d(8, 64, 5), nn.Linear(800, 100)]
+    layers: list[Any] = [nn.Conv2d(8, 64, 5), nn.ConvTranspose2d(8, 64, 5), nn.Linear(800, 100)]
     initialise(nn.ModuleList(layers), initial_sd)
     for layer, deviation in zip(layers, expected, strict=True):
         weights = layer.weight.detach()

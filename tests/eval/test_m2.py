@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -132,7 +134,7 @@ def test_gradient_of_the_unlabelled_bound_by_finite_differences(likelihood):
 def test_the_objective_is_the_papers_over_the_number_of_rows():
     x, made = rows("gaussian", 10), network("gaussian")
     y = np.array([0, 1, 2, -1, -1, -1, -1, -1, -1, -1])
-    classifier = M2(n_latent=LATENT, alpha=0.3, prior=2.0, epochs=1, device="cpu").fit(x.numpy(), y)
+    classifier: Any = M2(n_latent=LATENT, alpha=0.3, prior=2.0, epochs=1, device="cpu").fit(x.numpy(), y)
     assert classifier.beta_ == pytest.approx(0.3 * 10 / 3)
     noise = torch.randn(10, LATENT, generator=generator(5)).double().numpy()
     drawn = iter([noise[:3], noise[3:]])

@@ -1,5 +1,7 @@
 """The perceptron against scikit-learn's logistic regression and what only hidden units can learn."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -22,7 +24,7 @@ def test_without_hidden_layers_it_is_logistic_regression():
 def test_hidden_units_learn_what_a_linear_classifier_cannot():
     X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 5, np.float32)
     y = np.array(["even", "odd", "odd", "even"] * 5)
-    settings = {"dropout": 0.0, "epochs": 150, "batch_size": 20, "learning_rate": 0.02}
+    settings: dict[str, Any] = {"dropout": 0.0, "epochs": 150, "batch_size": 20, "learning_rate": 0.02}
     assert Perceptron((16,), **settings).fit(X, y).score(X, y) == 1.0
     assert Perceptron((), **settings).fit(X, y).score(X, y) < 1.0
 
@@ -30,8 +32,8 @@ def test_hidden_units_learn_what_a_linear_classifier_cannot():
 def test_dropout_is_for_training_only():
     random = np.random.default_rng(0)
     X, y = random.normal(size=(30, 6)).astype(np.float32), np.arange(30) % 2
-    settings = {"epochs": 2, "batch_size": 10}
-    whole = Perceptron((8, 4), dropout=0.0, **settings).fit(X, y)
+    settings: dict[str, Any] = {"epochs": 2, "batch_size": 10}
+    whole: Any = Perceptron((8, 4), dropout=0.0, **settings).fit(X, y)
     hidden = Perceptron((8, 4), dropout=0.5, **settings).fit(X, y)
     inputs = Perceptron((8, 4), dropout=0.0, input_dropout=0.5, **settings).fit(X, y)
     for fitted in (hidden, inputs):

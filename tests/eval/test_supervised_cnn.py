@@ -1,5 +1,7 @@
 """The supervised CNN against the discriminator whose architecture it has, and on images that need convolutions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -17,17 +19,17 @@ def flattened(images):
 
 def test_it_is_the_discriminator_with_another_last_layer():
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
-    fitted = SupervisedCNN(epochs=1, batch_size=8, precision="fp32").fit(flattened(images), np.arange(8) % 4)
+    fitted: Any = SupervisedCNN(epochs=1, batch_size=8, precision="fp32").fit(flattened(images), np.arange(8) % 4)
     convolutions = [layer for layer in fitted.network_ if isinstance(layer, nn.Conv2d)]
     normalisations = [layer for layer in fitted.network_ if isinstance(layer, nn.BatchNorm2d)]
     last = fitted.network_[-1]
-    twin = Discriminator(SVHN_32, torch.Generator().manual_seed(0)).eval()
+    twin: Any = Discriminator(SVHN_32, torch.Generator().manual_seed(0)).eval()
     with torch.no_grad():
         for ours, theirs in zip(convolutions, twin.convolutions, strict=True):
             assert ours.bias is None
             theirs.weight.copy_(ours.weight)
-        for ours, theirs in zip(normalisations, twin.normalisations[1:], strict=True):
-            theirs.load_state_dict(ours.state_dict())
+        for own, other in zip(normalisations, twin.normalisations[1:], strict=True):
+            other.load_state_dict(own.state_dict())
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2) / 127.5 - 1
         expected = (twin.maps(pixels)[-1].flatten(1) @ last.weight.T + last.bias).softmax(1)
     np.testing.assert_allclose(fitted.predict_proba(flattened(images)), expected, atol=1e-4)
@@ -42,7 +44,7 @@ def test_it_learns_where_a_stroke_leads_not_where_it_is():
         stroke = np.eye(5, dtype=bool)
         image[row : row + 5, column : column + 5, 0][stroke[::-1] if label else stroke] = 255
     X = flattened(images)
-    settings = {
+    settings: dict[str, Any] = {
         "maps": (8, 16),
         "epochs": 10,
         "batch_size": 20,
@@ -67,8 +69,15 @@ def test_it_learns_where_a_stroke_leads_not_where_it_is():
 def test_every_setting_changes_the_network(changed):
     random = np.random.default_rng(0)
     X, y = random.normal(size=(20, 36)).astype(np.float32), np.arange(20) % 2
-    settings = {"maps": (4, 4), "epochs": 3, "batch_size": 10, "learning_rate": 1e-3, "initial_sd": "he"}
-    usual, other = SupervisedCNN(**settings).fit(X, y), SupervisedCNN(**settings | changed).fit(X, y)
+    settings: dict[str, Any] = {
+        "maps": (4, 4),
+        "epochs": 3,
+        "batch_size": 10,
+        "learning_rate": 1e-3,
+        "initial_sd": "he",
+    }
+    usual = SupervisedCNN(**settings).fit(X, y)
+    other: Any = SupervisedCNN(**settings | changed).fit(X, y)
     assert np.abs(usual.predict_proba(X) - other.predict_proba(X)).max() > 1e-4
     has_it = any(isinstance(layer, nn.BatchNorm2d) for layer in other.network_)
     assert has_it == ("batch_norm" not in changed)

@@ -1,5 +1,7 @@
 """The what-where autoencoder's loss by hand, what its unlabelled rows are for, and its control."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from eval.swwae import SWWAE
 
 LAYERS = "(3)3c-2p-(4)3c-(5)3c-2p-(4)3c-2p"
-SMALL = {"layers": LAYERS, "epochs": 2, "batch_size": 10, "labelled_batch_size": 6, "precision": "fp32"}
+SMALL: dict[str, Any] = {"layers": LAYERS, "epochs": 2, "batch_size": 10, "labelled_batch_size": 6, "precision": "fp32"}
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def loss(classifier, X, labels):
 
 def test_the_loss_by_hand(rows):
     X, truth, _ = rows
-    weights = {"reconstruction_weight": 0.7, "middle_weight": 0.3}
+    weights: dict[str, Any] = {"reconstruction_weight": 0.7, "middle_weight": 0.3}
     value, made = loss(SWWAE(LAYERS, batch_norm=False, **weights), X, truth[:6])
     images = torch.from_numpy(X).reshape(40, 1, 8, 8)
     with torch.no_grad():
@@ -52,7 +54,7 @@ def test_gradients_by_finite_differences(rows):
     X, truth, _ = rows
     classifier = SWWAE(LAYERS, reconstruction_weight=1.0, middle_weight=0.2, batch_norm=True)
     torch.manual_seed(0)
-    made = classifier._build(64, 2).double()
+    made: Any = classifier._build(64, 2).double()
     given = [torch.from_numpy(part) for part in (X[:6].astype(float), truth[:6], X[6:].astype(float))]
     value = classifier._loss(made, *given)
     torch.autograd.backward(value)
@@ -83,8 +85,8 @@ def test_the_control_learns_from_labelled_rows_alone(rows):
     X, _, labels = rows
     changed = X.copy()
     changed[8:] = changed[8:, ::-1] * 0.5
-    off = {"reconstruction_weight": 0.0, "middle_weight": 0.0}
-    control = SWWAE(**SMALL, **off, batch_norm=False).fit(X, labels)
+    off: dict[str, Any] = {"reconstruction_weight": 0.0, "middle_weight": 0.0}
+    control: Any = SWWAE(**SMALL, **off, batch_norm=False).fit(X, labels)
     assert not len(control.network_.decoder)
     np.testing.assert_array_equal(
         SWWAE(**SMALL, **off, batch_norm=False).fit(changed, labels).predict_proba(X), control.predict_proba(X)
@@ -105,8 +107,8 @@ def test_the_control_starts_from_the_same_weights():
 def test_it_reconstructs_and_classifies(rows):
     X, truth, labels = rows
     settings = {"epochs": 120, "learning_rate": 1e-2, "batch_norm": True}
-    weights = {"reconstruction_weight": 1.0, "middle_weight": 0.2}
-    fitted = SWWAE(**SMALL | settings, **weights).fit(X, labels)
+    weights: dict[str, Any] = {"reconstruction_weight": 1.0, "middle_weight": 0.2}
+    fitted: Any = SWWAE(**SMALL | settings, **weights).fit(X, labels)
     assert fitted.score(X, truth) >= 0.95
     assert fitted.loss_curve_[-1] < 0.3 * fitted.loss_curve_[0]
     images = torch.from_numpy(X).reshape(40, 1, 8, 8)

@@ -1,6 +1,7 @@
 """The transductive machine against exhaustive labelling, scipy's optimiser, finite differences and the exact kernel."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,7 +177,7 @@ def test_heuristics_for_gamma():
 
 def test_seeds_and_half_precision():
     X, y, _ = clouds(80, 3, 20)
-    settings = {"kernel": "rbf", "n_components": 15, "max_iter": 50}
+    settings: dict[str, Any] = {"kernel": "rbf", "n_components": 15, "max_iter": 50}
     first, again, other = (TSVM(random_state=seed, **settings).fit(X, y).decision_function(X) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -81,7 +83,7 @@ def test_a_constant_input_does_not_drive_its_variance_to_nothing():
 
 
 def test_a_softplus_network_by_hand():
-    network = SoftplusNetwork(4, (5, 3), (2, 1), torch.Generator().manual_seed(0))
+    network: Any = SoftplusNetwork(4, (5, 3), (2, 1), torch.Generator().manual_seed(0))
     rows = numbers(1, 6, 4)
     values = rows.double().numpy()
     weights = [
@@ -113,4 +115,4 @@ def test_densities_of_a_network_in_bfloat16_are_float32():
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, exact, rtol=0.02, atol=0.05)
     torch.autograd.backward(found.sum())
-    assert all(weights.grad.dtype == torch.float32 for weights in network.parameters())
+    assert all(weights.grad is not None and weights.grad.dtype == torch.float32 for weights in network.parameters())

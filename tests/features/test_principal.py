@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -38,7 +40,7 @@ def test_directions_are_those_of_the_drawn_images_and_depend_on_the_seed_alone(i
 
 
 def test_signs_do_not_depend_on_the_library(images):
-    matrix = PrincipalComponents(4).fit(images).projection_.matrix
+    matrix: Any = PrincipalComponents(4).fit(images).projection_.matrix
     assert (matrix.gather(0, matrix.abs().argmax(0, keepdim=True)) > 0).all()
 
 

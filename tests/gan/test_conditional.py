@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_every_layer_sees_the_labels(spec):
 
 def test_dense_layers_by_hand():
     """The dense generator, written out: matrices, statistics of the batch, rectifier, sigmoid."""
-    network = ConditionalGenerator(TINY_DENSE, torch.Generator().manual_seed(0))
+    network: Any = ConditionalGenerator(TINY_DENSE, torch.Generator().manual_seed(0))
     latent, classes = latent_and_classes(12, TINY_DENSE)
     hidden = latent
     for layer in network.dense[:-1]:
@@ -191,6 +192,7 @@ def test_discriminator_step_by_hand():
 SETTINGS = {"images": 16 * 80, "precision": "bf16", "checkpoint_every": 1, "decay_images": 640, "snapshot_every": 640}
 PROGRAM = f"""
 import os, signal, sys, time, torch
+from typing import Any
 from pathlib import Path
 from gan.conditional_training import ConditionalRun
 from tests.gan.tiny_conditional import ABOUT, bars, recipe
@@ -235,11 +237,11 @@ def test_weights_come_back_and_others_are_refused(tmp_path):
     generator, about = load_conditional_generator(path)
     assert about["data"] == ABOUT
     assert about["images_seen"] == 160
-    mine = [
+    ours, theirs = (
         draw_classes(network, 20, torch.Generator().manual_seed(3))[0]
         for network in (generator, run.training.generator)
-    ]
-    assert np.array_equal(*mine)
+    )
+    assert np.array_equal(ours, theirs)
     shipped = ROOT / "gan" / "weights" / "svhn-32.safetensors"
     with pytest.raises(InputError, match="does not describe weights of this kind"):
         load_conditional_generator(shipped)

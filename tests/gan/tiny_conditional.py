@@ -39,7 +39,7 @@ CONDITIONAL_SPECS.update({spec.name: spec for spec in (TINY, TINY_DENSE)})
 ABOUT = {"digest": "0" * 64, "description": "bars"}
 
 
-def bars(count=90, seed=0):
+def bars(count: int = 90, seed: int = 0) -> tuple[Any, Any]:
     """One bright row a class, under noise; labels 0, 1, 2 in turn."""
     labels = np.arange(count) % CLASSES
     images = np.random.default_rng(seed).integers(0, 60, (count, 8, 8, 1), dtype=np.uint8)
@@ -47,6 +47,6 @@ def bars(count=90, seed=0):
     return images, labels
 
 
-def recipe(**settings: Any):
+def recipe(**settings: Any) -> Any:
     defaults = {"network": TINY.name, "images": 160, "batch_size": 16, "precision": "fp32", "sample_every": None}
     return make_conditional_recipe({**defaults, **settings})
