@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import filelock
 import numpy as np
 import torch
 import typer
@@ -31,7 +34,7 @@ from benchmarks.machine import describe_device
 from benchmarks.render import WARNING
 from benchmarks.runner import check_writable
 from data import load
-from data.errors import unknown_name
+from data.errors import InputError, unknown_name
 from data.files import sha256_file
 from gan.adversarial import stream
 from gan.command import choose_device, progress, run
@@ -72,13 +75,24 @@ def mnist_generated(
     place = choose_device(device)
     real = real_images(load(chosen.dataset, data_root), settings.holdout, settings.seed)
     print(f"{real.about['description']}; {len(real.test_images):,} test images; {place}", flush=True)
-    measure = _Measurement(settings, preset, real, place, folder, store / settings.name / preset, rerun)
-    for name, system in systems.items():
-        if not system.recipes:
-            measure.real(system)
-        elif not only or name in only:
-            measure.gan(system, sorted(set(generated or chosen.generated)))
-    measure.finish()
+    with _alone(folder, settings.name):
+        measure = _Measurement(settings, preset, real, place, folder, store / settings.name / preset, rerun)
+        for name, system in systems.items():
+            if not system.recipes:
+                measure.real(system)
+            elif not only or name in only:
+                measure.gan(system, sorted(set(generated or chosen.generated)))
+        measure.finish()
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, name: str) -> Iterator[None]:
+    """Keep others from writing the same lines meanwhile."""
+    try:
+        with filelock.FileLock(folder / f".{name}.lock", timeout=0):
+            yield
+    except filelock.Timeout:
+        raise InputError(f"another process measures {name} in {folder}; wait for it, or give other --results") from None
 
 
 class _Measurement:
@@ -89,7 +103,8 @@ class _Measurement:
     ) -> None:
         self.study, self.preset, self.images, self.device = study, preset, real, device
         self.folder, self.store = folder, store
-        self.lines: list[Line] = [] if rerun else read_lines(folder / f"{study.name}.json")
+        kept = [] if rerun else read_lines(folder / f"{study.name}.json")
+        self.lines: list[Line] = [line for line in kept if line["data"] == real.title]
         self.control: Nearest | None = None
         self.panels: dict[str, Images] = {}
 
@@ -123,7 +138,9 @@ class _Measurement:
         labels = torch.arange(100) % generator.spec.classes
         latent = draw_latent(generator.spec, len(labels), stream(seed, PICTURE))
         self.panels[system.title] = generate_classes(generator, latent, labels, choice.own_statistics).numpy()
-        wanted = [count for count in counts if not self._has(system, count, identity)]
+        # Figures of other weights are of another experiment.
+        self.lines = [line for line in self.lines if line["row"] != system.name or line["identity"] == identity]
+        wanted = [count for count in counts if not self._has(system, count)]
         if not wanted:
             return
         queries, file = self.images.test_images, folder / "search.npz"
@@ -138,11 +155,8 @@ class _Measurement:
                     seconds = {"training": training_seconds, "generation and search": taken}
                     self._add(system, count, len(self.images.kept), found, chosen, seconds, identity)
 
-    def _has(self, system: System, count: int, identity: str) -> bool:
-        return any(
-            line["row"] == system.name and line["images"] == count and line["identity"] == identity
-            for line in self.lines
-        )
+    def _has(self, system: System, count: int) -> bool:
+        return any(line["row"] == system.name and line["images"] == count for line in self.lines)
 
     def _add(
         self,

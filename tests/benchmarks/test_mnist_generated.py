@@ -4,6 +4,7 @@ import csv
 import json
 from typing import Any
 
+import filelock
 import numpy as np
 import pytest
 import torch
@@ -196,6 +197,10 @@ def test_command(toy, tmp_path, real):
     assert "Toy GAN, 90 images" in out
     assert "Toy GAN, 120 images" not in out
     assert len(read_lines(stem.with_suffix(".json"))) == 5
+    with filelock.FileLock(tmp_path / "results" / ".toy.lock"):
+        code, _, err = toy()
+    assert code == 2
+    assert "another process measures toy" in err
 
 
 @pytest.mark.parametrize(
