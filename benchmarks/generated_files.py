@@ -60,12 +60,10 @@ def line_of(
     else:  # whose number of images is another one, but the figure is meant
         own = real_count == len(real.kept) and not real.stand_in
         published = next(iter(system.published.values()), None) if own else None
-    deviations = [text for text in (study.presets[preset].deviations, system.deviations) if text and system.recipes]
-    if real_count != study.published_real_images:
-        deviations.append(f"{real_count:,} real images instead of {study.published_real_images:,}")
     return {
         "row": system.name,
         "title": system.title,
+        "preset": preset,
         "images": images,
         "real_images": real_count,
         "metric": "error",
@@ -77,8 +75,22 @@ def line_of(
         "test_images": len(truth),
         "data": real.title,
         "stand_in": real.stand_in,
-        "deviations": "; ".join(deviations),
     }
+
+
+def _deviations(study: Study, line: Line) -> str:
+    """How a line departs from the paper."""
+    preset = line["preset"]
+    system = next((system for system in study.systems if system.name == line["row"]), None)
+    texts = []
+    if system is not None and system.recipes:
+        seen = system.recipes[preset]["images"]
+        if seen < study.published_images_seen:
+            texts.append(f"{seen:,} images seen in training instead of {study.published_images_seen:,}")
+        texts += [text for text in (study.presets[preset].deviations, system.deviations) if text]
+    if line["real_images"] != study.published_real_images:
+        texts.append(f"{line['real_images']:,} real images instead of {study.published_real_images:,}")
+    return "; ".join(texts)
 
 
 def _against(truth: npt.NDArray[np.int64], found: Nearest, control: Nearest) -> dict[str, float]:
@@ -99,12 +111,13 @@ def read_lines(path: Path) -> list[Line]:
     return list(content["lines"])
 
 
-def write_study(study: Study, preset: str, lines: Sequence[Line], folder: Path) -> None:
+def write_study(study: Study, lines: Sequence[Line], folder: Path) -> None:
     """Write `<name>.json`, `.csv` and `.md` of what is measured, and beside it what was published."""
     order = {system.name: number for number, system in enumerate(study.systems)}
     lines = sorted(lines, key=lambda line: (order.get(line["row"], len(order)), line["images"]))
+    lines = [{**line, "deviations": _deviations(study, line)} for line in lines]
     stem = folder / study.name
-    about = {"format": FORMAT, "study": study.name, "citation": study.citation, "preset": preset}
+    about = {"format": FORMAT, "study": study.name, "citation": study.citation}
     write_json(stem.with_suffix(".json"), {**about, "lines": lines, "commit": commit(), "versions": versions()})
     table = [{**line, "seconds": round(sum(line["seconds"].values()), 1)} for line in lines]
     for line in table:

@@ -73,6 +73,7 @@ class Study(Strict):
     title: str
     citation: str
     published_real_images: Count
+    published_images_seen: Count
     holdout: Count
     choose_with: Count
     seed: int

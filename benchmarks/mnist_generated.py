@@ -176,7 +176,7 @@ class _Measurement:
         self._write()
 
     def _write(self) -> None:
-        write_study(self.study, self.preset, self.lines, self.folder)
+        write_study(self.study, self.lines, self.folder)
 
     def finish(self) -> None:
         """Write everything, and say what it is."""

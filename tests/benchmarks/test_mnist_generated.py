@@ -35,10 +35,11 @@ STUDY = {
     "title": "Bars",
     "citation": "Nobody, 2020",
     "published_real_images": 100,
+    "published_images_seen": 1000,
     "holdout": 30,
     "choose_with": 60,
     "seed": 0,
-    "presets": {"quick": {"dataset": "bars", "generated": [50, 120], "deviations": "Tiny"}},
+    "presets": {"quick": {"dataset": "bars", "generated": [50, 120], "deviations": "tiny"}},
     "systems": [
         {"name": "real", "title": "Real images", "published": {50: 3.1}},
         {
@@ -182,6 +183,7 @@ def test_command(toy, tmp_path, real):
     assert against["difference"] == pytest.approx(by_row["toy-gan", 120]["measured"] - by_row["real", 100]["measured"])
     assert by_row["real", 100]["against_real"] is None
     assert by_row["real", 130]["deviations"] == "130 real images instead of 100"
+    assert by_row["toy-gan", 50]["deviations"] == "320 images seen in training instead of 1,000; tiny"
     page = stem.with_suffix(".md").read_text()
     assert "| Toy GAN | 1,000 |  | 5.00 | not measured |" in page
     assert stem.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
