@@ -3,6 +3,7 @@
 Source: Radford, Metz & Chintala (2016), section 4.1.1: a 3072-128-3072 denoising, dropout-regularised autoencoder with
 rectified linear units, on 32x32 centre crops; the code is thresholded, and of images with equal codes one is kept.
 Noise, dropout, threshold, optimiser and length of training are not stated there: those here are a reconstruction.
+Beyond the paper, an image is also compared under shifts: hardly any shifted copy keeps all bits.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 from torch.nn import functional
 
+from data.errors import InputError
 from data.folder import resize
 from gan.adversarial import stream
 from gan.command import progress
@@ -35,8 +39,10 @@ class HashSettings:
     noise : standard deviation of the Gaussian noise added to the input, in standard deviations of an image's pixels.
     dropout : probability with which a unit of the code is left out in training.
     threshold : a unit's bit is 1 above so many times its root mean square over the images. 0 is the plainest reading of
-        the paper; above about 1.75 few bits are left, and images that differ begin to share them.
+        the paper; above about 1.5 few bits are left, and images that differ begin to share them.
     images : that the autoencoder sees in training, all passes together.
+    shift : an image's hash is that of the window that lacks so many pixels at each edge; it is a near-duplicate of
+        another where that window looks like one of the other's, moved by up to as many pixels. 0 is the paper.
     seed : decides initial weights, order, noise and dropout.
     """
 
@@ -44,6 +50,7 @@ class HashSettings:
     dropout: float
     threshold: float
     images: int
+    shift: int = 0
     seed: int = 0
 
 
@@ -80,39 +87,74 @@ class Autoencoder(nn.Module):
 def hash_images(
     images: NDArray[np.uint8], settings: HashSettings, device: torch.device | str = "cpu"
 ) -> NDArray[np.uint64]:
-    """Train the autoencoder on `images` without labels and return their hashes, uint64 (n, 2), in 16 bytes an image.
+    """Train the autoencoder on `images` without labels and return the hashes of their windows, uint64 (n, w, 2).
 
     images : uint8 (n, height, width, 3 or 1), memory-mapped if they are many; read in blocks.
+    w is (2 shift + 1)^2, and the first window is the one in the middle: the image's own hash. A hash takes 16 bytes.
+    Raises `InputError` for images that are too small for the shift.
     """
+    if min(images.shape[1:3]) <= 2 * settings.shift:
+        raise InputError(
+            f"images of {images.shape[2]}x{images.shape[1]} pixels cannot be compared under shifts of "
+            f"{settings.shift}; lower 'hash_shift'"
+        )
     network = _train(images, settings, torch.device(device))
-    hashes = np.empty((len(images), BITS // 64), np.uint64)
+    moves = _moves(settings.shift)
+    hashes = np.empty((len(images), len(moves), BITS // 64), np.uint64)
     with torch.no_grad(), progress(len(images), "hashing images") as advance:
         for start in range(0, len(images), _BLOCK):
-            inputs = _inputs(images[start : start + _BLOCK]).to(device) - network.mean
-            bits = (network.code(inputs) > settings.threshold * network.scale).cpu().numpy()
-            hashes[start : start + len(bits)] = np.packbits(bits, axis=1).view(np.uint64)
-            advance(len(bits))
+            block = images[start : start + _BLOCK]
+            for place, move in enumerate(moves):
+                inputs = _inputs(_window(block, settings.shift, *move)).to(device) - network.mean
+                bits = (network.code(inputs) > settings.threshold * network.scale).cpu().numpy()
+                hashes[start : start + len(bits), place] = np.packbits(bits, axis=1).view(np.uint64)
+            advance(len(block))
     return hashes
 
 
-def first_of_each(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """For each image the index of the first one with the same hash, int64 (n,); its own index where it is the first.
+def _moves(shift: int) -> list[tuple[int, int]]:
+    """(down, right) of each window, the one in the middle first."""
+    steps = range(-shift, shift + 1)
+    return sorted(((down, right) for down in steps for right in steps), key=lambda move: move != (0, 0))
 
-    hashes : uint64 (n, 2). A hash without any bit says nothing, and is shared by none.
+
+def _window(images: NDArray[np.uint8], shift: int, down: int = 0, right: int = 0) -> NDArray[np.uint8]:
+    """The images less `shift` pixels at each edge, seen `down` and `right` of the middle."""
+    height, width = images.shape[1:3]
+    return images[:, shift + down : height - shift + down, shift + right : width - shift + right]
+
+
+def first_of_each(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """For each image the index of the first one that it is a near-duplicate of, int64 (n,); else its own.
+
+    hashes : uint64 (n, w, 2), as `hash_images` makes them: two images are near-duplicates where the own hash of one is
+    among those of the other, and so are two of which each is one of a third. A hash without any bit says nothing.
     """
-    order = np.lexsort((hashes[:, 1], hashes[:, 0]))  # stable: within a bucket the first image stays first
-    ordered = hashes[order]
+    count, windows = hashes.shape[:2]
+    keys = hashes.reshape(-1, hashes.shape[2])
+    order = np.lexsort(keys.T)
+    ordered = keys[order]
     begins = np.ones(len(order), bool)
-    begins[1:] = (ordered[1:] != ordered[:-1]).any(1) | ~ordered[1:].any(1)
-    places = np.flatnonzero(begins)[np.cumsum(begins) - 1]
-    first = np.empty(len(order), np.int64)
-    first[order] = order[places]
-    return first
+    begins[1:] = (ordered[1:] != ordered[:-1]).any(1)
+    bucket = np.cumsum(begins) - 1
+    says = ordered.any(1)
+    is_own = np.zeros(len(order), bool)  # by bucket: whether it is some image's own hash
+    is_own[bucket[says & (order % windows == 0)]] = True
+    joined = is_own[bucket]
+    images, buckets = order[joined] // windows, bucket[joined] + count
+    size = count + int(bucket[-1]) + 1
+    graph = coo_array((np.ones(len(images), bool), (images, buckets)), shape=(size, size))
+    group = connected_components(graph, directed=False)[1][:count]
+    first = np.full(group.max() + 1, count, np.int64)
+    np.minimum.at(first, group, np.arange(count))
+    found: NDArray[np.int64] = first[group]
+    return found
 
 
 def _train(images: NDArray[np.uint8], settings: HashSettings, device: torch.device) -> Autoencoder:
     chosen = torch.randperm(len(images), generator=stream(settings.seed, _CHOICE))[:_TRAINED_ON].sort().values.numpy()
-    small = np.concatenate([resize(images[part], SIDE) for part in np.array_split(chosen, -(-len(chosen) // _BLOCK))])
+    parts = np.array_split(chosen, -(-len(chosen) // _BLOCK))
+    small = np.concatenate([resize(_window(images[part], settings.shift), SIDE) for part in parts])
     blocks = [small[start : start + _BLOCK] for start in range(0, len(small), _BLOCK)]
     mean = torch.stack([_inputs(block).sum(0) for block in blocks]).sum(0) / len(small)
     network = Autoencoder(mean, stream(settings.seed, _WEIGHTS)).to(device)

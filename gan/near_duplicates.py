@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,9 +48,7 @@ class TrainingImages:
 
 def hash_settings(recipe: TrainRecipe) -> HashSettings:
     """How near-duplicates are found, as the recipe says."""
-    return HashSettings(
-        recipe.hash_noise, recipe.hash_dropout, recipe.hash_threshold, recipe.hash_images, recipe.hash_seed
-    )
+    return HashSettings(**{field.name: getattr(recipe, f"hash_{field.name}") for field in fields(HashSettings)})
 
 
 def find_images(prepared: Prepared, recipe: TrainRecipe, root: Path | None = None) -> TrainingImages:
@@ -75,7 +73,7 @@ def find_images(prepared: Prepared, recipe: TrainRecipe, root: Path | None = Non
 
 
 def near_duplicates(images: NDArray[np.uint8], digest: str, settings: HashSettings) -> NDArray[np.int64]:
-    """For each image the index of the first image that has the same hash, int64 (n,); see `gan.hashing`.
+    """For each image the index of the first image that it is a near-duplicate of, int64 (n,); see `gan.hashing`.
 
     images : uint8 (n, height, width, 3 or 1). digest : their SHA-256, under which the result is kept in the cache:
     a resumed run must leave out the same images, on whatever machine the autoencoder would now be trained.

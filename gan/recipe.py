@@ -78,7 +78,7 @@ class TrainRecipe(Recipe):
     unreadable : files of a folder that may be passed over because they cannot be read: below 1 a share of all, else a
         number.
     near_duplicates : whether to remove near-duplicates before training, see `gan.near_duplicates`.
-    hash_noise, hash_dropout, hash_threshold, hash_images, hash_seed : how they are found, see
+    hash_noise, hash_dropout, hash_threshold, hash_images, hash_shift, hash_seed : how they are found, see
         `gan.hashing.HashSettings`.
     """
 
@@ -87,8 +87,9 @@ class TrainRecipe(Recipe):
     near_duplicates: Literal["keep", "remove"] = "keep"
     hash_noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 4.0
     hash_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    hash_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.5
+    hash_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.25
     hash_images: Annotated[int, Field(ge=1)] = 60_000
+    hash_shift: Annotated[int, Field(ge=0, le=4)] = 2
     hash_seed: Annotated[int, Field(ge=0)] = 0
 
     def for_images(self, count: int, folders: bool) -> Recipe:

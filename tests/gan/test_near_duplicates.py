@@ -104,7 +104,7 @@ def test_the_result_is_kept_by_images_and_settings(call, monkeypatch):
 
     def hashed(images, settings):
         calls.append(settings)
-        return images[:, 0, :2, 0].astype(np.uint64)
+        return images[:, 0, None, :2, 0].astype(np.uint64)
 
     monkeypatch.setattr("gan.near_duplicates.hash_images", hashed)
     settings = HashSettings(1.0, 0.5, 0.5, 100)
