@@ -110,7 +110,7 @@ class RowOutline(Checked):
 class Outline(Checked):
     """What a report needs to know of a table; kept in `<table>.json`, so that reports need nothing else.
 
-    protocols : those that the preset measures. titles : of all the table's protocols.
+    protocols : those that the preset measures. titles : of all the table's protocols, as the preset has them.
     """
 
     format: Literal[1]
@@ -133,7 +133,7 @@ def outline(table: Table, preset: str) -> Outline:
         metric=table.metric,
         preset=preset,
         protocols=list(table.presets[preset].protocols),
-        titles={name: protocol.title for name, protocol in table.protocols.items()},
+        titles={name: item.title for name, item in {**table.protocols, **table.protocols_of(preset)}.items()},
         rows=rows,
     )
 

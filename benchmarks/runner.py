@@ -178,7 +178,7 @@ def _figures(job: Job, seconds: float) -> str:
     found = {} if result is None else result.protocols
     mark = f" ({STAND_IN})" if result is not None and result.stand_in else ""
     figures = [
-        f"{job.table.protocols[name].title} {with_pm(item.measured, item.sd, 2)}{mark}" for name, item in found.items()
+        f"{job.protocols[name].title} {with_pm(item.measured, item.sd, 2)}{mark}" for name, item in found.items()
     ]
     return f"{', '.join(figures)}, after {duration(seconds)}"
 
