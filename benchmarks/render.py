@@ -47,9 +47,11 @@ def read_report(path: Path) -> Report:
 
 
 def with_pm(value: float | None, pm: float | None, digits: int = 1) -> str:
-    """A figure as printed: "73.8 ±0.4", "82.8", or nothing."""
+    """A figure as printed: "73.8 ±0.4", "82.8", or nothing; with more digits where the spread would be shown as 0."""
     if value is None:
         return ""
+    while pm and digits < 3 and round(pm, digits) == 0:
+        digits += 1
     return f"{value:.{digits}f}" + ("" if pm is None else f" ±{pm:.{digits}f}")
 
 

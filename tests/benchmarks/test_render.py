@@ -99,3 +99,9 @@ def test_stages_show_one_display_after_another(capsys):
     stages.close()
     lines = capsys.readouterr().err.splitlines()
     assert [text.split(" after")[0] for text in lines] == ["row: dictionary: 4 of 4", "row: features: 2 of 10"]
+
+
+def test_a_small_spread_is_not_shown_as_none():
+    assert with_pm(2.4, 0.02) == "2.40 ±0.02"
+    assert with_pm(73.8, 0.4) == "73.8 ±0.4"
+    assert with_pm(50.0, 0.0) == "50.0 ±0.0"
