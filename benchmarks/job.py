@@ -191,6 +191,11 @@ def _check_search(job: Job, measurement: Measurement, classifier: type) -> None:
         raise InputError(
             f"{job.where} has a search, but the protocol {without[0]} no images for it; give the protocol 'validation'"
         )
+    drawn = min((protocol.draws for protocol in job.protocols.values()), default=measurement.search.draws)
+    if measurement.search.draws > drawn:
+        raise InputError(
+            f"{job.where}: the search wants {measurement.search.draws} label draws of {drawn}; lower its 'draws'"
+        )
     for name in measurement.search.space:
         if name not in parameters(classifier):
             raise unknown_name("setting", name, parameters(classifier), f"{job.where}, search")

@@ -20,7 +20,6 @@ from benchmarks.search import Trial, best_of, run_search
 from benchmarks.stages import Stages
 from benchmarks.table import Protocol, Seeds
 from data.dataset import Labels
-from data.errors import InputError
 from eval import L2SVM, Evaluation, evaluate
 from eval.protocols import NORMAL_QUANTILE
 from features.processes import Processes
@@ -160,10 +159,8 @@ def _searched(
     """The trials of the row's search under a protocol, those on record included."""
     search, draws, validation = ready.measurement.search, fits.shown.draws, fits.validation
     assert search is not None
-    assert validation is not None  # as `look_into` saw to; with validation images there are draws
+    assert validation is not None  # as `look_into` saw to; with validation images there are draws, and enough of them
     assert draws is not None
-    if search.draws > len(draws):
-        raise InputError(f"{job.where}: the search wants {search.draws} label draws of {len(draws)}; lower its 'draws'")
     decisive = [
         ready.measurement.model_dump(mode="json", include={"classifier"}),
         search.model_dump(mode="json", exclude={"trials"}),

@@ -8,9 +8,9 @@ import pytest
 from sklearn.svm import LinearSVC
 
 import data
-from benchmarks.job import _without_defaults
+from benchmarks.job import Job, _without_defaults
 from benchmarks.search import Search, best_of, read_trials, run_search
-from benchmarks.table import load_table
+from benchmarks.table import TABLES, load_table
 from data.errors import InputError
 from data.stand_in import stand_in
 from features import RawPixels
@@ -196,7 +196,7 @@ def test_rows_without_labels_reach_semi_supervised_classifiers_alone(cli, make_t
     ("changes", "message"),
     [
         ({"search": {"space": {"CC": [1.0]}}}, "did you mean 'C'"),
-        ({"search": {"space": {"C": [1.0]}, "draws": 9}}, "wants 9 label draws of 3"),
+        ({"search": {"space": {"C": [1.0]}, "draws": 9}}, "wants 9 label draws of 2"),
         ({"protocols": ["50-label"]}, "did you mean '50-labels'"),
         ({"images": {"size": 16}}, "16"),
     ],
@@ -223,3 +223,20 @@ def test_older_results_keep_their_identity(make_table, tmp_path):
     assert list(_without_defaults(measurement)) == [
         "extractor", "classifier", "weights", "deviations", "unlabelled", "minutes",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["svhn", "mnist"])
+def test_no_row_of_the_shipped_tables_searches_on_more_draws_than_there_are(name):
+    table, found = load_table(name), 0
+    for preset in table.presets:
+        for row in table.rows:
+            job = Job(
+                table=table, table_folder=TABLES, row=row.name, preset=preset, data_root=None, device="cpu",
+                store=TABLES, results=TABLES,
+            )  # fmt: skip
+            measurement = job.measurement
+            if measurement is not None and measurement.search is not None:
+                found += 1
+                assert measurement.search.draws <= min(protocol.draws for protocol in job.protocols.values()), row.name
+                assert all(protocol.validation is not None for protocol in job.protocols.values()), row.name
+    assert found > 10
