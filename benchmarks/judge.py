@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -86,9 +86,9 @@ class _Fits:
     y: Labels
     shown: Split
 
-    @property
+    @cached_property
     def validation(self) -> tuple[Any, Labels] | None:
-        """Features and labels of the images set aside."""
+        """Features and labels of the images set aside; copied once for all trials."""
         chosen = self.shown.validation
         return None if chosen is None else (self.X[chosen], self.y[chosen])
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from benchmarks.strict import Count, Strict
 from data.errors import InputError
-from data.files import writing
+from data.files import write_text, writing
 from data.randomness import uniform
 
 Bounds = tuple[float, float]
@@ -125,8 +125,9 @@ def run_search(
     attempt : takes settings, returns errors in percent, one a label draw; a ValueError counts as a trial that failed.
     record : file of finished trials, one JSON a line. report : called with (trials done, trials in all).
     """
-    candidates = search.candidates()
-    known = {_key(trial.settings): trial for trial in read_trials(record) if len(trial.errors) in (0, search.draws)}
+    candidates, recorded = search.candidates(), read_trials(record)
+    _mend(record, recorded)
+    known = {_key(trial.settings): trial for trial in recorded if len(trial.errors) in (0, search.draws)}
     trials = []
     for number, settings in enumerate(candidates):
         report(number, len(candidates))
@@ -167,12 +168,16 @@ def _read(record: Path) -> Iterator[Trial]:
                 ) from None
 
 
+def _mend(record: Path, trials: list[Trial]) -> None:
+    """Take a last line that was cut short out of the file that `trials` were read from."""
+    kept = "".join(f"{trial.model_dump_json()}\n" for trial in trials)
+    if record.exists() and record.stat().st_size != len(kept.encode()):
+        write_text(record, kept)
+
+
 def _append(record: Path, trial: Trial) -> None:
     with writing(record):
         record.parent.mkdir(parents=True, exist_ok=True)
-        kept = "".join(f"{item.model_dump_json()}\n" for item in read_trials(record))
-        if record.exists() and record.stat().st_size != len(kept.encode()):
-            record.write_text(kept, encoding="utf-8")  # without the line that was cut short
         with record.open("a", encoding="utf-8") as file:
             file.write(trial.model_dump_json() + "\n")
             file.flush()
