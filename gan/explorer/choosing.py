@@ -57,7 +57,9 @@ class Samples:
         """Pin a sample, or unpin it."""
         with self.desk.saying():
             self.desk.state.toggle_pin(name)
-            await self.desk.rebuild()
+            # The grid stays: presses that arrive while it was made anew would be lost with its buttons.
+            self.buttons[name].props["aria-pressed"] = str(name in self.desk.state.pinned).lower()
+            await self.desk.repin()
 
     async def _renamed(self) -> None:
         self.desk.say("")
@@ -70,10 +72,12 @@ class Samples:
 
     def _show(self, names: list[Name], images: Images) -> None:
         self.grid.clear()
+        self.buttons: dict[Name, ui.element] = {}
         with self.grid:
             for name, image in zip(names, images, strict=True):
                 pinned = name in self.desk.state.pinned
-                with button("", partial(self.pin, name), f"Pin {name}", pinned).classes("sample"):
+                made = self.buttons[name] = button("", partial(self.pin, name), f"Pin {name}", pinned)
+                with made.classes("sample"):
                     picture(address(image))
                     ui.label(str(name))
 

@@ -36,7 +36,8 @@ class Desk:
         self.error = ui.element("p").classes("error").props('role="alert"')
         self.busy = ui.element("p").classes("busy").props('role="status"')
         self.built = 0  # how often a panel was; answers to an earlier one come too late
-        self.rebuild: Callable[[], Any] = lambda: None
+        self.rebuild: Callable[[], Any] = lambda: None  # what is pinned, and the panel
+        self.repin: Callable[[], Any] = lambda: None  # what is pinned alone
         self.latest = Latest(self._show_busy, self.say)
 
     def say(self, sentence: str) -> None:

@@ -38,7 +38,10 @@ class Page:
             kind(self.desk) for kind in (Samples, Arithmetic, Walk, Directions, Forget, Filters)
         ]
         self.panel = self.panels[0]
+        with self.menu:  # made once: a press that arrives while a panel is built would be lost with its button
+            self.menu_buttons = [button(panel.title, partial(self.open, panel)) for panel in self.panels]
         self.desk.rebuild = self.changed
+        self.desk.repin = self.repin
         if pinned:
             with self.desk.saying():
                 self.desk.state.pinned = read_names(pinned, MOST_PINNED)
@@ -51,26 +54,30 @@ class Page:
 
     async def changed(self) -> None:
         """Show what is pinned now, in the page's address too, and the panel accordingly."""
+        await self.repin()
+        await self._build()
+
+    async def repin(self) -> None:
+        """Show what is pinned now, in the page's address too."""
         names = ",".join(map(str, self.desk.state.pinned))
         ui.navigate.history.replace(f"/?pinned={names}" if names else "/")
-        await self.build()
+        await self._pins()
 
     async def build(self) -> None:
         """The pinned samples and the panel."""
+        await self._pins()
+        await self._build()
+
+    async def _pins(self) -> None:
         names = list(self.desk.state.pinned)
         await self.desk.latest.answer(
             "pins", lambda: self.desk.answers.images(names) if names else [], partial(self._show_pins, names)
         )
-        await self._build()
 
     async def _build(self) -> None:
         self.desk.built += 1
-        self.menu.clear()
-        with self.menu:
-            for panel in self.panels:
-                made = button(panel.title, partial(self.open, panel))
-                if panel is self.panel:
-                    made.props["aria-current"] = "true"
+        for panel, made in zip(self.panels, self.menu_buttons, strict=True):
+            made.props.set_optional("aria-current", "true" if panel is self.panel else None)
         self.container.clear()
         with self.container:
             await self.panel.build()

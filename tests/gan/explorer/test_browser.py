@@ -249,6 +249,18 @@ def test_the_keyboard_keeps_its_place(page):
     page.until(lambda: page.driver.switch_to.active_element.get_attribute("aria-label") == "Pin 0:5")
 
 
+def test_no_press_is_lost_when_one_follows_another_at_once(page, answers):
+    page.open()
+    press = "for (const name of arguments[0]) { const find = () => {" + PRESS.replace("arguments[0]", "name") + "};"
+    names = [f"Pin 0:{index}" for index in (3, 1, 4, 15, 9)]
+    page.driver.execute_script(press + "find().click() }", names)
+    page.until(lambda: page.sources(".pins img") == addresses(answers.images(read_names("0:3,1,4,15,9"))))
+    panels = ["Filters", "Samples", "Walk", "Directions", "Arithmetic", "Forget"]
+    page.driver.execute_script(press + "find().click() }", panels)
+    page.until(lambda: page.count(".panel .drawable") == 5)
+    assert page.text("nav [aria-current=true]") == "Forget"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
 def test_no_panel_is_wider_than_the_screen_or_fails_axe(page, width, scheme, request):
