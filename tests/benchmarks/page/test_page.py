@@ -1,6 +1,7 @@
 """The page as text: its figures are the CSV's, and it needs nothing but itself."""
 
 import csv
+import json
 import re
 import tomllib
 from fnmatch import fnmatch
@@ -162,6 +163,17 @@ def test_where_a_number_comes_from_is_one_click_away(results):
     unmeasured = text[text.index('<dialog id="about-tiny-third"') :].split("</dialog>")[0]
     assert "This row is not measured." in unmeasured
     assert "84.3" in unmeasured
+
+
+def test_draws_have_a_column_for_C_where_C_was_chosen(results):
+    head = '<th scope="col" class="number">C</th>'
+    assert page_of(results).count(head) == 4  # two rows in two protocols
+    path = results / "tiny" / "second.json"
+    changed = json.loads(path.read_text())
+    for found in changed["protocols"].values():
+        found["chosen"] = [None] * len(found["values"])
+    path.write_text(json.dumps(changed))
+    assert page_of(results).count(head) == 2
 
 
 def test_damaged_extras_are_left_out(everything):
