@@ -171,7 +171,7 @@ def test_draws_have_a_column_for_C_where_C_was_chosen(results):
     path = results / "tiny" / "second.json"
     changed = json.loads(path.read_text())
     for found in changed["protocols"].values():
-        found["chosen"] = [None] * len(found["values"])
+        found["chosen"] = [{}] * len(found["values"])
     path.write_text(json.dumps(changed))
     assert page_of(results).count(head) == 2
 
