@@ -37,7 +37,8 @@ from data.files import writing
 from features import FeatureStore, as_extractor
 from features.processes import Processes, all_processes
 from gan.command import Interrupted
-from gan.processes import process_group
+from gan.devices import failure
+from gan.processes import ProcessLost, process_group
 
 
 class Outcome(BaseModel):
@@ -58,9 +59,12 @@ def attempt(job: Job, resume: bool = True) -> Outcome:
         return Outcome(status="failed", message=" ".join(str(error).split()), bad_input=True)
     except (KeyboardInterrupt, Interrupted) as error:
         return Outcome(status="interrupted", message=str(error))
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        return Outcome(status="failed", message=f"there was not enough memory ({str(error).splitlines()[:1]})")
+    except MemoryError:
+        return Outcome(status="failed", message="there was not enough memory")
     except Exception as error:
+        said = str(error) if isinstance(error, ProcessLost) else failure(error)
+        if said is not None:
+            return Outcome(status="failed", message=said)
         traceback.print_exc()
         return Outcome(status="failed", message=f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
     return Outcome(status="measured")

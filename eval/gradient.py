@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from eval.inputs import check_positive
 from eval.partly_labelled import PartlyLabelled, check_partly_labelled
-from features.base import check_choice
+from features.base import check_choice, choose_device
 from features.base import check_positive as check_counts
 
 _PREDICTED = 512  # rows that are predicted at once
@@ -136,7 +136,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         validation = None
         if X_validation is not None:
             validation = validate_data(self, X_validation, y_validation, dtype=np.float32, reset=False)
-        device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = choose_device(self.device, "bfloat16" if self.precision == "bf16" else "float32")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from eval.products import Leading, pad
+from features.devices import with_smaller_blocks
 
 GRAM_RANK = 128  # directions in the preconditioner
+_COLUMNS = 256  # least features a block
 
 
 class GramSpace:
@@ -103,11 +105,15 @@ def gram_matrix(features: Tensor, intercept: bool, dtype: torch.dtype, device: t
     features : (n, d) of any floating dtype.
     """
     rows = len(features)
-    columns = max(256, (256 << 20) // (rows * dtype.itemsize))
-    gram = torch.full((rows, rows), float(intercept), dtype=dtype, device=device)
     step = max(512, -(-rows // 8))
-    for start in range(0, features.shape[1], columns):
-        part = features[:, start : start + columns].to(device, dtype)
-        for top in range(0, rows, step):
-            gram[top : top + step, : top + step].addmm_(part[top : top + step], part[: top + step].T)
+
+    def lower(columns: int) -> Tensor:
+        gram = torch.full((rows, rows), float(intercept), dtype=dtype, device=device)
+        for start in range(0, features.shape[1], columns):
+            part = features[:, start : start + columns].to(device, dtype)
+            for top in range(0, rows, step):
+                gram[top : top + step, : top + step].addmm_(part[top : top + step], part[: top + step].T)
+        return gram
+
+    gram, _ = with_smaller_blocks(lower, max(_COLUMNS, (256 << 20) // (rows * dtype.itemsize)), _COLUMNS)
     return gram.tril_().add_(gram.tril(-1).T)

@@ -20,12 +20,14 @@ import torch
 from torch import Tensor
 
 from eval.parallel import Result, share_out
+from features.devices import computes_bfloat16, fits, with_smaller_blocks
 from features.processes import ALONE, Processes
 
 BLOCK_BYTES = 5 << 19  # a block of rows, in working precision, that stays in the processor's second-level cache
 DEVICE_BLOCK_BYTES = 1 << 30  # the same on a GPU, where large products are what is fast
 WEIGHT_RANK = 512  # directions in the preconditioner,
 SAMPLE_ROWS = 16_384  # and the most rows on which they are sharpened
+_LEAST_ROWS = 16  # in a block
 
 
 class Space(Protocol):
@@ -102,22 +104,41 @@ class WeightSpace:
         self.intercept = intercept
         self.dtype = dtype
         self.device = device
+        self._threads = device.type == "cpu"
         self.rows, self.dimensions = features.shape
         self.total = processes.total
+        self._device_block = DEVICE_BLOCK_BYTES
         counts = processes.gather(self.rows)
         self._first, self._all_rows = sum(counts[: processes.rank]), sum(counts)
 
     def _blocks(self, dtype: torch.dtype, factor: int = 1) -> list[slice]:
         """Blocks of rows: of BLOCK_BYTES in `dtype`, times a factor, on the CPU."""
-        limit = factor * BLOCK_BYTES if self.device.type == "cpu" else DEVICE_BLOCK_BYTES
-        step = max(16, limit // (self.dimensions * dtype.itemsize) // 16 * 16)
+        limit = factor * BLOCK_BYTES if self._threads else self._device_block
+        step = max(_LEAST_ROWS, limit // (self.dimensions * dtype.itemsize) // _LEAST_ROWS * _LEAST_ROWS)
         return [slice(start, min(start + step, self.rows)) for start in range(0, self.rows, step)]
 
     def _load(self, block: slice, dtype: torch.dtype) -> Tensor:
         return self.features[block].to(self.device, dtype, non_blocking=True)
 
-    def _share_out(self, blocks: Sequence[slice], work: Callable[[Sequence[slice]], Result]) -> list[Result]:
-        return share_out(blocks, work) if self.device.type == "cpu" else [work(blocks)]
+    def _share_out(
+        self, work: Callable[[Sequence[slice]], Result], dtype: torch.dtype, factor: int = 1, most: int | None = None
+    ) -> list[Result]:
+        """`work` on the blocks of `_blocks`, or on some of them, evenly spaced, of about `most` rows in all.
+
+        On the CPU by threads. On a GPU whose memory does not suffice the blocks become smaller, for good.
+        """
+
+        def blocks() -> list[slice]:
+            return self._blocks(dtype, factor)[:: 1 if most is None else -(-self._all_rows // most)]
+
+        if self._threads:
+            return share_out(blocks(), work)
+
+        def attempt(size: int) -> list[Result]:
+            self._device_block = size
+            return [work(blocks())]
+
+        return with_smaller_blocks(attempt, self._device_block, _LEAST_ROWS * self.dimensions * dtype.itemsize)[0]
 
     def zeros(self, columns: int) -> Tensor:
         """The vector w = 0 for each column."""
@@ -136,7 +157,7 @@ class WeightSpace:
             for block in blocks:
                 torch.mm(self._load(block, self.dtype), padded, out=out[block])
 
-        self._share_out(self._blocks(self.dtype), work)
+        self._share_out(work, self.dtype)
         return self._shifted(out[:, : vector.shape[1]], vector)
 
     def adjoint(self, values: Tensor) -> Tensor:
@@ -149,7 +170,7 @@ class WeightSpace:
                 out.addmm_(padded[block].T, self._load(block, self.dtype))
             return out
 
-        out = _sum(self._share_out(self._blocks(self.dtype), work))
+        out = _sum(self._share_out(work, self.dtype))
         return self.total(self._vector(out, values.sum(0)))
 
     def minus_adjoint(self, vector: Tensor, values: Tensor) -> Tensor:
@@ -170,7 +191,7 @@ class WeightSpace:
                 out.addmm_(pad(here * weights[block]).T, features)
             return out
 
-        out = _sum(self._share_out(self._blocks(self.dtype), work))
+        out = _sum(self._share_out(work, self.dtype))
         return decision, self.total(self._vector(out, (decision * weights).sum(0))).add_(vector)
 
     def exact_inverse(self, weights: Tensor) -> None:
@@ -185,7 +206,6 @@ class WeightSpace:
         sample = self._sample(min(2 * rank, self._all_rows))
         basis = torch.linalg.eigh(sample @ sample.T)[1][:, -rank:]
         directions = torch.linalg.qr(sample.T @ basis)[0]
-        all_blocks = self._blocks(self._fast_dtype, 16)
         if self._all_rows > len(sample):
 
             def multiply(blocks: Sequence[slice]) -> Tensor:
@@ -197,15 +217,15 @@ class WeightSpace:
                     product[-1] += part.sum(0) * self.intercept
                 return product
 
-            evenly = all_blocks[:: -(-self._all_rows // SAMPLE_ROWS)]
-            directions = torch.linalg.qr(self.total(_sum(self._share_out(evenly, multiply))))[0]
+            sharpened = self._share_out(multiply, self._fast_dtype, 16, SAMPLE_ROWS)
+            directions = torch.linalg.qr(self.total(_sum(sharpened)))[0]
         decision = torch.empty(self.rows, rank, dtype=self.dtype, device=self.device)
 
         def work(blocks: Sequence[slice]) -> None:
             for block in blocks:
                 decision[block] = self._coarse(self._load(block, self._fast_dtype), directions)
 
-        self._share_out(all_blocks, work)
+        self._share_out(work, self._fast_dtype, 16)
         return Leading(directions, decision)
 
     def _sample(self, count: int) -> Tensor:
@@ -221,7 +241,8 @@ class WeightSpace:
 
     @property
     def _fast_dtype(self) -> torch.dtype:
-        return torch.bfloat16 if self.features.dtype == torch.bfloat16 else self.dtype
+        half = self.features.dtype == torch.bfloat16 and computes_bfloat16(self.device)
+        return torch.bfloat16 if half else self.dtype
 
     def _coarse(self, features: Tensor, directions: Tensor) -> Tensor:
         """Features times directions, rounded to the features' precision."""
@@ -252,8 +273,6 @@ def _sum(parts: Sequence[Tensor]) -> Tensor:
 
 def _resident(features: Tensor, device: torch.device) -> Tensor:
     """The features on the GPU when they take less than half of what is free there; else where they are."""
-    if device.type == "cuda" and features.device != device:
-        free, _ = torch.cuda.mem_get_info(device)
-        if features.numel() * features.itemsize < free // 2:
-            return features.to(device)
+    if device.type == "cuda" and features.device != device and fits(features.numel() * features.itemsize, device):
+        return features.to(device)
     return features

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from data.errors import InputError
+from features.devices import computes_bfloat16, with_smaller_blocks
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
@@ -53,14 +55,21 @@ def as_tensor(images: Images) -> Tensor:
     return torch.from_numpy(np.require(images, requirements=("C", "W")))
 
 
-def choose_device(device: str | torch.device | None) -> torch.device:
-    """The device named; None is the GPU where there is one, else the CPU. Raises ValueError for an unusable one."""
+def choose_device(device: str | torch.device | None, dtype: str = "float32") -> torch.device:
+    """The device named; None is the GPU where there is one, else the CPU.
+
+    dtype : "bfloat16" or "float32", in which it is to compute. Raises ValueError for a device that cannot be used so.
+    """
     try:
         chosen = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
     except RuntimeError as error:
         raise ValueError(f"device={device!r} is not a device: {error}") from None
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device={device!r} was asked for, but torch finds no GPU here")
+    if dtype == "bfloat16" and not computes_bfloat16(chosen):
+        raise ValueError(
+            f"{torch.cuda.get_device_name(chosen)} does not compute in bfloat16; choose float32 or device='cpu'"
+        )
     return chosen
 
 
@@ -99,21 +108,29 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     def transform_blocks(self, images: Images, starts: range | None = None) -> Iterator[Tensor]:
         """The same features, some rows at a time, in order: tensors (rows, n_features_out_) on the CPU.
 
-        starts : of those in `block_starts`, the blocks to make; None is all.
+        starts : of those in `block_starts`, the blocks to make; None is all. Where the device's memory does not suffice
+            for a block, it is made in smaller parts, and so are those that follow.
         """
         check_is_fitted(self, "n_features_out_")
         images = check_images(images)
         if images.shape[1:] != self.image_shape_:
             raise ValueError(f"the extractor was fitted on images of {self.image_shape_}, not {images.shape[1:]}")
+        most = self._block_size()  # images at a time
         for start in self.block_starts(images) if starts is None else starts:
+            own = images[start : start + self._block_size()]
             with torch.inference_mode():
-                block = self._transform_block(images[start : start + self._block_size()])
+                block, used = with_smaller_blocks(partial(self._in_parts, own), min(most, len(own)))
+                most = used if used < min(most, len(own)) else most
                 if not bool(torch.isfinite(block).all()):
                     raise InputError(
                         f"{type(self).__name__} gives features that are not finite, first among images "
                         f"{start} to {start + len(block) - 1}; check the weights it was given"
                     )
             yield block
+
+    def _in_parts(self, images: Images, size: int) -> Tensor:
+        parts = [self._transform_block(images[start : start + size]) for start in range(0, len(images), size)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def block_starts(self, images: Images) -> range:
         """The first row of each block. The bits of a feature may depend on which images it is computed with."""

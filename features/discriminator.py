@@ -121,7 +121,7 @@ class DiscriminatorFeatures(Extractor):
         spec = network.spec
         self._check_images_suit(images, spec)
         self.layers_ = self._chosen_layers(spec)
-        device = choose_device(self.device)
+        device = choose_device(self.device, self.dtype)
         network = network.to(device)
         # Evenly spaced, so that images sorted by class or file serve as well as shuffled ones.
         sample = np.linspace(0, len(images) - 1, min(self.n_statistics, len(images))).round().astype(int)

@@ -102,7 +102,7 @@ class KMeansFeatures(Extractor):
         """
         images = check_images(images)
         self._check_parameters(images)
-        self.device_ = choose_device(self.device)
+        self.device_ = choose_device(self.device, self.dtype)
         random = np.random.default_rng(self.seed)
         dictionary = self._learn(images, random)
         self.atoms_, self.n_reseeded_ = dictionary.atoms, dictionary.n_reseeded

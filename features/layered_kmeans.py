@@ -117,7 +117,7 @@ class LayeredKMeansFeatures(Extractor):
         """
         images = check_images(images)
         self._check_parameters(images)
-        self.device_ = choose_device(self.device)
+        self.device_ = choose_device(self.device, self.dtype)
         random = np.random.default_rng(self.seed)
         generator = torch.Generator().manual_seed(self.seed)
         self.n_reseeded_: list[int] = []

@@ -14,6 +14,7 @@ from typing import TypeVar
 from torch import Tensor, distributed
 
 from data.errors import InputError
+from gan.processes import losing
 
 Value = TypeVar("Value")
 
@@ -50,7 +51,10 @@ class Processes:
 
 
 class AllProcesses(Processes):
-    """All processes of torch.distributed's default group. Raises ValueError where there is no such group."""
+    """All processes of torch.distributed's default group. Raises ValueError where there is no such group.
+
+    Whatever they exchange raises `gan.processes.ProcessLost` when one of them is gone.
+    """
 
     def __init__(self) -> None:
         if not (distributed.is_available() and distributed.is_initialized()):
@@ -63,13 +67,15 @@ class AllProcesses(Processes):
     def total(self, part: Tensor) -> Tensor:
         """The sum of every process's tensor, to the same bits in each; `part` may be overwritten."""
         part = part.contiguous()
-        distributed.all_reduce(part)
+        with losing():
+            distributed.all_reduce(part)
         return part
 
     def gather(self, value: Value) -> list[Value]:
         """Every process's value, in the order of ranks; any object that can be pickled."""
         values: list[Value | None] = [None] * self.count
-        distributed.all_gather_object(values, value)
+        with losing():
+            distributed.all_gather_object(values, value)
         return values  # type: ignore[return-value]
 
     def first(self, work: Callable[[], Value]) -> Value:

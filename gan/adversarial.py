@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gan.compiling import Compiler, attempt, compile_networks, default_compiler
+from gan.devices import check_precision, fits, is_out_of_memory, release_memory
 from gan.networks import Discriminator, Generator, draw_latent, scale_images
 from gan.recipe import Recipe
 from gan.together import Alone
@@ -53,7 +55,8 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
     discriminator in turn, generator first; real and fake images are normalised separately (two passes); Adam with
     an L2 penalty; the generator's loss is the non-saturating one.
 
-    images : uint8 (n, size, size, channels), at least a minibatch of them; on CUDA they are kept on the device.
+    images : uint8 (n, size, size, channels), at least a minibatch of them; on CUDA they are kept on the device where
+        there is room, else minibatches are sent there.
     share : how much of each minibatch is this process's; what several processes come to is the same, up to rounding.
     compiler : backend of torch.compile for both networks; None is `default_compiler`'s choice. Without effect where
         several processes share a minibatch.
@@ -70,6 +73,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         compiler: Compiler | None = None,
     ) -> None:
         self.recipe, self.device = recipe, torch.device(device)
+        check_precision(recipe.precision, self.device)
         self.share = Alone() if share is None else share
         self.steps_done = 0
         generator, discriminator = self._networks(stream(recipe.seed, _WEIGHTS))
@@ -85,7 +89,9 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         self.generator_optimiser = self._optimiser(self.generator)
         self.discriminator_optimiser = self._optimiser(self.discriminator)
         self._count, self._images = len(images), images
-        self._resident = torch.from_numpy(np.array(images)).to(self.device) if self.device.type == "cuda" else None
+        self._resident: Tensor | None = None
+        if self.device.type == "cuda" and fits(images.nbytes, self.device):
+            self._resident = torch.from_numpy(np.array(images)).to(self.device)
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def _networks(self, weights: torch.Generator) -> tuple[AnyGenerator, AnyDiscriminator]:
@@ -136,11 +142,32 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         latent = draw_latent(self.recipe.spec, size, stream(self.recipe.seed, _LATENT, self.steps_done))
         latent = latent[self.share.own(size)].to(self.device, non_blocking=True)
         with self.share.at_work(), self._quick_convolutions():
-            if self.compiled:
-                losses, self.compiled = attempt([self.generator, self.discriminator], lambda: self._update(latent))
-            else:
-                losses = self._update(latent)
+            losses = self._update_with_room(latent)
         self.steps_done += 1
+        return losses
+
+    def _update_with_room(self, latent: Tensor) -> Losses:
+        """The minibatch; where the GPU's memory does not suffice beside all training images, without them.
+
+        Of several processes none can begin a minibatch again, since the others are in the middle of it.
+        """
+        try:
+            return self._attempt(latent)
+        except RuntimeError as error:
+            if self._resident is None or self.share.count > 1 or not is_out_of_memory(error):
+                raise
+        # Only here, where the exception is no longer held, are the attempt's tensors free.
+        self._resident = None
+        release_memory()
+        warnings.warn(
+            "the GPU's memory does not suffice beside the training images; they no longer stay on it", stacklevel=3
+        )
+        return self._attempt(latent)
+
+    def _attempt(self, latent: Tensor) -> Losses:
+        if not self.compiled:
+            return self._update(latent)
+        losses, self.compiled = attempt([self.generator, self.discriminator], lambda: self._update(latent))
         return losses
 
     def _quick_convolutions(self) -> contextlib.AbstractContextManager[Any]:

@@ -16,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from data.errors import InputError, unknown_name
 from data.files import writing
-from gan.processes import process_group, started_by_torchrun
+from gan.devices import failure
+from gan.processes import ProcessLost, process_group, started_by_torchrun
 
 USER_ERROR, INTERRUPTED = 2, 130
 FIRST_SECONDS, PLAIN_SECONDS = 3.0, 10.0  # until the first line of progress, and between two, without a terminal
@@ -33,8 +34,8 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
     """Run a command line to its end and exit.
 
     Exit codes: 0; 2 with one sentence on stderr for what the user can mend (`InputError`, a wrong option, a full
-    disk, a folder that may not be written); 130 when interrupted, with how to resume. Anything else is a mistake of
-    ours and keeps its traceback. The processes that `torchrun` starts run the command as one group.
+    disk, a folder that may not be written, a GPU that fails); 130 when interrupted, with how to resume. Anything else
+    is a mistake of ours and keeps its traceback. The processes that `torchrun` starts run the command as one group.
     """
     app.pretty_exceptions_enable = False
     try:
@@ -54,6 +55,11 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
             _fail(f"error: {sentence}", USER_ERROR)
     except _ClickException as error:  # type: ignore[misc]
         _fail(f"error: {_usage(error)}", USER_ERROR)
+    except RuntimeError as error:
+        said = str(error) if isinstance(error, ProcessLost) else failure(error)
+        if said is None:
+            raise
+        _fail(f"error: {said}; {how_to_resume}", USER_ERROR)
     if code == INTERRUPTED:
         _fail(f"interrupted; {how_to_resume}", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)

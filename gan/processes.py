@@ -12,6 +12,8 @@ import torch
 from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
+from gan.devices import failure
+
 _PATIENCE = timedelta(days=7)  # while one works, others wait; one that dies is noticed at once, and torchrun ends all
 
 
@@ -67,16 +69,22 @@ def resuming_command(module: str, arguments: list[str]) -> list[str]:
 
 
 class ProcessLost(RuntimeError):
-    """Another process of the group is gone, or cannot be reached."""
+    """Another process of the group is gone, or cannot be reached; the message says so."""
 
 
 @contextlib.contextmanager
 def losing() -> Iterator[None]:
-    """Around an exchange: what torch.distributed raises when another process is gone becomes `ProcessLost`."""
+    """Around an exchange: what torch.distributed raises when another process is gone becomes `ProcessLost`.
+
+    A failure of this process's own device stays what it is.
+    """
     try:
         yield
     except RuntimeError as error:
-        raise ProcessLost(str(error).splitlines()[0]) from error
+        if failure(error) is not None:
+            raise
+        said = str(error).splitlines()[0]
+        raise ProcessLost(f"another process is gone, killed perhaps or out of memory ({said})") from error
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from data.errors import InputError
 from gan.command import Advance, Interrupted, progress
+from gan.devices import failure
 from gan.processes import ProcessLost, is_first, losing
 from gan.recipe import refuse_changes
 from gan.training_state import Training, is_finite, read_state, restore_state, save_state
@@ -117,8 +118,8 @@ class TrainingRun(Generic[AnyTraining]):
         """Train to the end; return the path of the final weights.
 
         Raises `Interrupted` after a SIGINT or SIGTERM, with the run saved, and `TrainingDiverged` at a loss that is
-        not finite, with the last good checkpoint kept. Of several processes each raises `InputError` when another one
-        is gone.
+        not finite, with the last good checkpoint kept. `InputError` when the GPU fails or its memory does not suffice
+        and, of several processes, when another one is gone.
         """
         try:
             if self.processes > 1:
@@ -128,11 +129,18 @@ class TrainingRun(Generic[AnyTraining]):
                 self._meet()  # nobody goes on to use the weights before they are written
             return path
         except ProcessLost as error:
-            raise InputError(
-                f"training stopped after batch {self.training.steps_done:,} of {self.settings.steps:,}: another "
-                f"process is gone, killed perhaps or out of memory ({error}); run the same command again to resume "
-                f"from the last checkpoint in {self.out}, with any number of processes"
-            ) from error
+            raise InputError(f"{self._stopped(str(error))}, with any number of processes") from error
+        except RuntimeError as error:
+            said = failure(error)
+            if said is None:
+                raise
+            raise InputError(self._stopped(said)) from error
+
+    def _stopped(self, why: str) -> str:
+        return (
+            f"training stopped after batch {self.training.steps_done:,} of {self.settings.steps:,}: {why}; run the "
+            f"same command again to resume from the last checkpoint in {self.out}"
+        )
 
     def _meet(self) -> None:
         """Wait for the other processes; `InputError` unless all have come to the same point of the same run."""

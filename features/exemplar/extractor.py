@@ -103,7 +103,7 @@ class ExemplarCNNFeatures(Extractor):
             raise ValueError(f"images of {size} pixels are smaller than the patches of {PATCH}; raise resize")
         self.layers_ = self._chosen_layers(network)
         self._check_grid(network, images.shape[1:3] if self.resize is None else (size, size))
-        device = choose_device(self.device)
+        device = choose_device(self.device, self.dtype)
         self.network_ = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network_.layers.to(DTYPES[self.dtype])
         maps = sum(network.layers[index].out_channels for index in self.layers_)  # type: ignore[misc]

@@ -20,6 +20,7 @@ from features.exemplar.surrogate import NOT_DRAWN, SurrogateData, cluster
 from features.exemplar.transformations import RANGES, identity_parameters, transform
 from features.exemplar.weights import save_exemplar_weights
 from gan.adversarial import stream
+from gan.devices import check_precision
 from gan.run import TrainingRun
 
 # What a stream of random numbers is for; part of its seed.
@@ -50,6 +51,7 @@ class ExemplarTraining:
 
     def __init__(self, recipe: ExemplarRecipe, images: NDArray[np.uint8], device: torch.device | str = "cpu") -> None:
         self.recipe, self.device = recipe, torch.device(device)
+        check_precision(recipe.precision, self.device)
         self.steps_done = 0
         contexts, _ = draw_seeds(images, recipe.seeds, recipe.image_size, stream(recipe.seed, _SEEDS))
         ranges = replace(RANGES, power=(1 / recipe.colour_power, recipe.colour_power))

@@ -148,6 +148,10 @@ def test_a_failing_row_leaves_the_others_standing(cli, make_table, tmp_path):
     assert code == 1
     assert "error: row a is not measured: unexpected RuntimeError: a bug" in err
     assert [line["row"] for line in csv_lines(tmp_path)] == ["b", "b"]
+    rows[0]["extractor"]["error"] = "CUDA error: unspecified launch failure"
+    code, _, err = cli("--table", make_table(rows=rows))
+    assert "error: row a is not measured: the GPU failed or is gone (CUDA error: unspecified launch failure)" in err
+    assert "Traceback" not in err
     rows[0]["extractor"]["error"] = "bad parameter"
     code, _, err = cli("--table", make_table(rows=rows))
     assert code == 2  # what the user can mend

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from benchmarks.predictions import read_predictions
 from benchmarks.row import Outcome, attempt
 from benchmarks.runner import Plan, measure_plans
 from data.errors import InputError
+from eval import L2SVMCV
 from tests.benchmarks.conftest import MEANS, measure_rows
 from tests.processes import in_processes, results
 
@@ -52,6 +54,25 @@ def test_figures_and_predictions_are_those_of_one_process(make_table, tmp_path, 
     for row in ("pixels", "means"):
         compare(tmp_path / "shared", tmp_path / "alone", row)
         assert found(tmp_path / "shared", row)[0]["device"].endswith(f", {count} processes")
+
+
+def measure_in_peril(rank, job):
+    """Rank 1 is killed while the classifier is fitted."""
+    if rank == 1:
+        L2SVMCV.fit = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment, method-assign]
+    return attempt(job)
+
+
+def test_a_process_that_is_killed_ends_a_row_which_any_number_of_others_measure(make_table, tmp_path):
+    (job,) = measure_rows(tmp_path / "alone", make_table(rows=[PIXELS]))
+    places = {"store": tmp_path / "store", "results": tmp_path / "shared" / "results"}
+    job = job.model_copy(update=places)
+    first, second = in_processes(2, measure_in_peril, job)
+    assert second is None
+    assert first.status == "failed"
+    assert first.message.startswith("another process is gone, killed perhaps or out of memory (")
+    assert results(in_processes(3, measure_jobs, [job])) == [[Outcome(status="measured")]] * 3
+    compare(tmp_path / "shared", tmp_path / "alone", "pixels")
 
 
 def fail_in_one(rank, job, status):

@@ -39,6 +39,66 @@ def test_weight_space_equals_dense_products(features, intercept, threads, monkey
     assert torch.allclose(product, w + dense.T @ (weights * (dense @ w)))
 
 
+def test_blocks_on_a_device_become_smaller_until_they_fit_and_stay_so(features, monkeypatch):
+    """The CPU stands for a GPU that has memory for 20 rows."""
+    space = WeightSpace(features, True, torch.float64, features.device)
+    space._threads = False
+    load, asked = space._load, []
+
+    def loaded(block, dtype):
+        asked.append(block.stop - block.start)
+        if asked[-1] > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB.")
+        return load(block, dtype)
+
+    monkeypatch.setattr(space, "_load", loaded)
+    monkeypatch.setattr(space, "_device_block", 64 * DIMENSIONS * 8)
+    dense = torch.cat([features, torch.ones(ROWS, 1, dtype=torch.float64)], 1)
+    w, weights = torch.randn(DIMENSIONS + 1, COLUMNS).double(), torch.rand(ROWS, COLUMNS).double()
+    decision, product = space.hessian(w, weights)
+    assert asked == [64, 32, 16, 16, 16, 16, 6]
+    assert torch.allclose(decision, dense @ w)
+    assert torch.allclose(product, w + dense.T @ (weights * (dense @ w)))
+    assert torch.allclose(space.decision(w), dense @ w)
+    assert torch.allclose(space.adjoint(weights), dense.T @ weights)
+    assert asked[7:] == [16, 16, 16, 16, 6] * 2
+    monkeypatch.setattr(space, "_load", lambda block, dtype: loaded(slice(0, 21), dtype))
+    with pytest.raises(torch.OutOfMemoryError):  # 16 rows are the least
+        space.decision(w)
+
+
+def test_the_gram_matrix_is_made_of_fewer_columns_at_a_time_where_memory_does_not_suffice(monkeypatch):
+    wide = torch.randn(20, 1500, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    add, asked = torch.Tensor.addmm_, []
+
+    def hungry(self, left, right):
+        asked.append(left.shape[1])
+        if asked[-1] > 400:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB.")
+        return add(self, left, right)
+
+    monkeypatch.setattr(torch.Tensor, "addmm_", hungry)
+    gram = gram_matrix(wide, False, torch.float64, wide.device)
+    assert max(asked[-5:]) <= 400
+    assert torch.allclose(gram, wide @ wide.T)
+
+
+@pytest.mark.parametrize(("able", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_device_without_bfloat16_multiplies_such_features_in_float32(features, monkeypatch, able, expected):
+    monkeypatch.setattr(eval.products, "computes_bfloat16", lambda device: able)
+    space = WeightSpace(features.bfloat16(), True, torch.float32, features.device)
+    multiplied = set()
+    load = space._load
+
+    def noted(block, dtype):
+        multiplied.add(dtype)
+        return load(block, dtype)
+
+    monkeypatch.setattr(space, "_load", noted)
+    space.leading()
+    assert multiplied == {expected}
+
+
 @pytest.mark.parametrize("intercept", [True, False])
 def test_gram_space_describes_the_same_weights(features, intercept):
     gram = gram_matrix(features, intercept, torch.float64, features.device)

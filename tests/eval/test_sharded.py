@@ -1,6 +1,8 @@
 """Rows held by several processes against the same rows in one."""
 
 import itertools
+import os
+import signal
 import warnings
 
 import numpy as np
@@ -9,6 +11,8 @@ from torch import distributed
 
 import eval.products
 from eval import L2SVM, L2SVMCV
+from eval.products import WeightSpace
+from gan.processes import ProcessLost
 from tests.processes import in_processes, results
 
 CLASSES = ["ant", "bee", "cat", "dog"]
@@ -127,6 +131,29 @@ def test_what_one_process_cannot_use_all_refuse():
     assert "one class only" in first[2]
     assert "0 sample" in first[3]
     assert "(process 0 of 2)" in second[3]
+
+
+def be_killed(rank):
+    """Rank 1 is killed in its third product with the data."""
+    X, y = problem(20)
+    own = uneven(len(y), 2)[rank]
+    hessian, calls = WeightSpace.hessian, []
+
+    def counted(space, *arguments):
+        calls.append(1)
+        if rank == 1 and len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return hessian(space, *arguments)
+
+    WeightSpace.hessian = counted  # type: ignore[method-assign]
+    L2SVM(1000.0, sharded=True, tol=1e-12).fit(X[own], y[own])
+
+
+def test_a_killed_process_ends_the_fit_of_the_others():
+    first, second = in_processes(2, be_killed)
+    assert second is None
+    assert isinstance(first, ProcessLost)
+    assert "another process is gone, killed perhaps or out of memory" in str(first)
 
 
 def test_shards_need_processes():

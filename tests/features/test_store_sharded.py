@@ -11,6 +11,7 @@ from data.errors import InputError
 from features import DiscriminatorFeatures, FeatureStore, RawPixels
 from features.processes import AllProcesses
 from gan.networks import Discriminator
+from gan.processes import ProcessLost
 from tests.features.test_store import Counting, entries
 from tests.gan.tiny import TINY, tiny_images
 from tests.processes import in_processes, results
@@ -105,7 +106,7 @@ def test_what_fails_in_one_process_fails_in_all_and_leaves_nothing(tmp_path):
 def test_after_a_process_was_killed_one_alone_begins_anew(tmp_path):
     folder = tmp_path / "store"
     first, second = in_processes(2, fail, folder, "killed")
-    assert isinstance(first, RuntimeError)
+    assert isinstance(first, ProcessLost)
     assert second is None
     found = FeatureStore(folder).get(Counting(tmp_path / "notes"), IMAGES, IMAGES)
     assert len(found) == 210

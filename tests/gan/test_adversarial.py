@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from data.errors import InputError
 from gan.adversarial import AdversarialTraining
 from gan.compiling import default_compiler
 from tests.gan.tiny import tiny_images, tiny_recipe
@@ -166,6 +167,43 @@ def test_networks_that_cannot_be_compiled_train_as_they_are():
     plain.step()
     assert torch.equal(parameters(training.generator), parameters(plain.generator))
     assert torch.equal(parameters(training.discriminator), parameters(plain.discriminator))
+
+
+def test_images_leave_a_gpu_whose_memory_does_not_suffice(monkeypatch):
+    """The CPU stands for the GPU: images that it holds, and minibatches for which there is room without them."""
+    training, plain = (AdversarialTraining(tiny_recipe(), tiny_images()) for _ in range(2))
+    training._resident = torch.from_numpy(tiny_images())
+    add_up, fails = training.share.add_up, True
+
+    def hungry(network, *losses):
+        if training._resident is not None and fails:  # when there are gradients already
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return add_up(network, *losses)
+
+    monkeypatch.setattr(training.share, "add_up", hungry)
+    for step in range(4):
+        fails = step == 2
+        if fails:
+            with pytest.warns(UserWarning, match="no longer stay on it"):
+                training.step()
+        else:
+            training.step()
+        assert (training._resident is None) == (step >= 2)
+        plain.step()
+    assert torch.equal(parameters(training.generator), parameters(plain.generator))
+    assert torch.equal(parameters(training.discriminator), parameters(plain.discriminator))
+    fails, training._resident = True, torch.from_numpy(tiny_images())
+    monkeypatch.setattr(training.share, "count", 2)  # the other process is in the middle of the minibatch
+    with pytest.raises(torch.OutOfMemoryError):
+        training.step()
+
+
+def test_a_device_without_bfloat16_is_refused(monkeypatch):
+    monkeypatch.setattr("gan.devices.computes_bfloat16", lambda device: False)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    AdversarialTraining(tiny_recipe(precision="fp32"), tiny_images())
+    with pytest.raises(InputError, match="Tesla T4 does not compute in bfloat16"):
+        AdversarialTraining(tiny_recipe(precision="bf16"), tiny_images())
 
 
 def test_the_cpu_compiles_nothing_of_its_own_accord():

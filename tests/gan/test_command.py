@@ -4,11 +4,14 @@ import sys
 from typing import Annotated
 
 import pytest
+import torch
 import typer
 from rich.console import Console
 
 from data.errors import InputError
 from gan.command import Interrupted, choose_device, duration, progress, run
+from gan.processes import ProcessLost
+from tests.gan.test_devices import GONE, OUT, Accelerator
 
 
 @pytest.fixture
@@ -46,6 +49,9 @@ def test_success(call):
     (KeyboardInterrupt(), 130, "interrupted; run the same command again to resume\n"),
     (OSError(errno.ENOSPC, "No space left", "x"), 2, "error: cannot write x: the disk is full"),
     (OSError(errno.EROFS, "Read-only", "x"), 2, "error: cannot write x: the file system is read-only"),
+    (torch.OutOfMemoryError(OUT), 2, "error: the memory does not suffice (CUDA out of memory. Tried to"),
+    (Accelerator(GONE), 2, "error: the GPU failed or is gone (CUDA error: unspecified launch failure); look at"),
+    (ProcessLost("another process is gone (closed)"), 2, "error: another process is gone (closed); run the same"),
 ])  # fmt: skip
 def test_errors_are_one_sentence(call, error, code, sentence):
     result, out, err = call([], error)

@@ -15,6 +15,7 @@ from gan.adversarial import AdversarialTraining, Losses
 from gan.checkpoint import load_weights
 from gan.statistics import reestimate_batch_statistics
 from gan.trainer import Run, TrainingDiverged, check_images
+from tests.gan.test_devices import GONE, OUT, Accelerator
 from tests.gan.tiny import DATA, TINY, tiny_images, tiny_recipe
 
 
@@ -66,6 +67,44 @@ def test_losses_are_logged_and_a_resumed_run_hides_what_it_repeats(tmp_path):
     assert [event.step for event in events] == [2, 4, 6, 8, 10]
     assert all(0.1 < event.value < 5 for event in events)
     assert {"loss/real", "loss/fake", "images_per_second"} <= set(log.Tags()["scalars"])
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (Accelerator(GONE), "the GPU failed or is gone (CUDA error: unspecified launch failure)"),
+        (torch.OutOfMemoryError(OUT), "the memory does not suffice (CUDA out of memory. Tried to allocate 20.00 GiB)"),
+    ],
+)
+def test_a_gpu_that_fails_ends_the_run_which_goes_on_where_it_was_saved(tmp_path, monkeypatch, error, sentence):
+    step = AdversarialTraining.step
+
+    def failing(training):
+        if training.steps_done == 7:
+            raise error
+        return step(training)
+
+    monkeypatch.setattr(AdversarialTraining, "step", failing)
+    with pytest.raises(InputError) as raised:
+        train(tmp_path / "failed", checkpoint_every=3)
+    said = str(raised.value)
+    assert said.startswith(f"training stopped after batch 7 of 10: {sentence}")
+    assert said.endswith(f"run the same command again to resume from the last checkpoint in {tmp_path / 'failed'}")
+    assert "\n" not in said
+    monkeypatch.setattr(AdversarialTraining, "step", step)
+    assert Run(tiny_recipe(), tiny_images(), tmp_path / "failed", DATA).training.steps_done == 6
+    train(tmp_path / "failed")
+    train(tmp_path / "whole")
+    assert final_bytes(tmp_path / "failed")[0] == final_bytes(tmp_path / "whole")[0]
+
+
+def test_a_mistake_of_the_programs_is_no_failure_of_the_gpu(tmp_path, monkeypatch):
+    def mistaken(training):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(AdversarialTraining, "step", mistaken)
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        train(tmp_path)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
