@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
 from benchmarks.machine import commit, versions
@@ -15,17 +16,24 @@ from gan.command import choose_device, duration, run
 
 app = typer.Typer(add_completion=False, help="Measure this machine's ratios; each is compared within one run.")
 
-Results = Annotated[Path, typer.Option(help="Folder of the results; speed/<command>.json is written there.")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")]
+Results = Annotated[
+    Path,
+    typer.Option(help="Folder of the results; speed/<command>.json, on a GPU <command>-gpu.json, is written there."),
+]
+
+
+_CPU = torch.device("cpu")
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _begin(name: str, seconds: float, results: Path) -> Path:
+def _begin(name: str, seconds: float, results: Path, device: torch.device = _CPU) -> Path:
     check_writable(results / "speed")
     _say(f"{name}: about {duration(seconds)} on two CPU cores; an interrupted measurement begins anew")
-    return results / "speed" / f"{name}.json"
+    return results / "speed" / (f"{name}.json" if device.type == "cpu" else f"{name}-gpu.json")
 
 
 def _finish(path: Path, measured: Any) -> None:
@@ -36,14 +44,14 @@ def _finish(path: Path, measured: Any) -> None:
 @app.command()
 def extract(
     repeats: Annotated[int, typer.Option(min=1, help="Timings of extraction and of the product, in turn.")] = 9,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
+    device: Device = None,
     results: Results = Path("results"),
 ) -> None:
-    """The paper's network over this machine's matrix product, in bf16 and fp32."""
+    """The paper's network over this machine's matrix product and a plain loop, in bf16 and fp32."""
     from benchmarks.speed_extract import measure_extract, print_extract
 
     place = choose_device(device)
-    path = _begin("extract", 8.0 * repeats, results)
+    path = _begin("extract", 8.0 * repeats, results, place)
     rows = measure_extract(repeats=repeats, device=str(place))
     print_extract(rows)
     _finish(path, rows)
@@ -66,21 +74,26 @@ def kmeans(
 
 
 @app.command()
-def svm(results: Results = Path("results")) -> None:
+def svm(device: Device = None, results: Results = Path("results")) -> None:
     """The L2-SVM over LIBLINEAR's, one fit and a path of C."""
     from benchmarks.speed_svm import against_liblinear
 
-    path = _begin("svm", 600, results)
-    _finish(path, _printed(against_liblinear(_say)))
+    place = choose_device(device)
+    path = _begin("svm", 600, results, place)
+    _finish(path, _printed(against_liblinear(_say, place)))
 
 
 @app.command()
-def svm_rows(results: Results = Path("results")) -> None:
+def svm_rows(device: Device = None, results: Results = Path("results")) -> None:
     """The L2-SVM's time over the number of rows, up to the size of CIFAR-10 under the paper's network."""
-    from benchmarks.speed_svm import over_rows
+    from benchmarks.speed_svm import over_rows, verdict
 
-    path = _begin("svm-rows", 300, results)
-    _finish(path, _printed(over_rows(_say)))
+    place = choose_device(device)
+    path = _begin("svm-rows", 300, results, place)
+    measured = _printed(over_rows(_say, place))
+    if said := verdict(measured, place):
+        print(said)
+    _finish(path, measured)
 
 
 def _printed(figures: dict[str, Any]) -> dict[str, Any]:
@@ -92,14 +105,14 @@ def _printed(figures: dict[str, Any]) -> dict[str, Any]:
 @app.command()
 def train(
     repeats: Annotated[int, typer.Option(min=1, help="Timings of steps, plain loop and product, in turn.")] = 5,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
+    device: Device = None,
     results: Results = Path("results"),
 ) -> None:
     """A DCGAN's training step over the matrix product, against a plain loop, and what its time goes to."""
     from benchmarks.speed_train import measure_train, print_train
 
     place = choose_device(device)
-    path = _begin("train", 40 + 12.0 * repeats, results)
+    path = _begin("train", 40 + 12.0 * repeats, results, place)
     rows = measure_train(place, _say, repeats=repeats)
     print_train(rows)
     _finish(path, rows)

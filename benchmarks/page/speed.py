@@ -16,6 +16,10 @@ _TITLES = {
     "extract": "Extraction over the matrix product",
     "train": "Training",
     "kmeans": "k-means",
+    "svm-gpu": "The L2-SVM on a GPU against LIBLINEAR",
+    "svm-rows-gpu": "The L2-SVM on a GPU over the number of rows",
+    "extract-gpu": "Extraction on a GPU",
+    "train-gpu": "Training on a GPU",
     "liblinear": "by C",
     "fits": "fits",
 }

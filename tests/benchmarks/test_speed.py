@@ -2,6 +2,7 @@ import json
 import sys
 
 import pytest
+import torch
 
 from benchmarks import speed, speed_extract
 from gan.command import run
@@ -10,7 +11,7 @@ from gan.command import run
 def test_extract_writes_what_it_prints(tmp_path, monkeypatch, capsys):
     row = {
         "network": "paper-32", "dtype": "bfloat16", "device": "cpu", "threads": 2, "images_per_second": 1200.0,
-        "gflops": 640.0, "product_gflops": 800.0, "ratio": 0.8,
+        "gflops": 640.0, "product_gflops": 800.0, "ratio": 0.8, "plain_images_per_second": 300.0, "times_faster": 4.0,
     }  # fmt: skip
     asked = {}
 
@@ -43,3 +44,23 @@ def test_bad_options(monkeypatch, capsys, arguments, sentence):
         run(speed.app)
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_what_a_gpu_gives_stands_beside_what_the_cpu_gives(tmp_path, monkeypatch, capsys):
+    from benchmarks import speed_svm
+
+    asked = []
+
+    def measure(say, device):
+        asked.append(device.type)
+        return {"fits": [{"rows": 50_000, "seconds": 3.0}]}
+
+    monkeypatch.setattr(speed_svm, "over_rows", measure)
+    monkeypatch.setattr(speed, "choose_device", lambda name: torch.device(name))
+    for device, file in (("cuda", "svm-rows-gpu.json"), ("cpu", "svm-rows.json")):
+        monkeypatch.setattr(sys, "argv", ["speed.py", "svm-rows", "--device", device, "--results", str(tmp_path)])
+        with pytest.raises(SystemExit):
+            run(speed.app)
+        assert ("Target for 50,000 rows" in capsys.readouterr().out) == (device == "cuda")
+        assert (tmp_path / "speed" / file).exists()
+    assert asked == ["cuda", "cpu"]

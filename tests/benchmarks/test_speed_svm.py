@@ -36,4 +36,28 @@ def test_growth_is_the_last_time_over_the_first_per_row(monkeypatch):
         measured["fits"][-1]["products"] * 4 * 180 * 48 * 10 / last / 1e9
     )
     assert np.isfinite(measured["float32_product_gflops"])
+    assert np.isfinite(measured["bfloat16_product_gflops"])
+    assert measured["device"] == "cpu, 1 threads"
     assert len(said) == 2
+
+
+def test_the_solver_is_timed_on_the_device_that_is_named(monkeypatch):
+    seen = []
+
+    def noted(C, *, device):
+        seen.append(device)
+        return L2SVM(C)
+
+    monkeypatch.setattr(speed_svm, "LARGE_DIMENSIONS", 48)
+    monkeypatch.setattr(speed_svm, "L2SVM", noted)
+    speed_svm.over_rows(lambda _: None, torch.device("cpu"), rows=(60, 120))
+    assert seen == ["cpu", "cpu"]
+
+
+def test_the_target_is_one_for_a_gpu():
+    measured = {"fits": [{"rows": 6_250, "seconds": 9.0}, {"rows": 50_000, "seconds": 4.9}]}
+    assert speed_svm.verdict(measured, torch.device("cpu")) == ""
+    said = "Target for 50,000 rows on a GPU: under 5 s; {}."
+    assert speed_svm.verdict(measured, torch.device("cuda")) == said.format("met")
+    measured["fits"][1]["seconds"] = 5.0
+    assert speed_svm.verdict(measured, torch.device("cuda")) == said.format("missed")

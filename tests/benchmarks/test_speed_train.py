@@ -97,6 +97,7 @@ def test_the_command_measures_and_writes(tmp_path, monkeypatch, capsys):
     both = row["generator_seconds"] + row["discriminator_seconds"]
     assert (row["images_per_second"] * both, row["times_faster"] * both) == pytest.approx((16, row["plain_seconds"]))
     assert "Target for tiny" in capsys.readouterr().out
-    out = io.StringIO()
-    print_train([{**row, "device": "GPU"}], Console(file=out, width=160))
-    assert "Target" not in out.getvalue()  # the target is one for the CPU
+    for times, met in ((3.9, "missed"), (4.0, "met")):
+        out = io.StringIO()
+        print_train([{**row, "device": "GPU", "times_faster": times}], Console(file=out, width=160))
+        assert f"Target for tiny on a GPU: 4 times the plain loop; {met}." in out.getvalue()
