@@ -189,7 +189,7 @@ def documented(pattern: str) -> list[tuple[str, str]]:
     return sorted(set(found))
 
 
-COMMANDS = documented(r"\bpython -m ((?:gan|features|eval|benchmarks|data)\b[^#\n]*)") + [
+COMMANDS = documented(r"\b(?:python|torchrun [^\n]*?) -m ((?:gan|features|eval|benchmarks|data)\b[^#\n]*)") + [
     ("Makefile", command)
     for command in re.findall(r"/python -m (benchmarks.*)", (ROOT / "Makefile").read_text(encoding="utf-8"))
 ]

@@ -130,6 +130,25 @@ def test_snapshots_of_the_training_are_scored(layers, tmp_path, monkeypatch):
     assert "over the training of its network (stand-in)" in (tmp_path / "results" / "tiny-training.md").read_text()
 
 
+def test_a_snapshot_can_be_chosen_without_test_images(cli, make_table, monkeypatch, tmp_path):
+    """As by the protocol `choice` of the table `reference`: scored on training images of which no label was drawn."""
+    monkeypatch.setattr(benchmarks.layer_study, "GRIDS", (1,))
+    monkeypatch.setitem(SPECS, NARROW.name, NARROW)
+    choice = {"title": "choice", "per_class": 5, "draws": 2, "folds": 2, "validation": 60, "scored_on": "validation"}
+    dataset = {"source": "stand-in", "n_train": 250, "n_test": 100}
+    presets = {"quick": {"dataset": dataset, "protocols": {"choice": {}}}}
+    table = make_table(rows=[TRAINED], protocols={"choice": choice}, presets=presets)
+    code, _, err = cli("--table", table, "--row", "trained", "--protocol", "choice", app=app)
+    assert (code, "error" in err) == (0, False)
+    assert [(line["images_seen"], line["protocol"]) for line in lines_of(tmp_path, "training")] == [
+        ("64", "choice"), ("96", "choice"),
+    ]  # fmt: skip
+    for seen in ("0000000064", "0000000096"):
+        path = tmp_path / "results" / "tiny-training" / f"trained-{seen}-images.json"
+        found = json.loads(path.read_text())["protocols"]["choice"]
+        assert (found["scored_on"], found["test_images"]) == ("validation", 60)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -1,0 +1,162 @@
+"""`python -m benchmarks.precision`: does training in bfloat16 come to what training in float32 comes to?
+
+Both are done with several seeds. Losses and accuracies agree when the means over the seeds lie no farther apart than
+the seeds of the float32 runs do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+import data
+from benchmarks.machine import commit, describe_device, versions
+from benchmarks.markdown import markdown_table
+from benchmarks.render import STAND_IN
+from benchmarks.runner import check_writable
+from data.dataset import Dataset
+from data.errors import InputError, unknown_name
+from data.files import write_json, write_text
+from eval import L2SVMCV
+from features import DiscriminatorFeatures
+from gan.command import choose_device, run
+from gan.recipe import Recipe, make_recipe
+from gan.spec import SPECS
+
+app = typer.Typer(add_completion=False)
+
+PRECISIONS = {"fp32": "float32", "bf16": "bfloat16"}
+PARTS = 10  # of the training, over each of which losses are averaged
+PER_CLASS = 400  # labels of a class on which features are judged, or all that there are
+CS = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+ACCURACY = "accuracy of the features, percent"
+
+
+def agreement(plain: Sequence[float], reduced: Sequence[float]) -> dict[str, Any]:
+    """Figures of the float32 runs and of those in bfloat16, compared.
+
+    Returns both means, their `distance`, the `spread` of the float32 runs (largest less smallest), and whether the
+    distance is within it.
+    """
+    distance, spread = abs(float(np.mean(reduced) - np.mean(plain))), float(max(plain) - min(plain))
+    means = {"fp32": float(np.mean(plain)), "bf16": float(np.mean(reduced))}
+    return {**means, "distance": distance, "spread": spread, "agrees": distance <= spread}
+
+
+def losses(folder: Path, steps: int) -> dict[str, float]:
+    """A run's losses from its logs, averaged over each of `PARTS` parts of its minibatches, by name and part."""
+    from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+        EventAccumulator,  # takes a second to import
+    )
+
+    log = EventAccumulator(str(folder / "logs"), {"scalars": 0}).Reload()
+    means = {}
+    for name in ("real", "fake", "generator"):
+        events = log.Scalars(f"loss/{name}")
+        part = [min((event.step - 1) * PARTS // steps, PARTS - 1) for event in events]
+        for number in sorted(set(part)):
+            values = [event.value for event, own in zip(events, part, strict=True) if own == number]
+            means[f"loss {name}, part {number + 1} of {PARTS}"] = float(np.mean(values))
+    return means
+
+
+def accuracy(weights: Path, dtype: str, dataset: Dataset, device: torch.device) -> float:
+    """Percent of test images that an L2-SVM on the network's features gets right, trained on `PER_CLASS` a class."""
+    assert dataset.train_labels is not None  # as the command saw to
+    assert dataset.test_images is not None
+    per_class = min(PER_CLASS, int(np.bincount(dataset.train_labels).min()))
+    (draw,) = data.class_balanced_draws(dataset.train_labels, per_class, 1, 0)
+    extractor = DiscriminatorFeatures(weights, dtype=dtype, device=device).fit(dataset.train_images)
+    rows = torch.as_tensor(extractor.transform(dataset.train_images[draw]))
+    fitted = L2SVMCV(CS, device=str(device)).fit(rows, dataset.train_labels[draw])
+    predicted = fitted.predict(torch.as_tensor(extractor.transform(dataset.test_images)))
+    return float(np.mean(predicted == dataset.test_labels) * 100)
+
+
+def measure(recipe: Recipe, seeds: int, dataset: Dataset, folder: Path, device: torch.device) -> dict[str, Any]:
+    """Train with either precision and each seed, in folders of their own, and compare; runs that are there go on."""
+    from gan.trainer import Run  # with TensorBoard
+
+    figures: dict[str, list[dict[str, float]]] = {precision: [] for precision in PRECISIONS}
+    about = {"description": dataset.title, "digest": dataset.digest, "images": len(dataset.train_images)}
+    for seed in range(seeds):
+        for precision, dtype in PRECISIONS.items():
+            own = recipe.model_copy(update={"precision": precision, "seed": seed})
+            out = folder / f"{own.network}-{precision}-{seed}"
+            print(f"{own.network}, {precision}, seed {seed}", flush=True)
+            weights = Run(own, dataset.train_images, out, about, device).finish()
+            found = losses(out, own.steps)
+            figures[precision].append({**found, ACCURACY: accuracy(weights, dtype, dataset, device)})
+    compared = {
+        name: agreement(*([of_seed[name] for of_seed in figures[precision]] for precision in PRECISIONS))
+        for name in figures["fp32"][0]
+    }
+    return {
+        "network": recipe.network,
+        "data": dataset.title,
+        "images_seen": recipe.images,
+        "seeds": seeds,
+        "device": describe_device(device),
+        "runs": figures,
+        "compared": compared,
+    }
+
+
+def lines_of(measured: dict[str, Any], stand_in: bool) -> list[str]:
+    """The page, in Markdown."""
+    compared = measured["compared"]
+    agrees = sum(found["agrees"] for found in compared.values())
+    rows = []
+    for name, found in compared.items():
+        figures = [f"{found[key]:.4f}" for key in ("fp32", "bf16", "distance", "spread")]
+        rows.append([name, *figures, "yes" if found["agrees"] else "no"])
+    how = f"{measured['network']}, {measured['images_seen']:,} images of {measured['data']} seen"
+    return [
+        f"# Training in bfloat16 and in float32{f' ({STAND_IN})' if stand_in else ''}",
+        "",
+        f"{how}, {measured['seeds']} seeds each, on {measured['device']}. Of {len(compared)} figures {agrees} agree: "
+        "the means over the seeds lie no farther apart than the seeds in float32.",
+        "",
+        *markdown_table(["figure", "float32", "bfloat16", "apart", "seeds apart", "agrees"], rows),
+    ]
+
+
+@app.command()
+def precision(
+    network: Annotated[str, typer.Option(help="Name of a network.")] = "paper-32",
+    images: Annotated[int, typer.Option(min=1, help="Real images that each run sees.")] = 1_280_000,
+    seeds: Annotated[int, typer.Option(min=2, help="Runs of either precision.")] = 3,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of CIFAR-10; without it the stand-in.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
+    store: Annotated[Path, typer.Option(help="Folder of the runs; those that are there go on.")] = Path(
+        "runs/precision"
+    ),
+    results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+) -> None:
+    """Train with bfloat16 and float32, several seeds each, and compare losses and the features' accuracy."""
+    if network not in SPECS:
+        raise unknown_name("network", network, SPECS, "--network")
+    place = choose_device(device)
+    dataset = data.load("stand-in") if data_root is None else data.load("cifar10", data_root, download=False)
+    recipe = make_recipe({"network": network, "images": images, "sample_every": None})
+    recipe = recipe.model_copy(update={"log_every": max(2, min(20, recipe.steps // (5 * PARTS)))})
+    if recipe.steps < 2 * PARTS:
+        raise InputError(
+            f"--images {images} are fewer than {2 * PARTS} minibatches; give {2 * PARTS * recipe.batch_size}"
+        )
+    check_writable(results)
+    measured = measure(recipe, seeds, dataset, store, place)
+    write_json(results / "precision.json", {**measured, "commit": commit(), "versions": versions()})
+    lines = lines_of(measured, dataset.stand_in)
+    write_text(results / "precision.md", "\n".join(lines) + "\n")
+    print("\n".join(lines[2:]))
+    print(f"written: {results / 'precision.json'} and .md")
+
+
+if __name__ == "__main__":
+    run(app)
