@@ -114,16 +114,15 @@ def _measure(spec: NetworkSpec, dtype: str, repeats: int, n_images: int | None, 
 def print_extract(rows: list[dict[str, Any]], console: Console | None = None) -> None:
     """Print what `measure_extract` returned as a table, with the verdict on the bf16 target."""
     console = console or Console()
-    table = Table(title="Extraction against this machine's matrix product (medians)")
-    figures = ("threads", "images/s", "GFLOP/s", "product", "ratio", "plain images/s", "faster")
-    for heading in ("network", "precision", "device", *figures):
+    place = f"{rows[0]['device']}, {rows[0]['threads']} threads"
+    table = Table(title=f"Extraction against this machine's matrix product ({place}; medians)")
+    figures = ("images/s", "GFLOP/s", "product", "ratio", "plain images/s", "faster")
+    for heading in ("network", "precision", *figures):
         table.add_column(heading, justify="right" if heading in figures else "left")
     for row in rows:
         table.add_row(
             row["network"],
             row["dtype"],
-            row["device"],
-            str(row["threads"]),
             f"{row['images_per_second']:,.0f}",
             f"{row['gflops']:,.0f}",
             f"{row['product_gflops']:,.0f}",

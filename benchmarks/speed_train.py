@@ -184,26 +184,14 @@ def measure_train(
 def print_train(rows: list[dict[str, Any]], console: Console | None = None) -> None:
     """Print what `measure_train` returned, with the verdict on the target."""
     console = console or Console()
-    table = Table(title="A training step against this machine's bf16 product and the plain loop (medians)")
-    headings = (
-        "network",
-        "device",
-        "threads",
-        "images/s",
-        "GFLOP/s",
-        "product",
-        "ratio",
-        "plain s",
-        "ours s",
-        "faster",
-    )
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in headings[:2] else "right")
+    place = f"{rows[0]['device']}, {rows[0]['threads']} threads"
+    table = Table(title=f"A training step against this machine's bf16 product and the plain loop ({place}; medians)")
+    table.add_column("network")
+    for heading in ("images/s", "GFLOP/s", "product", "ratio", "plain s", "ours s", "faster"):
+        table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(
             row["network"],
-            row["device"],
-            str(row["threads"]),
             f"{row['images_per_second']:,.0f}",
             f"{row['gflops']:,.0f}",
             f"{row['product_gflops']:,.0f}",
