@@ -41,6 +41,21 @@ def test_growth_is_the_last_time_over_the_first_per_row(monkeypatch):
     assert len(said) == 2
 
 
+def test_both_solvers_are_timed_on_one_problem(monkeypatch):
+    X, y = speed_svm.large_problem(60, 40)
+    monkeypatch.setattr(speed_svm, "stand_in_features", lambda rows: (X, y))
+    monkeypatch.setattr(speed_svm, "PATH", (0.01, 0.1))
+    measured = speed_svm.against_liblinear(lambda _: None)
+    assert [fit["C"] for fit in measured["liblinear"]] == [0.01, 0.1]
+    assert measured["fit_objective_over_liblinear"] == pytest.approx(1, rel=1e-3)
+    for fit in measured["liblinear"]:
+        assert fit["path_objective_over_liblinear"] == pytest.approx(1, rel=1e-3)
+    seconds = [fit["seconds"] for fit in measured["liblinear"]]
+    assert measured["fit_times_faster"] == pytest.approx(seconds[0] / measured["fit_seconds"])
+    assert measured["path_times_faster"] == pytest.approx(sum(seconds) / measured["path_seconds"])
+    assert min(measured["float32_product_gflops"], measured["bfloat16_product_gflops"]) > 0
+
+
 def test_the_solver_is_timed_on_the_device_that_is_named(monkeypatch):
     seen = []
 
