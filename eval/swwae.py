@@ -32,6 +32,8 @@ class SWWAE(GradientClassifier):
         network, while batch normalisation is by the statistics of all: the control.
     dropout : probability that a value before the softmax layer is set to 0 in training, the others being scaled up,
         0..1.
+    stage_dropout : the same of every pooled stage's values on their way on, 0..1; what the decoder is to find is
+        spared, so that it learns to fill in.
     batch_norm : whether there is batch normalisation.
 
     The other parameters and the attributes are those of `GradientClassifier`.
@@ -47,6 +49,7 @@ class SWWAE(GradientClassifier):
         reconstruction_weight: float = 3.0,
         middle_weight: float = 0.3,
         dropout: float = 0.0,
+        stage_dropout: float = 0.0,
         batch_norm: bool = False,
         epochs: int = 8,
         batch_size: int = 100,
@@ -78,6 +81,7 @@ class SWWAE(GradientClassifier):
         self.reconstruction_weight = reconstruction_weight
         self.middle_weight = middle_weight
         self.dropout = dropout
+        self.stage_dropout = stage_dropout
         self.batch_norm = batch_norm
 
     def _check_parameters(self) -> None:
@@ -85,6 +89,7 @@ class SWWAE(GradientClassifier):
         check_between("reconstruction_weight", self.reconstruction_weight, 0.0, float("inf"))
         check_between("middle_weight", self.middle_weight, 0.0, float("inf"))
         check_between("dropout", self.dropout, 0.0, 1.0)
+        check_between("stage_dropout", self.stage_dropout, 0.0, 1.0)
 
     def _build(self, n_features: int, n_classes: int) -> nn.Module:
         self.image_shape_ = image_shape(n_features, self.image_shape)
@@ -93,6 +98,7 @@ class SWWAE(GradientClassifier):
             self.image_shape_,
             n_classes,
             dropout=self.dropout,
+            stage_dropout=self.stage_dropout,
             batch_norm=self.batch_norm,
             decoder=bool(self.reconstruction_weight or self.middle_weight),
         )

@@ -66,12 +66,22 @@ class WhatWhereNetwork(nn.Module):
 
     stages : see `parse`. shape : (height, width, channels) of the images. classes : of the softmax.
     dropout : probability that one of the encoder's topmost values is set to 0 on the way to the logits, in training.
+    stage_dropout : probability that a value of a pooled stage is set to 0 on its way on, in training: to the next
+        stage, and from the topmost one to the decoder and to the logits' own dropout.
     batch_norm : whether there is batch normalisation after every convolution but the decoder's last.
     decoder : whether there is a decoder.
     """
 
     def __init__(
-        self, stages: list[Stage], shape: Shape, classes: int, *, dropout: float, batch_norm: bool, decoder: bool
+        self,
+        stages: list[Stage],
+        shape: Shape,
+        classes: int,
+        *,
+        dropout: float,
+        stage_dropout: float = 0.0,
+        batch_norm: bool,
+        decoder: bool,
     ) -> None:
         super().__init__()
         height, width, channels = shape
@@ -97,7 +107,7 @@ class WhatWhereNetwork(nn.Module):
             self.encoder.append(nn.Sequential(*up))
             self.decoder.append(nn.Sequential(*down))
             height, width = -(-height // stage.pooling), -(-width // stage.pooling)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.stage_dropout = nn.Dropout(dropout), nn.Dropout(stage_dropout)
         self.logits = nn.Linear(channels * height * width, classes)
         initialise(self, "he")
         if not decoder:
@@ -105,15 +115,21 @@ class WhatWhereNetwork(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def encode(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """What each stage found, rectified, and where, of images (n, channels, height, width); lowest stage first."""
-        what, where = [], []
+        """What each stage found, rectified, and where, of images (n, channels, height, width); lowest stage first.
+
+        Stage dropout has been at the topmost one; of the others, which the decoder is to find, it spares what is
+        returned.
+        """
+        what: list[Tensor] = []
+        where: list[Tensor] = []
         hidden = images
         for stage, layers in zip(self.stages, self.encoder, strict=True):
             hidden, switches = pool(layers(hidden), stage.pooling)
             hidden = functional.relu(hidden)
             what.append(hidden)
             where.append(switches)
-        return what, where
+            hidden = self.stage_dropout(hidden)
+        return [*what[:-1], hidden], where
 
     def decode(self, images: Tensor, what: list[Tensor], where: list[Tensor]) -> list[Tensor]:
         """What the decoder makes of the topmost stage: the images, and what each stage but that one found."""

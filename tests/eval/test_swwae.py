@@ -77,7 +77,8 @@ def test_unlabelled_rows_and_both_weights_count(rows):
     changed = X.copy()
     changed[8:] = changed[8:, ::-1] * 0.5
     assert np.abs(SWWAE(**SMALL).fit(changed, labels).predict_proba(X) - usual).max() > 1e-4
-    for setting in ({"reconstruction_weight": 0.0}, {"middle_weight": 0.0}, {"dropout": 0.5}, {"batch_norm": True}):
+    settings: list[dict[str, Any]] = [{"reconstruction_weight": 0.0}, {"middle_weight": 0.0}, {"batch_norm": True}]
+    for setting in (*settings, {"dropout": 0.5}, {"stage_dropout": 0.5}):
         assert np.abs(SWWAE(**SMALL, **setting).fit(X, labels).predict_proba(X) - usual).max() > 1e-4
 
 
@@ -124,7 +125,8 @@ def test_it_reconstructs_and_classifies(rows):
         ({"layers": "(3)3c"}, "must end in a pooling"),
         ({"reconstruction_weight": -1.0}, "reconstruction_weight must be a number from 0 on"),
         ({"middle_weight": "much"}, "middle_weight"),
-        ({"dropout": 1.1}, "dropout"),
+        ({"dropout": 1.1}, "dropout must be"),
+        ({"stage_dropout": -0.1}, "stage_dropout must be"),
         ({"image_shape": (8, 8, 3)}, "image_shape"),
     ],
 )

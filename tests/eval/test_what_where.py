@@ -121,3 +121,23 @@ def test_rectifying_after_pooling_is_rectifying_before():
     images = drawn(5, 1, 6, 6, dtype=torch.float32)
     rectified = made.encoder[0](images).relu()
     np.testing.assert_array_equal(made.encode(images)[0][0].detach(), pool(rectified, 2)[0].detach())
+
+
+def test_stage_dropout_is_on_the_way_up_and_spares_what_is_to_be_found():
+    images = drawn(4, 1, 32, 32, dtype=torch.float32).abs()
+    made = network("(2)1c-2p-(3)1c-2p", (32, 32, 1), batch_norm=False, stage_dropout=0.25)
+    with torch.no_grad():
+        for layer in kernels(made):
+            layer.weight.fill_(1.0)
+        clean = [part.clone() for part in made.eval().encode(images)[0]]
+        (first, top), where = made.train().encode(images)
+        with_the_decoder = made.decode(images, [first, top], where)[1]
+    torch.testing.assert_close(first, clean[0], rtol=0, atol=0)
+    windows = clean[0].reshape(4, 2, 8, 2, 8, 2).movedim(3, 4).flatten(4) / 0.75
+    possible = torch.cat([torch.zeros(4, 1, 8, 8, 1), windows[:, :1], 2 * windows[:, :1]], 4) / 0.75
+    # Both maps of the first stage are alike, so a kept value of the top is one or two of a window's, scaled up twice.
+    distance = (top[..., None] - possible).abs().amin(4)
+    assert float(distance.max()) < 1e-5
+    assert 0.2 < float((top == 0).float().mean()) < 0.3
+    assert torch.equal(with_the_decoder[:, 0].sum((1, 2)) == 0, top.sum((1, 2, 3)) == 0)
+    assert float(with_the_decoder.sum()) == pytest.approx(2 * float(top.sum()), rel=1e-4)
