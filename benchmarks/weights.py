@@ -25,7 +25,7 @@ from features.exemplar.weights import SHIPPED as EXEMPLAR_SHIPPED
 from features.exemplar.weights import load_exemplar_weights
 from features.processes import all_processes
 from gan.checkpoint import load_weights
-from gan.recipe import FREE_SETTINGS, make_recipe
+from gan.recipe import FREE_SETTINGS, LATER_SETTINGS, make_recipe
 from gan.spec import SPECS
 
 
@@ -68,6 +68,7 @@ class Kind:
     """What can be trained without labels, and how.
 
     shipped : folder of shipped weights. make_recipe, free : its settings, and those that say nothing of the result.
+    later : settings that recipes did not always have; at their defaults they leave the identity of networks as it was.
     check_network : raises `InputError` for an unknown name. metadata : reads weights, of that network if one is named,
     and returns what their JSON says. train : called with recipe, images, folder, description of the images, device.
     """
@@ -75,6 +76,7 @@ class Kind:
     shipped: Path
     make_recipe: Callable[[dict[str, Any], str], Any]
     free: frozenset[str]
+    later: frozenset[str]
     check_network: Callable[[str, str], None]
     metadata: Callable[[Path, str | None], dict[str, Any]]
     train: Callable[..., Path]
@@ -85,6 +87,7 @@ KINDS = {
         Path(gan.__file__).parent / "weights",
         make_recipe,
         FREE_SETTINGS - {"images"},
+        LATER_SETTINGS,
         _check_spec,
         _discriminator,
         _train_discriminator,
@@ -93,6 +96,7 @@ KINDS = {
         EXEMPLAR_SHIPPED,
         make_exemplar_recipe,
         EXEMPLAR_FREE_SETTINGS - {"samples"},
+        frozenset(),
         _check_architecture,
         _exemplar,
         _train_exemplar,
@@ -155,7 +159,9 @@ def _to_train(
         images, description, digest = data.training_images(training.sources, data_root, size)
     else:
         digest = data.array_digest(own)
-    settings = recipe.model_dump(exclude=set(KINDS[kind].free))
+    fields = type(recipe).model_fields
+    unchanged = {name for name in KINDS[kind].later if getattr(recipe, name) == fields[name].default}
+    settings = recipe.model_dump(exclude=set(KINDS[kind].free) | unchanged)
     key = hashlib.sha256(json.dumps([settings, digest], sort_keys=True).encode()).hexdigest()
     folder = store / "networks" / f"{recipe.network}-{key[:16]}"
     about = {"description": description, "digest": digest, "images": len(images)}

@@ -40,13 +40,15 @@ _CPU_BATCH, _CUDA_BATCH = 32, 1024
 def fold_normalisation(discriminator: Discriminator) -> list[nn.Conv2d]:
     """The convolutions with each batch normalisation, at inference, folded into weights and bias (float32).
 
-    gain * (w * x - mean) / sqrt(var + eps) + shift is a convolution with weights w * gain / sqrt(var + eps).
+    gain * (w * x - mean) / sqrt(var + eps) + shift is a convolution with weights w * gain / sqrt(var + eps). A
+    convolution without batch normalisation keeps the bias it has.
     """
     folded = []
     for convolution, normalisation in zip(discriminator.convolutions, discriminator.normalisations, strict=True):
         assert isinstance(convolution, nn.Conv2d)
         layer = copy.deepcopy(convolution).requires_grad_(False)
-        layer.bias = nn.Parameter(torch.zeros(layer.out_channels, device=layer.weight.device), requires_grad=False)
+        if layer.bias is None:
+            layer.bias = nn.Parameter(torch.zeros(layer.out_channels, device=layer.weight.device), requires_grad=False)
         if isinstance(normalisation, nn.BatchNorm2d):
             mean, variance = normalisation.running_mean, normalisation.running_var
             assert mean is not None

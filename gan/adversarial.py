@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import warnings
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
+from data.errors import InputError
+from gan.averaging import follow
 from gan.compiling import Compiler, attempt, compile_networks, default_compiler
 from gan.devices import check_precision, fits, is_out_of_memory, release_memory
+from gan.losses import LOSSES
 from gan.networks import Discriminator, Generator, draw_latent, scale_images
+from gan.penalty import batch_normalisations, squared_gradients
 from gan.recipe import Recipe
+from gan.spectral import iterate, normalise_weights, plain_copy
 from gan.together import Alone
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -24,19 +28,21 @@ AnyGenerator = TypeVar("AnyGenerator", bound=nn.Module)
 AnyDiscriminator = TypeVar("AnyDiscriminator", bound=nn.Module)
 
 # What a stream of random numbers is for; part of its seed.
-_WEIGHTS, _ORDER, _LATENT, _FLIPS, _SAMPLES = range(5)
+_WEIGHTS, _ORDER, _LATENT, _FLIPS, _SAMPLES, _STATISTICS = range(6)
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Binary cross-entropies of one minibatch, in nats, as 0-d tensors; each is None where it was not computed.
+    """Mean losses of one minibatch, of the recipe's kind (cross-entropies are in nats), as 0-d tensors.
 
-    real, fake : the discriminator's on either kind of image. generator : of fakes taken for real.
+    real, fake : the discriminator's on either kind of image. generator : of fakes taken for real. penalty : the
+        discriminator's for its gradients. Each is None where it was not computed.
     """
 
     real: Tensor | None
     fake: Tensor | None
     generator: Tensor | None
+    penalty: Tensor | None = None
 
 
 def stream(seed: int, purpose: int, position: int = 0) -> torch.Generator:
@@ -53,13 +59,17 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
 
     Updates as in the paper, section 4, and the authors' code: minibatches update the generator and the
     discriminator in turn, generator first; real and fake images are normalised separately (two passes); Adam with
-    an L2 penalty; the generator's loss is the non-saturating one.
+    an L2 penalty; the generator's loss is the non-saturating one. A recipe may have it otherwise.
 
     images : uint8 (n, size, size, channels), at least a minibatch of them; on CUDA they are kept on the device where
         there is room, else minibatches are sent there.
     share : how much of each minibatch is this process's; what several processes come to is the same, up to rounding.
     compiler : backend of torch.compile for both networks; None is `default_compiler`'s choice. Without effect where
-        several processes share a minibatch.
+        several processes share a minibatch, or the recipe has a gradient penalty: what torch.compile makes cannot be
+        differentiated twice.
+
+    averages : by name, the networks' weights averaged over the training so far, if the recipe says so.
+    Raises `InputError` where the device lacks the recipe's precision, or several processes cannot do what it says.
     """
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
@@ -77,13 +87,25 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         self.share = Alone() if share is None else share
         self.steps_done = 0
         generator, discriminator = self._networks(stream(recipe.seed, _WEIGHTS))
+        if recipe.gradient_penalty and self.share.count > 1 and batch_normalisations(discriminator):
+            raise InputError(
+                f"'gradient_penalty' with batch normalisation in the discriminator needs one process, not "
+                f"{self.share.count}; start one, or choose a network without it, such as paper-32-spectral"
+            )
+        self.averages: dict[str, nn.Module] = {}
+        if recipe.averaging:
+            for name, network in (("generator", generator), ("discriminator", discriminator)):
+                average = plain_copy(network).requires_grad_(False)
+                self.averages[name] = average.to(  # type: ignore[call-overload]
+                    self.device, memory_format=torch.channels_last
+                )
         self.generator, self.discriminator = self._place(generator), self._place(discriminator)
         # Meaningless while two kinds of images alternate; features and shipped weights estimate them anew.
         for layer in self.discriminator.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.track_running_stats = False
         compiler = default_compiler(self.device) if compiler is None else compiler
-        self.compiled = compiler is not None and self.share.count == 1
+        self.compiled = compiler is not None and self.share.count == 1 and not recipe.gradient_penalty
         if compiler is not None and self.compiled:
             compile_networks([self.generator, self.discriminator], compiler)
         self.generator_optimiser = self._optimiser(self.generator)
@@ -126,6 +148,16 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
             weight_decay=recipe.weight_decay,
             fused=True,
         )
+
+    @property
+    def final_generator(self) -> AnyGenerator:
+        """The generator of which samples are drawn: the average if there is one."""
+        return cast(AnyGenerator, self.averages.get("generator", self.generator))
+
+    @property
+    def final_discriminator(self) -> AnyDiscriminator:
+        """A copy, of plain weights, of the discriminator whose features are wanted: the average if there is one."""
+        return cast(AnyDiscriminator, plain_copy(self.averages.get("discriminator", self.discriminator)))
 
     @property
     def images_seen(self) -> int:
@@ -194,11 +226,12 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         self.discriminator.requires_grad_(False)
         with self._reduced_precision():
             logits = self._judge(self._generate(latent))
-        loss = self._mean(functional.softplus(-logits.float()))
+        loss = self._mean(LOSSES[self.recipe.loss].generator(logits.float()))
         self.generator_optimiser.zero_grad()
         torch.autograd.backward(loss)
         (loss,) = self.share.add_up(self.generator, loss.detach())
         self.generator_optimiser.step()
+        self._updated("generator")
         self.discriminator.requires_grad_(True)
         return Losses(None, None, loss)
 
@@ -208,13 +241,24 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
                 fake = self._generate(latent)
             real_logits = self._judge(real)
             fake_logits = self._judge(fake)
-        real_loss = self._mean(functional.softplus(-real_logits.float()))
-        fake_loss = self._mean(functional.softplus(fake_logits.float()))
+        kind = LOSSES[self.recipe.loss]
+        losses = [self._mean(kind.real(real_logits.float())), self._mean(kind.fake(fake_logits.float()))]
+        if self.recipe.gradient_penalty:
+            squares = squared_gradients(self.discriminator, self._judge, real)
+            losses.append(self._mean(squares) * (self.recipe.gradient_penalty / 2))
         self.discriminator_optimiser.zero_grad()
-        torch.autograd.backward(real_loss + fake_loss)
-        real_loss, fake_loss = self.share.add_up(self.discriminator, real_loss.detach(), fake_loss.detach())
+        torch.autograd.backward(sum(losses[1:], losses[0]))
+        real_loss, fake_loss, *penalty = self.share.add_up(self.discriminator, *(loss.detach() for loss in losses))
         self.discriminator_optimiser.step()
-        return Losses(real_loss, fake_loss, None)
+        self._updated("discriminator")
+        return Losses(real_loss, fake_loss, None, *penalty)
+
+    def _updated(self, name: str) -> None:
+        """What goes with every update of a network."""
+        network = getattr(self, name)
+        iterate(network)
+        if name in self.averages:
+            follow(self.averages[name], network, self.recipe.averaging)
 
     def batch_indices(self, step: int) -> NDArray[np.int64]:
         """Positions of the real images in minibatch number `step`.
@@ -246,9 +290,14 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         """The one fixed z of which samples are drawn all along, float32 (sample_count, latent_size), on the CPU."""
         return draw_latent(self.recipe.spec, self.recipe.sample_count, stream(self.recipe.seed, _SAMPLES))
 
+    def statistics_latent(self, count: int) -> Tensor:
+        """The z on which batch statistics of an averaged generator are estimated, (count, latent_size), on the CPU."""
+        return draw_latent(self.recipe.spec, count, stream(self.recipe.seed, _STATISTICS))
+
 
 class AdversarialTraining(Adversaries[Generator, Discriminator]):
     """The training of a DCGAN, without labels."""
 
     def _networks(self, weights: torch.Generator) -> tuple[Generator, Discriminator]:
-        return Generator(self.recipe.spec, weights), Discriminator(self.recipe.spec, weights)
+        generator = Generator(self.recipe.spec, weights)
+        return generator, normalise_weights(Discriminator(self.recipe.spec, weights), weights)

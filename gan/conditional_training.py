@@ -65,6 +65,8 @@ def make_conditional_recipe(settings: dict[str, Any], where: str = "the recipe")
     recipe = check_settings(ConditionalRecipe, settings, where)
     if recipe.network not in CONDITIONAL_SPECS:
         raise unknown_name("network", recipe.network, CONDITIONAL_SPECS, where)
+    if recipe.averaging:
+        raise InputError(f"{where}: conditional GANs have no averaged weights; leave 'averaging' away")
     return recipe
 
 

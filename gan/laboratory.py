@@ -17,6 +17,7 @@ from data.randomness import uniform
 from gan.checkpoint import fill, load_weights
 from gan.networks import Discriminator, Generator, unscale_images
 from gan.spec import SPECS, NetworkSpec
+from gan.spectral import normalise_weights, plain_copy
 from gan.statistics import reestimate_batch_statistics, reestimate_generator_statistics
 from gan.training_state import read_state
 
@@ -164,12 +165,17 @@ def _read_checkpoint(path: Path) -> tuple[Generator, Discriminator, dict[str, An
     except (InputError, KeyError) as error:
         raise InputError(f"{path} is damaged, or the checkpoint of something else: {error}") from error
     generator, discriminator = Generator(spec), Discriminator(spec)
+    prefix = "averaged_" if about["recipe"].get("averaging") else ""
+    if not prefix:
+        normalise_weights(discriminator)
     kept = {
-        name: tensor
+        name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()
-        if name.startswith(("generator.", "discriminator.")) and not name.endswith("num_batches_tracked")
+        if name.startswith((f"{prefix}generator.", f"{prefix}discriminator."))
+        and not name.endswith("num_batches_tracked")
     }
     fill({"generator": generator, "discriminator": discriminator}, kept, path)
+    discriminator = plain_copy(discriminator)
     seen = about["steps_done"] * about["recipe"]["batch_size"]
     statistics = f"of {STATISTICS_COUNT:,} generated images"
     metadata = {"recipe": about["recipe"], "data": about["data"], "images_seen": seen, "batch_statistics": statistics}

@@ -33,12 +33,16 @@ def _initialise(module: nn.Module, generator: torch.Generator | None) -> None:
             nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(layer.weight, 0.0, 0.02, generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 class Discriminator(nn.Module):
     """Convolutions with batch normalisation (not on the first) and leaky rectifiers, then one logit.
 
-    spec : the network's shape; where its `logit` is False there is no logit, only maps.
+    spec : the network's shape; where its `logit` is False there is no logit, only maps. Where its normalisation is
+        spectral the convolutions have shifts in place of batch normalisation, and weights of which `gan.spectral` takes
+        care in training.
     generator : source of the initial weights; None draws from torch's global one.
     """
 
@@ -47,11 +51,11 @@ class Discriminator(nn.Module):
         self.spec = spec
         self.convolutions = nn.ModuleList()
         self.normalisations = nn.ModuleList()
-        channels = spec.channels
+        channels, batch = spec.channels, spec.discriminator_normalisation == "batch"
         for index, layer in enumerate(spec.discriminator):
-            padding = (layer.kernel - 1) // 2
-            self.convolutions.append(nn.Conv2d(channels, layer.maps, layer.kernel, layer.stride, padding, bias=False))
-            self.normalisations.append(nn.BatchNorm2d(layer.maps, EPSILON) if index else nn.Identity())
+            shape = (channels, layer.maps, layer.kernel, layer.stride, (layer.kernel - 1) // 2)
+            self.convolutions.append(nn.Conv2d(*shape, bias=not batch))
+            self.normalisations.append(nn.BatchNorm2d(layer.maps, EPSILON) if index and batch else nn.Identity())
             channels = layer.maps
         self.logit = nn.Linear(channels * spec.map_sizes()[-1] ** 2, 1, bias=False) if spec.logit else None
         _initialise(self, generator)

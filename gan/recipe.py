@@ -15,6 +15,8 @@ from gan.spec import SPECS, NetworkSpec
 FREE_SETTINGS = frozenset(
     {"images", "checkpoint_seconds", "checkpoint_every", "sample_every", "sample_count", "snapshot_every", "log_every"}
 )
+# These came later than runs and results that do not know them; at their defaults they leave all as it was.
+LATER_SETTINGS = frozenset({"loss", "gradient_penalty", "averaging"})
 FOLDER_EPOCHS = 25
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -30,6 +32,12 @@ class Recipe(BaseModel):
     weight_decay : L2 penalty's factor in the gradient of every parameter (the authors' code for faces).
     discriminator_updates : minibatches that update the discriminator for each one that updates the generator.
     flips : mirror half of the real images left to right (not in the paper).
+    loss : "cross-entropy", as in the paper, or "hinge"; see `gan.losses`.
+    gradient_penalty : gamma of the R1 penalty of the discriminator, in float32 always, at every one of its updates; 0:
+        none. See `gan.penalty`. 10 in its source, for images of -1..1 like these.
+    averaging : decay, an update of a network, of an exponential moving average of its weights, such as 0.999; samples
+        and saved weights of both networks are then the averages, which begin at the initial weights. 0: the weights as
+        they are. See `gan.averaging`.
     resize : centre-crop and resize images to the network's size (a folder's are in any case).
     precision : of convolutions; parameters and Adam's averages are float32 always.
     checkpoint_seconds, checkpoint_every : save after this time, or as many minibatches, whichever is first; None: not.
@@ -50,6 +58,9 @@ class Recipe(BaseModel):
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-5
     discriminator_updates: Annotated[int, Field(ge=1)] = 1
     flips: bool = False
+    loss: Literal["cross-entropy", "hinge"] = "cross-entropy"
+    gradient_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
     resize: bool = False
     precision: Literal["bf16", "fp32"] = "bf16"
     checkpoint_seconds: Annotated[float | None, Field(gt=0)] = 60.0
@@ -158,10 +169,14 @@ def _with_network(recipe: AnyRecipe, where: str) -> AnyRecipe:
 def refuse_changes(
     recipe: BaseModel, earlier: dict[str, Any], where: Path, free: frozenset[str] = FREE_SETTINGS
 ) -> None:
-    """Raise `InputError`, naming the setting, when a run would be resumed in `where` with another recipe."""
+    """Raise `InputError`, naming the setting, when a run would be resumed in `where` with another recipe.
+
+    earlier : the recipe of the run; a setting that it does not know yet was what is now the default.
+    """
     for key, value in recipe.model_dump().items():
-        if key not in free and key in earlier and earlier[key] != value:
+        before = earlier.get(key, type(recipe).model_fields[key].default)
+        if key not in free and before != value:
             raise InputError(
-                f"{where} was begun with {key}={earlier[key]}, not {value}; give the same setting, another folder, "
+                f"{where} was begun with {key}={before}, not {value}; give the same setting, another folder, "
                 "or --no-resume to begin anew"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class NetworkSpec:
     generator_start : (maps, height, width) into which z is projected.
     generator : its transposed convolutions; the last one makes the image.
     logit : whether the discriminator ends in its logit; False where only its leading layers are known.
+    discriminator_normalisation : "batch" for batch normalisation of all its convolutions but the first; "spectral" for
+        a shift for each map, and weights that are divided by their largest singular values in training.
     """
 
     name: str
@@ -42,6 +44,14 @@ class NetworkSpec:
     generator_start: tuple[int, int, int]
     generator: tuple[Convolution, ...]
     logit: bool = True
+    discriminator_normalisation: Literal["batch", "spectral"] = "batch"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a normalisation that there is none of."""
+        if self.discriminator_normalisation not in ("batch", "spectral"):
+            raise ValueError(
+                f"discriminator_normalisation must be 'batch' or 'spectral', not {self.discriminator_normalisation!r}"
+            )
 
     def map_sizes(self) -> list[int]:
         """Height (= width) of the maps after each discriminator convolution."""
@@ -66,7 +76,7 @@ class NetworkSpec:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> NetworkSpec:
-        """Build a specification from what `to_dict` wrote. Raises TypeError or KeyError when fields are amiss."""
+        """Build a specification from what `to_dict` wrote. Fields amiss raise TypeError, KeyError or ValueError."""
         fields = dict(fields)
         for key in ("discriminator", "generator"):
             fields[key] = tuple(Convolution(**layer) for layer in fields[key])
@@ -89,6 +99,18 @@ PAPER_32 = NetworkSpec(
     generator_start=(512, 4, 4),
     generator=_layers(3, (512, 256, 256, 128, 128, 3), (2, 1, 2, 1, 2, 1)),
 )
+
+# With twice the maps everywhere: four times the work and the parameters.
+PAPER_32_WIDE = replace(
+    PAPER_32,
+    name="paper-32-wide",
+    discriminator=_layers(3, (256, 256, 512, 512, 1024, 1024), (1, 2, 1, 2, 1, 2)),
+    generator_start=(1024, 4, 4),
+    generator=_layers(3, (1024, 512, 512, 256, 256, 3), (2, 1, 2, 1, 2, 1)),
+)
+
+# With spectral normalisation in place of batch normalisation in the discriminator; see `gan.spectral`.
+PAPER_32_SPECTRAL = replace(PAPER_32, name="paper-32-spectral", discriminator_normalisation="spectral")
 
 # Section 5.2; shapes and the Gaussian z from the authors' released SVHN parameters.
 SVHN_32 = NetworkSpec(
@@ -126,4 +148,6 @@ LSUN_64_NARROW = NetworkSpec(
     generator=_layers(5, (160, 80, 40, 3), (2, 2, 2, 2)),
 )
 
-SPECS: dict[str, NetworkSpec] = {spec.name: spec for spec in (PAPER_32, SVHN_32, LSUN_64, LSUN_64_NARROW)}
+SPECS: dict[str, NetworkSpec] = {
+    spec.name: spec for spec in (PAPER_32, PAPER_32_WIDE, PAPER_32_SPECTRAL, SVHN_32, LSUN_64, LSUN_64_NARROW)
+}

@@ -136,9 +136,13 @@ def _converted(array: NDArray[np.float32]) -> torch.Tensor:
 def _fits(spec: NetworkSpec, arrays: Arrays) -> bool:
     shapes = {name: tensor.shape for name, tensor in Discriminator(spec).state_dict().items()}
     names = [name for layer in _discriminator_names(spec) for name in layer]
-    return bool(arrays) and all(
-        position <= len(names) and _converted(array).shape == shapes[names[position - 1]]
-        for position, array in arrays.items()
+    return (
+        bool(arrays)
+        and spec.discriminator_normalisation == "batch"
+        and all(
+            position <= len(names) and _converted(array).shape == shapes[names[position - 1]]
+            for position, array in arrays.items()
+        )
     )
 
 

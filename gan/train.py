@@ -27,7 +27,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, samples, logs and weights.")],
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="YAML file of settings; see gan/recipe.py.")] = None,
-    network: Annotated[str | None, typer.Option(help="paper-32, svhn-32, lsun-64 or lsun-64-narrow.")] = None,
+    network: Annotated[str | None, typer.Option(help="paper-32, svhn-32, lsun-64, ...; see gan/spec.py.")] = None,
     images: Annotated[int | None, typer.Option(help="Real images to see in all; or:")] = None,
     epochs: Annotated[int | None, typer.Option(help="How often to see each; for folders 25 unless given.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides every random number.")] = None,

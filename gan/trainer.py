@@ -20,7 +20,7 @@ from gan.recipe import FREE_SETTINGS, Recipe
 from gan.run import TrainingDiverged, TrainingRun
 from gan.samples import sample_grid
 from gan.spec import NetworkSpec
-from gan.statistics import reestimate_batch_statistics
+from gan.statistics import reestimate_batch_statistics, reestimate_generator_statistics
 from gan.together import Alone, Together
 
 __all__ = ["Run", "TrainingDiverged", "check_images"]
@@ -28,6 +28,7 @@ __all__ = ["Run", "TrainingDiverged", "check_images"]
 AnyAdversaries = TypeVar("AnyAdversaries", bound=Adversaries[Any, Any])
 
 STATISTICS_IMAGES = 12_800  # first of the training images, on which saved weights' batch statistics are estimated
+STATISTICS_LATENT = 2_048  # z on which those of an averaged generator are, whose own no training has seen
 
 
 def check_images(images: NDArray[np.uint8], spec: NetworkSpec, batch_size: int) -> None:
@@ -126,13 +127,16 @@ class Run(ImageRun[AdversarialTraining]):
         super().__init__(recipe, out, data, begin, resume, share.count)
 
     def _samples(self) -> Image.Image:
-        return sample_grid(self.training.generator, self.training.sample_latent())
+        return sample_grid(self.training.final_generator, self.training.sample_latent())
 
     def _save_weights(self, stem: Path) -> Path:
         training = self.training
-        discriminator = copy.deepcopy(training.discriminator)
+        generator, discriminator = training.final_generator, training.final_discriminator
+        if self.recipe.averaging:
+            generator = copy.deepcopy(generator)
+            reestimate_generator_statistics(generator, training.statistics_latent(STATISTICS_LATENT))
         precision = torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
         reestimate_batch_statistics(discriminator, self.images[:STATISTICS_IMAGES], dtype=precision)
         statistics = f"of the first {min(len(self.images), STATISTICS_IMAGES):,} training images"
         about = {**self._about(), "batch_statistics": statistics}
-        return save_weights(stem, discriminator, training.generator, about)
+        return save_weights(stem, discriminator, generator, about)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -11,7 +12,7 @@ import torch
 from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.errors import InputError
 from data.files import atomic_path
@@ -23,11 +24,16 @@ class Training(Protocol):
 
     networks : names of the attributes that hold networks; each network's optimiser is the attribute
         `<name>_optimiser`.
+    averages : running means of networks' weights, by the network's name.
     """
 
     networks: ClassVar[tuple[str, ...]]
     steps_done: int
     device: torch.device
+
+    @property
+    def averages(self) -> Mapping[str, nn.Module]:
+        """Running means, as networks."""
 
     @property
     def recipe(self) -> BaseModel:
@@ -46,6 +52,9 @@ def _tensors(training: Training) -> dict[str, Tensor]:
         for index, averages in getattr(training, f"{part}_optimiser").state_dict()["state"].items():
             for name, tensor in averages.items():
                 tensors[f"{part}_optimiser.{index}.{name}"] = tensor
+    for part, average in training.averages.items():
+        for name, tensor in average.state_dict().items():
+            tensors[f"averaged_{part}.{name}"] = tensor
     return {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
 
 
@@ -105,6 +114,8 @@ def restore_state(path: Path, training: Training, about: dict[str, Any], tensors
     try:
         for part in training.networks:
             _restore_network(part, training, remaining)
+        for part, average in training.averages.items():
+            average.load_state_dict({name: remaining.pop(f"averaged_{part}.{name}") for name in average.state_dict()})
     except (KeyError, RuntimeError) as error:
         raise InputError(f"the checkpoint {path} belongs to another network: {error}") from error
     if remaining:

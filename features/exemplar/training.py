@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from features.exemplar.networks import ExemplarNetwork
@@ -48,6 +48,7 @@ class ExemplarTraining:
     """
 
     networks: ClassVar[tuple[str, ...]] = ("network",)
+    averages: ClassVar[dict[str, nn.Module]] = {}
 
     def __init__(self, recipe: ExemplarRecipe, images: NDArray[np.uint8], device: torch.device | str = "cpu") -> None:
         self.recipe, self.device = recipe, torch.device(device)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -37,6 +39,21 @@ def network():
         torch.nn.init.normal_(normalisation.weight, 0.0, 1.0, generator=torch.Generator().manual_seed(1))
         torch.nn.init.normal_(normalisation.bias, 0.0, 1.0, generator=torch.Generator().manual_seed(2))
     return discriminator.eval()
+
+
+def test_a_network_without_batch_normalisation_keeps_its_shifts(images):
+    spec = replace(TINY, name="tiny-spectral", discriminator_normalisation="spectral")
+    network = Discriminator(spec, torch.Generator().manual_seed(0)).eval()
+    for convolution in network.convolutions:
+        assert isinstance(convolution, torch.nn.Conv2d)
+        assert convolution.bias is not None
+        torch.nn.init.normal_(convolution.weight, 0.0, 0.3, generator=torch.Generator().manual_seed(1))
+        torch.nn.init.normal_(convolution.bias, 0.0, 1.0, generator=torch.Generator().manual_seed(2))
+    features = DiscriminatorFeatures(network, grid=2, dtype="float32", device="cpu").fit_transform(images)
+    with torch.no_grad():
+        maps = network.maps(scale_images(torch.from_numpy(images)))
+    expected = np.concatenate([pooled_by_hand(layer.numpy(), 2).reshape(len(images), -1) for layer in maps], axis=1)
+    np.testing.assert_allclose(np.asarray(features, np.float64), expected, rtol=1e-4, atol=1e-4)
 
 
 def pooled_by_hand(maps, grid):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan.networks import Discriminator, Generator, draw_latent, scale_images, unscale_images
-from gan.spec import LSUN_64, PAPER_32, SVHN_32, NetworkSpec
+from gan.spec import LSUN_64, PAPER_32, PAPER_32_SPECTRAL, PAPER_32_WIDE, SVHN_32, NetworkSpec
 from tests.gan.tiny import TINY
 
 
@@ -145,3 +145,23 @@ def test_truncated_network_has_the_same_leading_maps_and_no_logit():
         assert torch.equal(ours, theirs)
     with pytest.raises(RuntimeError, match="no logit"):
         part(images)
+
+
+def test_the_wide_network_has_twice_the_maps():
+    for wide, paper in zip(PAPER_32_WIDE.discriminator, PAPER_32.discriminator, strict=True):
+        assert (wide.maps, wide.kernel, wide.stride) == (2 * paper.maps, paper.kernel, paper.stride)
+    assert [layer.maps for layer in PAPER_32_WIDE.generator[:-1]] == [
+        2 * layer.maps for layer in PAPER_32.generator[:-1]
+    ]
+    assert PAPER_32_WIDE.generator[-1] == PAPER_32.generator[-1]
+    assert PAPER_32_WIDE.feature_count() == 2 * 28_672
+
+
+def test_the_spectral_network_has_shifts_in_place_of_batch_normalisation():
+    network, paper = Discriminator(PAPER_32_SPECTRAL), Discriminator(PAPER_32)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network.modules())
+    for layer, same in zip(network.convolutions, paper.convolutions, strict=True):
+        assert isinstance(layer, torch.nn.Conv2d)
+        assert layer.weight.shape == same.weight.shape
+        assert layer.bias is not None
+        assert not layer.bias.any()

@@ -103,6 +103,31 @@ def test_a_run_is_that_of_one_process_up_to_rounding(tmp_path, count, precision,
     assert len(list((tmp_path / "together" / "logs").iterdir())) == 1  # one process writes
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss": "hinge", "averaging": 0.9},
+        {"network": "tiny-spectral", "loss": "hinge", "gradient_penalty": 2.0, "averaging": 0.9},
+    ],
+    ids=["batch", "spectral"],
+)
+def test_what_goes_past_the_paper_is_that_of_one_process_too(tmp_path, settings):
+    settings = {**SETTINGS, **settings}
+    everyones = results(in_processes(2, train, tmp_path / "together", settings))
+    for mine, first in zip(everyones[1], everyones[0], strict=True):
+        np.testing.assert_array_equal(mine, first)
+    Run(tiny_recipe(**settings), tiny_images(), tmp_path / "alone", DATA).finish()
+    for name in ("weights", "checkpoint"):
+        close(*(tmp_path / folder / f"{name}.safetensors" for folder in ("together", "alone")))
+
+
+def test_a_penalty_through_shared_batch_normalisation_is_refused(tmp_path):
+    for error in in_processes(2, train, tmp_path, {**SETTINGS, "gradient_penalty": 2.0}):
+        assert isinstance(error, InputError)
+        assert "'gradient_penalty' with batch normalisation in the discriminator needs one process, not 2" in str(error)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
 def be_killed(rank, out, settings):
     """Rank 1 is killed in the seventh minibatch."""
     step = AdversarialTraining.step

@@ -1,5 +1,6 @@
 """A network small enough to train in milliseconds, and images for it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ TINY = NetworkSpec(
     generator_start=(6, 2, 2),
     generator=(Convolution(5, 3, 2), Convolution(3, 5, 2)),
 )
-SPECS[TINY.name] = TINY
+TINY_SPECTRAL = replace(TINY, name="tiny-spectral", discriminator_normalisation="spectral")
+SPECS.update({spec.name: spec for spec in (TINY, TINY_SPECTRAL)})
 
 DATA = {"digest": "0" * 64, "description": "noise"}
 
