@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import distributed
 
 from benchmarks.scale import (
@@ -28,7 +29,7 @@ from benchmarks.table import load_table
 from gan.adversarial import AdversarialTraining
 from gan.checkpoint import load_weights, save_weights
 from gan.networks import Discriminator
-from gan.recipe import read_recipe
+from gan.recipe import make_recipe, read_recipe
 from gan.spec import PAPER_32, SVHN_32
 from gan.together import Together
 from tests.gan.tiny import TINY, tiny_images, tiny_recipe
@@ -167,3 +168,17 @@ def test_the_table_of_the_document_chooses_on_training_images():
     folders = [Path(row.weights.file).parts[-2] for row in table.rows if row.weights and row.weights.file]
     assert len(folders) == len(table.rows)
     assert all(f"runs/{folder}`" in DOCUMENT or f"--out runs/{folder}" in DOCUMENT for folder in folders)
+
+
+def test_every_row_past_the_paper_has_a_recipe_that_changes_one_thing():
+    (paper,) = (yaml.safe_load(block) for block in blocks("yaml"))
+    changes = dict(re.findall(r"^\| [a-z1R ]+ \| `(.+?)`.*? \| `runs/(.+?)` \|$", DOCUMENT, re.M))
+    recipes = {folder: make_recipe({**paper, **yaml.safe_load(change)}) for change, folder in changes.items()}
+    first, *rows = load_table("reference").rows
+    assert first.name == "dcgan-paper-32"
+    assert [row.name for row in rows] == [f"dcgan-{folder}" for folder in recipes]
+    for row, recipe in zip(rows, recipes.values(), strict=True):
+        assert row.weights is not None
+        assert row.weights.network == recipe.network
+        changed = {key for key, value in recipe if value != getattr(make_recipe(paper), key)}
+        assert len(changed) == 1, row.name
