@@ -21,6 +21,12 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """A test's numbers are the same alone and among all others, whatever has drawn before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
     """Headless Chromium with its driver; what its console and its network say can be asked for."""

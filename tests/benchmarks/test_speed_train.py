@@ -1,3 +1,4 @@
+import copy
 import io
 import json
 import sys
@@ -33,16 +34,23 @@ def test_the_papers_network_takes_6_gflop_for_each_pair_of_updates():
     assert sum(training_flop(PAPER_32)) == pytest.approx(6.425e9, rel=0.001)
 
 
-def test_the_plain_loop_computes_the_losses_of_its_networks_and_updates_both():
+def test_the_plain_loop_computes_the_losses_of_its_networks_and_updates_both(monkeypatch):
+    torch.manual_seed(0)
     loop = PlainLoop(TINY, tiny_images(16), 16, CPU, workers=0)
-    before = [torch.nn.utils.parameters_to_vector(part.parameters()) for part in (loop.discriminator, loop.generator)]
+    latent = torch.randn(16, TINY.latent_size)
+    monkeypatch.setattr(speed_train, "draw_latent", lambda *_: latent)
+    generator, discriminator = copy.deepcopy(loop.generator), copy.deepcopy(loop.discriminator)
     real = torch.from_numpy(tiny_images(16)).permute(0, 3, 1, 2).float() / 127.5 - 1  # the only minibatch, in any order
-    expected = functional.softplus(-loop.discriminator(real)).mean().item()
+    with torch.no_grad():
+        fake = generator(latent)
+        on_real, on_fake = functional.softplus(-discriminator(real)), functional.softplus(discriminator(fake))
     losses = loop.step()
-    after = [torch.nn.utils.parameters_to_vector(part.parameters()) for part in (loop.discriminator, loop.generator)]
-    assert losses[0] == pytest.approx(2 * expected, abs=0.1)  # an untrained network takes both kinds alike
-    assert losses[1] == pytest.approx(0.69, abs=0.1)
-    assert not any(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    with torch.no_grad():
+        on_updated, on_earlier = (functional.softplus(-judge(fake)) for judge in (loop.discriminator, discriminator))
+    assert losses == pytest.approx((float(on_real.mean() + on_fake.mean()), float(on_updated.mean())), abs=1e-5)
+    assert abs(losses[1] - float(on_earlier.mean())) > 1e-4
+    for updated, earlier in ((loop.generator, generator), (loop.discriminator, discriminator)):
+        assert not any(torch.equal(*pair) for pair in zip(updated.parameters(), earlier.parameters(), strict=True))
 
 
 @pytest.mark.parametrize(
