@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -205,6 +206,8 @@ def _end_with_the_runner() -> None:
 
 def main() -> None:
     """Measure the row that stdin describes."""
+    # Shells have their background jobs ignore it, which is inherited; what comes here is for the runner to say.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     outcome_pipe = os.dup(1)
     os.dup2(2, 1)  # whatever a user's class prints must not get into the outcome
     request = bytearray()

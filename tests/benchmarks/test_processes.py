@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from benchmarks.job import Job
-from benchmarks.runner import launch
+from benchmarks.runner import _PATIENCE, launch
 from benchmarks.table import load_table
 from tests.benchmarks.conftest import MEANS
 from tests.benchmarks.spies import notes
@@ -24,12 +25,12 @@ def start(tmp_path):
     """Start the command; what is still running at the end is killed."""
     started = []
 
-    def begin(table):
+    def begin(table, **how):
         command = [sys.executable, "-m", "benchmarks.cifar10", "--table", str(table), "--device", "cpu"]
         command += ["--results", str(tmp_path / "results"), "--store", str(tmp_path / "store")]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how
         )
         started.append(process)
         return process
@@ -86,6 +87,16 @@ def test_an_interrupted_run_says_how_to_resume(start, make_table, tmp_path):
     assert "interrupted while measuring b; finished rows and features are kept" in err
     assert f"python -m benchmarks.cifar10 --table {tmp_path / 'tiny.yaml'}" in err
     assert "Traceback" not in err
+
+
+def test_a_row_is_interrupted_at_once_in_a_background_job_too(start, make_table, tmp_path):
+    """Shells have these ignore SIGINT: the row would be waited for in vain, and killed a minute later."""
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    process = start(make_table(rows=rows_of(tmp_path, 120.0)[1:]), preexec_fn=ignore)
+    wait_for(tmp_path / "b", process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=_PATIENCE - 10)
+    assert "interrupted while measuring b" in err
 
 
 def test_two_commands_at_once_measure_a_row_once(start, make_table, tmp_path, cli):
