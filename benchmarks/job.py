@@ -17,6 +17,7 @@ import data
 from benchmarks.build import find_class, network_setting, parameters
 from benchmarks.predictions import predictions_of
 from benchmarks.results import FORMAT, RowResult, read_row, row_path
+from benchmarks.strict import identifying
 from benchmarks.table import DatasetChoice, Measurement, Protocol, Row, Table
 from benchmarks.weights import Source, locate
 from data.adapt import adapted_dataset
@@ -163,23 +164,14 @@ def look_into(job: Job) -> Ready:
     }
     decisive = {
         "format": FORMAT,
-        "measurement": _without_defaults(measurement, mode="json", exclude=_WORDS),
-        "protocols": {name: _without_defaults(protocol, exclude={"title"}) for name, protocol in job.protocols.items()},
+        "measurement": identifying(measurement, _LATER[Measurement], _WORDS, mode="json"),
+        "protocols": {name: identifying(found, _LATER[Protocol], {"title"}) for name, found in job.protocols.items()},
         "seeds": settings["seeds"],
         "code": [_code_of(extractor), _code_of(classifier)],
         "data": data_digest,
         "weights": weights.digest if weights is not None else None,
     }
     return Ready(measurement, dataset, data_digest, weights, settings, digest_of(decisive))
-
-
-def _without_defaults(part: BaseModel, **how: Any) -> dict[str, Any]:
-    """A part of the table as data, without the keys of `_LATER` that say what is so without them."""
-    content = part.model_dump(**how)
-    for name in _LATER[type(part)]:
-        if getattr(part, name) == type(part).model_fields[name].default:
-            del content[name]
-    return content
 
 
 def _check_search(job: Job, measurement: Measurement, classifier: type) -> None:

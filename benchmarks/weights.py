@@ -14,6 +14,7 @@ from filelock import FileLock
 
 import data
 import gan
+from benchmarks.strict import identifying
 from benchmarks.table import Training, Weights
 from data.dataset import Images
 from data.errors import InputError, unknown_name
@@ -159,9 +160,7 @@ def _to_train(
         images, description, digest = data.training_images(training.sources, data_root, size)
     else:
         digest = data.array_digest(own)
-    fields = type(recipe).model_fields
-    unchanged = {name for name in KINDS[kind].later if getattr(recipe, name) == fields[name].default}
-    settings = recipe.model_dump(exclude=set(KINDS[kind].free) | unchanged)
+    settings = identifying(recipe, KINDS[kind].later, KINDS[kind].free)
     key = hashlib.sha256(json.dumps([settings, digest], sort_keys=True).encode()).hexdigest()
     folder = store / "networks" / f"{recipe.network}-{key[:16]}"
     about = {"description": description, "digest": digest, "images": len(images)}

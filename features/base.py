@@ -119,8 +119,10 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         for start in self.block_starts(images) if starts is None else starts:
             own = images[start : start + self._block_size()]
             with torch.inference_mode():
-                block, used = with_smaller_blocks(partial(self._in_parts, own), min(most, len(own)))
-                most = used if used < min(most, len(own)) else most
+                size = min(most, len(own))
+                block, used = with_smaller_blocks(partial(self._in_parts, own), size)
+                if used < size:
+                    most = used
                 if not bool(torch.isfinite(block).all()):
                     raise InputError(
                         f"{type(self).__name__} gives features that are not finite, first among images "

@@ -8,9 +8,10 @@ import pytest
 from sklearn.svm import LinearSVC
 
 import data
-from benchmarks.job import Job, _without_defaults
+from benchmarks.job import _LATER, Job
 from benchmarks.search import Search, best_of, read_trials, run_search
-from benchmarks.table import TABLES, load_table
+from benchmarks.strict import identifying
+from benchmarks.table import TABLES, Measurement, Protocol, load_table
 from data.errors import InputError
 from data.stand_in import stand_in
 from features import RawPixels
@@ -216,11 +217,11 @@ def test_a_search_needs_validation_images(cli, make_table):
 def test_older_results_keep_their_identity(make_table, tmp_path):
     """Keys that tables did not have change nothing where they are not used."""
     table = load_table(make_table())
-    content = _without_defaults(table.protocols["all-labels"])
+    content = identifying(table.protocols["all-labels"], _LATER[Protocol], ())
     assert list(content) == ["title", "per_class", "draws", "holdout", "folds"]
     measurement = table.rows[0].measurement("quick", table.classifier)
     assert measurement is not None
-    assert list(_without_defaults(measurement)) == [
+    assert list(identifying(measurement, _LATER[Measurement], ())) == [
         "extractor", "classifier", "weights", "deviations", "unlabelled", "minutes",
     ]  # fmt: skip
 
