@@ -93,6 +93,7 @@ def test_tables_are_sorted_by_the_keyboard(shown):
 
 def test_a_figure_opens_its_origin_and_escape_closes_it(shown):
     from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
 
     driver = shown()
     link = driver.find_element("css selector", "td.measured a")
@@ -103,6 +104,7 @@ def test_a_figure_opens_its_origin_and_escape_closes_it(shown):
     assert driver.current_url.endswith("#about-tiny-first")
     driver.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert dialog.get_attribute("open") is None
+    WebDriverWait(driver, 20).until(lambda driver: "#" not in driver.current_url)  # "close" is told of a moment later
     assert "#" not in driver.current_url
     assert driver.switch_to.active_element == link
     driver.get(f"{driver.current_url}#about-tiny-second")
