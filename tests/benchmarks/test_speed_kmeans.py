@@ -39,10 +39,11 @@ def test_quantisation_error_against_scipy():
 def test_measurements_are_consistent_and_printed(images, monkeypatch):
     monkeypatch.setattr(speed_kmeans, "_BATCHES", (500,))
     measured = measure_kmeans(images, "made-up", lambda text: None, 3000, (20, 30), n_images=4, repeats=2)
-    training = measured["training"]
-    errors = training["quantisation_error"]
-    assert (errors["scikit-learn"] <= 1.01 * errors["bfloat16"]) == training["scikit_learn"]["within_1_percent"]
-    assert errors["bfloat16"] == pytest.approx(errors["float32"], rel=0.02)
+    assert [training["units"] for training in measured["training"]] == [20, 30]
+    for training in measured["training"]:
+        errors = training["quantisation_error"]
+        assert (errors["scikit-learn"] <= 1.01 * errors["bfloat16"]) == training["scikit_learn"]["within_1_percent"]
+        assert errors["bfloat16"] == pytest.approx(errors["float32"], rel=0.02)
     assert [(row["encoder"], row["dtype"], row["units"]) for row in measured["encoding"]] == [
         (encoder, dtype, units)
         for units in (20, 30)
@@ -54,9 +55,21 @@ def test_measurements_are_consistent_and_printed(images, monkeypatch):
         assert row["ratio"] == pytest.approx(row["gflops"] / row["product_gflops"])
         # 11 x 11 positions of 6 x 6 x 3 values, a multiply-add counting as two.
         assert row["gflops"] * row["seconds_per_image"] == pytest.approx(2e-9 * 121 * 108 * row["units"])
+    for together in measured["together"]:
+        learnt = next(
+            training["seconds"] for training in measured["training"] if training["units"] == together["units"]
+        )
+        row = next(
+            row
+            for row in measured["encoding"]
+            if (row["encoder"], row["dtype"], row["units"]) == ("threshold", "bfloat16", together["units"])
+        )
+        assert together["seconds"] == pytest.approx(learnt["bfloat16"] + 50_000 * row["seconds_per_image"])
+        others = learnt["scikit-learn"] + 50_000 * row["numpy_seconds_per_image"]
+        assert together["times_faster"] == pytest.approx(others / together["seconds"])
     out = io.StringIO()
     print_kmeans(measured, Console(file=out, width=160))
-    assert "Target: learning at least 5 times faster" in out.getvalue()
+    assert "Target, 20 units: learning at least 5 times faster" in out.getvalue()
     assert "made-up" in out.getvalue()
 
 
