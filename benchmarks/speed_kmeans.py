@@ -6,6 +6,7 @@ Everything is timed in turn within one run, on as many threads as torch uses, an
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -39,6 +40,7 @@ ENCODED = 50_000  # images that the time of learning and encoding together is st
 _BATCHES = (1024, 4096)  # scikit-learn's default, and what was fastest to equal error here
 _MAX_EPOCHS = 6
 _CPU = torch.device("cpu")
+_PAUSE = 0.2  # seconds; threads of NumPy's and of torch's pools spin for a while after their work, in each other's way
 
 Say = Callable[[str], None]
 FloatArray = npt.NDArray[np.float32]
@@ -101,6 +103,19 @@ class NumpyEncoder:
         return code
 
 
+def _alone(work: Callable[[], Any], warm: Callable[[], Any]) -> float:
+    """Seconds that `work` takes when the threads of what came before it sleep, and `warm` has woken its own."""
+    time.sleep(_PAUSE)
+    warm()
+    return seconds(work, _CPU)
+
+
+def _multiply() -> Tensor:
+    """A product that wakes torch's threads."""
+    matrix = torch.ones(1024, 1024)
+    return matrix @ matrix
+
+
 def quantisation_error(patches: Tensor, centroids: Tensor) -> float:
     """Mean squared distance of patches (n, d) to the nearest of the centroids (k, d), both float32."""
     half, total = centroids.square().sum(1) / 2, 0.0
@@ -134,7 +149,7 @@ def measure_training(patches: Tensor, n_units: int, repeats: int, say: Say) -> d
                 n_units, init="random", n_init=1, batch_size=batch, max_iter=epochs, tol=0.0,
                 max_no_improvement=None, compute_labels=False, random_state=0,
             )  # fmt: skip
-            took = seconds(partial(theirs.fit, array), _CPU)
+            took = _alone(partial(theirs.fit, array), lambda: array[:1000] @ array[:1000].T)
             error = quantisation_error(patches, torch.from_numpy(theirs.cluster_centers_))
             say(
                 f"MiniBatchKMeans, batches of {batch:,}, {epochs} epochs: {took:.1f} s, error {error:.2f} "
@@ -147,8 +162,8 @@ def measure_training(patches: Tensor, n_units: int, repeats: int, say: Say) -> d
     times: dict[str, list[float]] = {"bfloat16": [], "float32": [], "scikit-learn": []}
     for _ in range(repeats):
         for dtype in DTYPES:
-            times[dtype].append(seconds(partial(ours, dtype), _CPU))
-        times["scikit-learn"].append(seconds(partial(theirs.fit, array), _CPU))
+            times[dtype].append(_alone(partial(ours, dtype), _multiply))
+        times["scikit-learn"].append(_alone(partial(theirs.fit, array), lambda: array[:1000] @ array[:1000].T))
     medians = {name: statistics.median(values) for name, values in times.items()}
     flop = 2 * patches.numel() * n_units
     return {
@@ -178,10 +193,12 @@ def measure_encoding(images: Images, n_units: int, n_images: int, repeats: int) 
     batch = images[:n_images]
     times: dict[tuple[str, str], list[float]] = {key: [] for key in contenders}
     for _ in range(repeats + 1):  # the first time warms up
+        time.sleep(_PAUSE)
+        _multiply()
         for product in products.values():
             product.time()
         for key, contender in contenders.items():
-            times[key].append(seconds(partial(contender.transform, batch), _CPU))
+            times[key].append(_alone(partial(contender.transform, batch), partial(contender.transform, batch[:8])))
     per_image = {key: statistics.median(values[1:]) / n_images for key, values in times.items()}
     positions = (images.shape[1] - PATCH + 1) * (images.shape[2] - PATCH + 1)
     flop = 2 * positions * PATCH**2 * images.shape[3] * n_units
@@ -219,8 +236,8 @@ def measure_kmeans(
     say: Say,
     n_patches: int = 200_000,
     units: tuple[int, ...] = (1600, 4800),
-    n_images: int = 32,
-    repeats: int = 7,
+    n_images: int = 128,
+    repeats: int = 5,
 ) -> dict[str, Any]:
     """Training and encoding with each number of `units`, on as many threads as torch uses.
 

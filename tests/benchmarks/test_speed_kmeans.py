@@ -15,6 +15,11 @@ from features import KMeansFeatures
 from gan.command import run
 
 
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(speed_kmeans, "_PAUSE", 0)
+
+
 @pytest.fixture(scope="module")
 def images():
     return stand_in(n_train=60, n_test=1).train_images[:, :16, :16]
