@@ -27,8 +27,8 @@ from features.patches import (
 
 _ALGORITHMS = {"gain-shape": gain_shape_kmeans, "euclidean": euclidean_kmeans}
 _ENCODERS = ["threshold", "triangle"]
-_CPU_BATCH, _CUDA_BATCH = 8, 256  # images a block: on the CPU a block of responses then stays in the cache
-_CPU_UNITS = 640  # units a block, for the same reason
+_CPU_BATCH, _CUDA_BATCH = 16, 256  # images a block: on the CPU a block of responses then stays in the cache
+_CPU_UNITS = 400  # units a block, for the same reason
 
 
 class KMeansFeatures(Extractor):
