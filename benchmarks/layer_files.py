@@ -14,7 +14,7 @@ from benchmarks.results import write_csv
 from data.files import write_text
 
 _HOW = (
-    "Accuracy in percent on the whole test set: mean ± standard deviation over label draws, where there are several. "
+    "Accuracy in percent on {images}: mean ± standard deviation over label draws, where there are several. "
     "C is chosen inside the labelled images each time."
 )
 
@@ -30,7 +30,7 @@ def write_layers(job: Job, lines: Sequence[Line]) -> None:
         here = [line for line in lines if line["protocol"] == protocol]
         panels += [_by_layer(here, words), _by_grid(here, words)]
         text += ["", f"## {words[:1].upper()}{words[1:]}", "", *_grid_table(here)]
-    _write_page(stem, title, text, lines)
+    _write_page(job, stem, title, text, lines)
     write_panels(stem.with_suffix(".png"), panels, title, job.table.metric, _warning(lines))
 
 
@@ -45,7 +45,7 @@ def write_training(job: Job, lines: Sequence[Line]) -> None:
         here = [line for line in lines if line["protocol"] == protocol]
         series.append(_series(words, here, "images_seen"))
         cells += [[words, f"{line['images_seen']:,}", with_pm(line["measured"], line["sd"], 2)] for line in here]
-    _write_page(stem, title, ["", *markdown_table(["Labels", "Images seen", "Accuracy"], cells)], lines)
+    _write_page(job, stem, title, ["", *markdown_table(["Labels", "Images seen", "Accuracy"], cells)], lines)
     panel = Panel("", "images seen in training", tuple(series))
     write_panels(stem.with_suffix(".png"), [panel], title, job.table.metric, _warning(lines))
 
@@ -59,9 +59,13 @@ def _warning(lines: Sequence[Line]) -> str:
     return WARNING if any(line["stand_in"] for line in lines) else ""
 
 
-def _write_page(stem: Path, title: str, text: list[str], lines: Sequence[Line]) -> None:
+def _write_page(job: Job, stem: Path, title: str, text: list[str], lines: Sequence[Line]) -> None:
+    kept = [item.title for item in job.protocols.values() if item.scored_on == "validation"]
+    images = "the whole test set"
+    if kept:
+        images += f" ({' and '.join(kept)}: on training images that no label is drawn from)"
     warning = [f"**{_warning(lines)}**", ""] if _warning(lines) else []
-    page = [f"# {title}", "", *warning, _HOW, *text, "", f"![{title}]({stem.name}.png)"]
+    page = [f"# {title}", "", *warning, _HOW.format(images=images), *text, "", f"![{title}]({stem.name}.png)"]
     write_text(stem.with_suffix(".md"), "\n".join(page) + "\n")
 
 

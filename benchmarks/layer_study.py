@@ -22,6 +22,7 @@ from gan.recipe import make_recipe
 from gan.spec import SPECS, NetworkSpec
 
 GRIDS = (1, 2, 4, 8)
+SNAPSHOTS = "snapshots/*.safetensors"  # in the folder of a training run
 ALONE, CUMULATIVE = "alone", "cumulative"
 _KEPT = ("protocol", *(name for name in COLUMNS[2:] if not name.startswith("published")))
 LAYER_COLUMNS = ("row", "layer", "scope", "grid", "features", *_KEPT)
@@ -70,18 +71,25 @@ def settings(spec: NetworkSpec, grid: int) -> list[Setting]:
     ]
 
 
-def discriminator_of(job: Job) -> NetworkSpec:
-    """The network whose layers make the row's features. Raises `InputError` for a row that is made of anything else."""
+def check_discriminator(job: Job) -> None:
+    """Raises `InputError` for a row whose features are not made of a discriminator's layers."""
     extractor = None if job.measurement is None else job.measurement.extractor
     kind = None if extractor is None else find_class(extractor, "features", job.where)
-    if job.measurement is None or extractor is None or kind is None or not issubclass(kind, DiscriminatorFeatures):
+    if kind is None or not issubclass(kind, DiscriminatorFeatures):
         raise InputError(
             f"{job.where} is not made of a discriminator's layers in the preset {job.preset}; "
             "choose one whose class is DiscriminatorFeatures or RandomDiscriminator"
         )
-    weights = job.measurement.weights
+
+
+def discriminator_of(job: Job) -> NetworkSpec:
+    """The network whose layers make the row's features, which `check_discriminator` has looked at."""
+    measurement = _measurement(job)
+    weights, extractor = measurement.weights, measurement.extractor
     if weights is None:
-        return SPECS[extractor.settings.get("network", parameters(kind)["network"].default)]
+        assert extractor is not None
+        default = parameters(find_class(extractor, "features", job.where))["network"].default
+        return SPECS[extractor.settings.get("network", default)]
     if weights.train is not None:
         return make_recipe(weights.train.recipe, job.where).spec
     source = look_into(job).weights
@@ -117,7 +125,7 @@ def checkpoint_jobs(job: Job, run: Path, protocols: Sequence[str]) -> dict[int, 
 
     run : the folder that `gan.train` wrote. There are no jobs where no snapshot was kept.
     """
-    files = sorted(run.glob("snapshots/*.safetensors"))
+    files = sorted(run.glob(SNAPSHOTS))
     final = run / "weights.safetensors"
     rows = {}
     for file in [*files, final] if files and final.exists() else files:

@@ -14,6 +14,8 @@ from benchmarks.forecast import headline
 from benchmarks.job import Job
 from benchmarks.layer_files import write_layers, write_training
 from benchmarks.layer_study import (
+    SNAPSHOTS,
+    check_discriminator,
     checkpoint_jobs,
     checkpoint_lines,
     default_protocols,
@@ -42,7 +44,7 @@ def layers(
         list[str] | None, typer.Option(help="Of the table; repeatable. By default those that draw labels.")
     ] = None,
     training: Annotated[
-        Path | None, typer.Option(help="Folder of a gan.train run: score its snapshots instead of the row's own.")
+        Path | None, typer.Option(help="Folder of a gan.train run: score its snapshots, and nothing by layer.")
     ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
@@ -58,32 +60,36 @@ def layers(
     chosen, _ = loaded.preset(preset)
     path = Path(table) if Path(table).suffix else None
     (job,) = make_jobs(loaded, path, loaded.chosen_rows([row]), chosen, data_root, device, results, store)
-    if training is not None and not list(training.glob("snapshots/*.safetensors")):
+    if training is not None and not any(training.glob(SNAPSHOTS)):
         raise InputError(f"{training} holds no snapshots; give a run that was trained with 'snapshot_every'")
     raise typer.Exit(_measure(job, protocol or default_protocols(job), training, resume))
 
 
 def _measure(job: Job, protocols: list[str], training: Path | None, resume: bool) -> int:
-    spec = discriminator_of(job)
+    check_discriminator(job)
     check_writable(job.results / job.table.name)
     check_writable(job.store)
     print(headline(job))
+    if training is not None:
+        return exit_code(_over_training(job, training, protocols, resume))
+    spec = discriminator_of(job)
     by_layer = {key: plan(item, resume) for key, item in layer_jobs(job, spec, protocols).items()}
-    where = training if training is not None else trained_in(job)
+    where = trained_in(job)
     if where is not None and not (where / "weights.safetensors").exists():
         first = next(iter(by_layer))  # which trains the network
         minutes = [by_layer[first].minutes, job.measurement.minutes if job.measurement is not None else None]
         by_layer[first] = replace(by_layer[first], minutes=sum(value for value in minutes if value is not None) or None)
     outcomes = _run(job, "layers", by_layer, resume, lambda: write_layers(job, layer_lines(job.row, by_layer)))
-    found = checkpoint_jobs(job, where, protocols) if where is not None else {}
-    by_step = {key: plan(item, resume) for key, item in found.items()}
-    if by_step:
-        outcomes |= _run(
-            job, "training", by_step, resume, lambda: write_training(job, checkpoint_lines(job.row, by_step))
-        )
+    if where is not None and any(where.glob(SNAPSHOTS)):
+        outcomes |= _over_training(job, where, protocols, resume)
     else:
         print("no snapshots of the network's training; --training takes the folder of a run that kept some")
     return exit_code(outcomes)
+
+
+def _over_training(job: Job, run: Path, protocols: list[str], resume: bool) -> dict[str, Outcome]:
+    by_step = {key: plan(item, resume) for key, item in checkpoint_jobs(job, run, protocols).items()}
+    return _run(job, "training", by_step, resume, lambda: write_training(job, checkpoint_lines(job.row, by_step)))
 
 
 def _run(job: Job, name: str, plans: Mapping[Key, Plan], resume: bool, write: Callable[[], None]) -> dict[str, Outcome]:

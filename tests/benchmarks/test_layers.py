@@ -137,7 +137,8 @@ def test_a_snapshot_can_be_chosen_without_test_images(cli, make_table, monkeypat
     choice = {"title": "choice", "per_class": 5, "draws": 2, "folds": 2, "validation": 60, "scored_on": "validation"}
     dataset = {"source": "stand-in", "n_train": 250, "n_test": 100}
     presets = {"quick": {"dataset": dataset, "protocols": {"choice": {}}}}
-    table = make_table(rows=[TRAINED], protocols={"choice": choice}, presets=presets)
+    other = {**TRAINED, "name": "other", "weights": {"file": "nowhere"}}
+    table = make_table(rows=[TRAINED, other], protocols={"choice": choice}, presets=presets)
     code, _, err = cli("--table", table, "--row", "trained", "--protocol", "choice", app=app)
     assert (code, "error" in err) == (0, False)
     assert [(line["images_seen"], line["protocol"]) for line in lines_of(tmp_path, "training")] == [
@@ -147,6 +148,21 @@ def test_a_snapshot_can_be_chosen_without_test_images(cli, make_table, monkeypat
         path = tmp_path / "results" / "tiny-training" / f"trained-{seen}-images.json"
         found = json.loads(path.read_text())["protocols"]["choice"]
         assert (found["scored_on"], found["test_images"]) == ("validation", 60)
+    assert (
+        "(choice: on training images that no label is drawn from)"
+        in (tmp_path / "results" / "tiny-training.md").read_text()
+    )
+    # The snapshots of a run alone, of another row than its own and with nothing by layer.
+    (run,) = (tmp_path / "store" / "networks").glob("narrow-32-*/")
+    for old in (tmp_path / "results").glob("tiny-layers.*"):
+        old.unlink()
+    before = lines_of(tmp_path, "training")
+    code, out, _ = cli("--table", table, "--row", "other", "--training", run, "--protocol", "choice", app=app)
+    assert (code, "by layer" in out) == (0, False)
+    assert not list((tmp_path / "results").glob("tiny-layers.*"))
+    after = lines_of(tmp_path, "training")
+    assert [line["row"] for line in after] == ["other", "other"]
+    assert [line["measured"] for line in after] == [line["measured"] for line in before]
 
 
 @pytest.mark.parametrize(
