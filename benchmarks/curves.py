@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from benchmarks.command import exit_code, make_jobs, this_command
-from benchmarks.job import load_dataset
+from benchmarks.job import Job, load_dataset
 from benchmarks.labels import CurveRow, curve_lines, label_table, write_curves
+from benchmarks.results import read_row
 from benchmarks.runner import check_writable, describe, measure_plans, plan
 from benchmarks.table import load_table
 from data.errors import InputError
@@ -33,7 +34,10 @@ def curves(
     results: Annotated[Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")] = None,
     store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
 ) -> None:
-    """Measure accuracy at several numbers of labels, of every row that the table's own command has measured."""
+    """Measure accuracy at several numbers of labels, of every row that the table's own command has measured.
+
+    A row that was measured with another preset, on the same images, is taken as it was measured.
+    """
     raise typer.Exit(_measure(only or [], table, preset, data_root, device, resume, results, store))
 
 
@@ -52,7 +56,7 @@ def _measure(
     extra = label_table(table, preset)
     wanted = {row.name for row in table.chosen_rows(only)}
     path = Path(source) if Path(source).suffix else None
-    jobs = make_jobs(table, path, table.rows, preset, data_root, device, results, store)
+    jobs = [_as_measured(job) for job in make_jobs(table, path, table.rows, preset, data_root, device, results, store)]
     folder = jobs[0].results
     check_writable(folder / extra.name)
     dataset = load_dataset(chosen.dataset, jobs[0].data_root)
@@ -61,7 +65,7 @@ def _measure(
     for job in jobs:
         if job.measurement is not None:
             try:
-                rows.append(CurveRow(job, extra))
+                rows.append(CurveRow(job, label_table(table, job.preset)))
             except InputError as error:
                 left_out[job.row] = error
     for name in only:
@@ -88,6 +92,16 @@ def _measure(
     draw()
     print(f"written: {folder / extra.name}.csv, .md and .png")
     return exit_code(outcomes)
+
+
+def _as_measured(job: Job) -> Job:
+    """The job, under the preset that its row was measured with where that has the same images and the same curve."""
+    result = read_row(job.path)
+    found = None if result is None else job.table.presets.get(result.preset)
+    own = job.table.presets[job.preset]
+    if result is None or found is None or (found.dataset, found.curve) != (own.dataset, own.curve):
+        return job
+    return job.model_copy(update={"preset": result.preset})
 
 
 if __name__ == "__main__":

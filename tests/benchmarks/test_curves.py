@@ -128,6 +128,36 @@ def test_rows_that_are_not_measured_are_left_out_or_refused(cli, curves, make_ta
     assert {line["row"] for line in lines_of(tmp_path)} == {"means", "pixels"}  # what is on disk is drawn too
 
 
+def test_rows_of_another_preset_on_the_same_images_are_taken_as_they_were_measured(cli, curves, make_table, tmp_path):
+    def preset(n_train):
+        dataset = {"source": "stand-in", "n_train": n_train, "n_test": 100}
+        return {"dataset": dataset, "protocols": {"5-per-class": {}}, "curve": ["5-per-class", "10-per-class"]}
+
+    protocols = {
+        "5-per-class": {"title": "5 a class", "per_class": 5, "draws": 2, "folds": 2},
+        "10-per-class": {"title": "10 a class", "per_class": 10, "draws": 2, "folds": 2},
+    }
+    slow = {"presets": {"paper": {"extractor": {"class": MEANS}}}}
+    other = {"presets": {"small": {"extractor": {"class": MEANS}}}}
+    rows = [
+        {"name": "pixels", "title": "Pixels", "extractor": {"class": "RawPixels"}},
+        {"name": "slow", "title": "Slow", **slow},
+        {"name": "small", "title": "Small", **other},
+    ]
+    presets = {"quick": preset(250), "paper": preset(250), "small": preset(200)}
+    table = make_table(presets=presets, protocols=protocols, rows=rows)
+    for name, row in (("quick", "pixels"), ("paper", "slow"), ("small", "small")):
+        assert cli("--table", table, "--preset", name, "--only", row)[0] == 0
+    assert curves("--table", table)[0] == 0
+    lines = lines_of(tmp_path)
+    # The row `small` is of other images.
+    assert [(line["row"], line["labels_per_class"]) for line in lines] == [
+        (row, labels) for row in ("pixels", "slow") for labels in ("5", "10")
+    ]
+    found = json.loads((tmp_path / "results" / "tiny-labels" / "slow.json").read_text())
+    assert (found["preset"], list(found["protocols"])) == ("paper", ["10-per-class"])
+
+
 def test_presets_without_a_curve_and_points_that_cannot_be(cli, curves, make_table, tmp_path):
     preset: dict[str, Any] = {
         "dataset": {"source": "stand-in", "n_train": 250, "n_test": 100}, "protocols": {"5-per-class": {}},
