@@ -11,7 +11,6 @@ import typer
 from benchmarks.command import exit_code, make_jobs, this_command
 from benchmarks.job import Job, load_dataset
 from benchmarks.labels import CurveRow, curve_lines, label_table, write_curves
-from benchmarks.results import read_row
 from benchmarks.runner import check_writable, describe, measure_plans, plan
 from benchmarks.table import load_table
 from data.errors import InputError
@@ -56,18 +55,19 @@ def _measure(
     extra = label_table(table, preset)
     wanted = {row.name for row in table.chosen_rows(only)}
     path = Path(source) if Path(source).suffix else None
-    jobs = [_as_measured(job) for job in make_jobs(table, path, table.rows, preset, data_root, device, results, store)]
+    jobs = make_jobs(table, path, table.rows, preset, data_root, device, results, store)
     folder = jobs[0].results
     check_writable(folder / extra.name)
     dataset = load_dataset(chosen.dataset, jobs[0].data_root)
     rows: list[CurveRow] = []
     left_out: dict[str, InputError] = {}
     for job in jobs:
-        if job.measurement is not None:
-            try:
-                rows.append(CurveRow(job, label_table(table, job.preset)))
-            except InputError as error:
-                left_out[job.row] = error
+        try:
+            found = _as_measured(job)
+        except InputError as error:
+            left_out[job.row] = error
+        else:
+            rows += [] if found is None else [found]
     for name in only:
         if name in left_out:
             raise left_out[name]
@@ -94,14 +94,24 @@ def _measure(
     return exit_code(outcomes)
 
 
-def _as_measured(job: Job) -> Job:
-    """The job, under the preset that its row was measured with where that has the same images and the same curve."""
-    result = read_row(job.path)
-    found = None if result is None else job.table.presets.get(result.preset)
-    own = job.table.presets[job.preset]
-    if result is None or found is None or (found.dataset, found.curve) != (own.dataset, own.curve):
-        return job
-    return job.model_copy(update={"preset": result.preset})
+def _as_measured(job: Job) -> CurveRow | None:
+    """The row under the first preset, its own before others on the same images, with which it is measured.
+
+    None where its own preset says nothing of it and no other has measured it. Raises `InputError` where its own does.
+    """
+    table, own = job.table, job.table.presets[job.preset]
+    same = [name for name, item in table.presets.items() if (item.dataset, item.curve) == (own.dataset, own.curve)]
+    failed: InputError | None = None
+    for preset in sorted(same, key=lambda name: name != job.preset):
+        candidate = job.model_copy(update={"preset": preset})
+        if candidate.measurement is not None:
+            try:
+                return CurveRow(candidate, label_table(table, preset))
+            except InputError as error:
+                failed = error if preset == job.preset else failed
+    if failed is not None:
+        raise failed
+    return None
 
 
 if __name__ == "__main__":
