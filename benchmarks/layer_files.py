@@ -18,6 +18,8 @@ _HOW = (
     "C is chosen inside the labelled images each time."
 )
 
+_TEST, _KEPT = "the whole test set", "training images that no label is drawn from"
+
 
 def write_layers(job: Job, lines: Sequence[Line]) -> None:
     """Write `<table>-layers.csv`, `.md` and `.png`; `lines` as `layer_lines` makes them."""
@@ -60,10 +62,11 @@ def _warning(lines: Sequence[Line]) -> str:
 
 
 def _write_page(job: Job, stem: Path, title: str, text: list[str], lines: Sequence[Line]) -> None:
-    kept = [item.title for item in job.protocols.values() if item.scored_on == "validation"]
-    images = "the whole test set"
-    if kept:
-        images += f" ({' and '.join(kept)}: on training images that no label is drawn from)"
+    protocols = [job.table.protocols[name] for name in dict.fromkeys(line["protocol"] for line in lines)]
+    images = _TEST if any(item.scored_on == "test" for item in protocols) else _KEPT
+    others = [item.title for item in protocols if item.scored_on == "validation"]
+    if others and images == _TEST:
+        images += f" ({' and '.join(others)}: on {_KEPT})"
     warning = [f"**{_warning(lines)}**", ""] if _warning(lines) else []
     page = [f"# {title}", "", *warning, _HOW.format(images=images), *text, "", f"![{title}]({stem.name}.png)"]
     write_text(stem.with_suffix(".md"), "\n".join(page) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from matplotlib.ticker import FuncFormatter
 
 from benchmarks.curve_plot import COLOURS, INK, MARKERS, STYLES
 from data.files import atomic_path
+
+_TITLE_LETTERS = 76  # that fit over a panel
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def draw_panels(panels: Sequence[Panel], title: str, metric: str, warning: str =
     rows = max(math.ceil(len(panels) / columns), 1)
     figure = Figure(figsize=(6.2 * columns + 0.4, 4.6 * rows + 0.6), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12)
+    figure.suptitle(textwrap.fill(title, _TITLE_LETTERS * columns), x=0.01, ha="left", color=INK, fontsize=12)
     for number, panel in enumerate(panels):
         _panel(figure.add_subplot(rows, columns, number + 1), panel, metric)
     if warning:

@@ -148,10 +148,8 @@ def test_a_snapshot_can_be_chosen_without_test_images(cli, make_table, monkeypat
         path = tmp_path / "results" / "tiny-training" / f"trained-{seen}-images.json"
         found = json.loads(path.read_text())["protocols"]["choice"]
         assert (found["scored_on"], found["test_images"]) == ("validation", 60)
-    assert (
-        "(choice: on training images that no label is drawn from)"
-        in (tmp_path / "results" / "tiny-training.md").read_text()
-    )
+    text = (tmp_path / "results" / "tiny-training.md").read_text()
+    assert "Accuracy in percent on training images that no label is drawn from: mean" in text
     # The snapshots of a run alone, of another row than its own and with nothing by layer.
     (run,) = (tmp_path / "store" / "networks").glob("narrow-32-*/")
     for old in (tmp_path / "results").glob("tiny-layers.*"):
@@ -178,6 +176,15 @@ def test_what_cannot_be_measured_is_said(layers, arguments, sentence):
     code, _, err = layers(*arguments)
     assert code == 2
     assert sentence in err
+
+
+def test_long_titles_stay_within_the_picture():
+    title = " ".join(["A long title of several words"] * 8)
+    figure = draw_panels([Panel("Left", "grid", (Series("One", ((1, 10.0, 0.5),)),))], title, "accuracy", "")
+    figure.canvas.draw()
+    drawn: Any = figure.texts[0]
+    assert drawn.get_text().replace("\n", " ") == title
+    assert drawn.get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_the_picture_shows_what_it_is_given():
