@@ -44,6 +44,7 @@ def test_the_published_rows_of_cifar10_in_the_papers_order():
         "kmeans-1-layer-1600-split",
         "kmeans-1-layer-1600-triangle",
         "exemplar-cnn-clustered",
+        "dcgan-paper-32",
         "random-dcgan",
         "raw-pixels",
     ]
