@@ -20,6 +20,8 @@ class ExemplarRecipe(BaseModel):
     """Settings of one training run. Defaults: the paper's largest network, as far as our notes of it go.
 
     network : "small", "middle", "large", or an architecture in the paper's notation.
+    initial_weights : trained weights with which the layers below the softmax begin, a file or the name of shipped
+        ones; None draws them. The surrogate classes are new, so a run can go on where classes ran out.
     seeds : seed patches, each of which begins a surrogate class.
     image_size : images are resized to it before seeds are drawn; None leaves them (STL-10's are 96 x 96).
     samples : transformed patches to see in all.
@@ -41,6 +43,7 @@ class ExemplarRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: str = "large"
+    initial_weights: str | None = None
     seeds: Annotated[int, Field(ge=2)] = 16_000
     image_size: Annotated[int | None, Field(ge=1)] = None
     samples: Annotated[int, Field(ge=1)] = 160_000_000

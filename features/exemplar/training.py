@@ -18,7 +18,7 @@ from features.exemplar.recipe import FREE_SETTINGS, ExemplarRecipe
 from features.exemplar.seeds import draw_seeds
 from features.exemplar.surrogate import NOT_DRAWN, SurrogateData, cluster
 from features.exemplar.transformations import RANGES, identity_parameters, transform
-from features.exemplar.weights import save_exemplar_weights
+from features.exemplar.weights import load_exemplar_weights, save_exemplar_weights
 from gan.adversarial import stream
 from gan.devices import check_precision
 from gan.run import TrainingRun
@@ -44,7 +44,8 @@ class ExemplarTraining:
     """The network, its optimiser and its surrogate classes, and the minibatch it has come to.
 
     recipe : the settings. images : uint8 (n, height, width, 3), without labels.
-    Raises `InputError` when no seeds can be drawn from the images.
+    `initial` is what the JSON of the recipe's initial weights says, None without such.
+    Raises `InputError` when no seeds can be drawn from the images, and for initial weights of another network.
     """
 
     networks: ClassVar[tuple[str, ...]] = ("network",)
@@ -59,9 +60,14 @@ class ExemplarTraining:
         fixed = stream(recipe.seed, _FIXED)
         self.surrogate = SurrogateData(contexts.to(self.device), ranges, recipe.samples_per_seed, fixed)
         network = ExemplarNetwork(recipe.network, recipe.seeds, stream(recipe.seed, _WEIGHTS))
-        pixels = self.surrogate.draw(_SCALE_SAMPLES, stream(recipe.seed, _SCALE))[0].transpose(0, 1).flatten(1)
-        network.mean.copy_(pixels.mean(1))
-        network.scale.copy_(1.0 / pixels.std(1).clamp_min(1e-3))
+        self.initial: dict[str, Any] | None = None
+        if recipe.initial_weights is not None:
+            trained, self.initial = load_exemplar_weights(recipe.initial_weights, recipe.network)
+            network.load_state_dict(trained.state_dict(), strict=False)  # all but the softmax and its classes
+        else:
+            pixels = self.surrogate.draw(_SCALE_SAMPLES, stream(recipe.seed, _SCALE))[0].transpose(0, 1).flatten(1)
+            network.mean.copy_(pixels.mean(1))
+            network.scale.copy_(1.0 / pixels.std(1).clamp_min(1e-3))
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network_optimiser = self._optimiser()
 
@@ -149,4 +155,6 @@ class ExemplarRun(TrainingRun[ExemplarTraining]):
             "surrogate_classes": len(classes[classes != NOT_DRAWN].unique()),
             "device": str(training.device),
         }
+        if training.initial is not None:
+            about["initial"] = training.initial
         return save_exemplar_weights(stem, training.network, about)

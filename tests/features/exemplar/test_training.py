@@ -208,3 +208,28 @@ def test_an_interrupt_is_survived(tmp_path, monkeypatch):
     train(tmp_path / "b")
     first, second = ((tmp_path / name / "weights.safetensors").read_bytes() for name in "ab")
     assert first == second
+
+
+def test_a_run_goes_on_from_trained_layers_with_new_surrogate_classes(tmp_path):
+    first = train(tmp_path / "first")
+    trained, metadata = load_exemplar_weights(first)
+    training = ExemplarTraining(tiny_recipe(seeds=12, initial_weights=str(first), colour_power=2.0), tiny_images())
+    state = training.network.state_dict()
+    for name, tensor in trained.state_dict().items():  # kernels, biases, and what normalises the pixels
+        torch.testing.assert_close(state[name], tensor, rtol=0, atol=0)
+    assert training.network.logits is not None
+    assert training.network.logits.weight.shape == (12, 6)
+    second = train(tmp_path / "second", samples=16, seeds=12, initial_weights=str(first))
+    about = json.loads(second.with_suffix(".json").read_text())
+    assert about["initial"]["sha256"] == metadata["sha256"]
+    assert about["initial"]["samples_seen"] == 80
+    assert about["samples_seen"] == 16
+
+
+def test_initial_weights_of_another_network_are_refused(tmp_path):
+    first = train(tmp_path / "first")
+    with pytest.raises(InputError, match="holds the network"):
+        train(tmp_path / "second", network="4c5-4c5-6f", initial_weights=str(first))
+    with pytest.raises(InputError, match="does not exist"):
+        train(tmp_path / "second", initial_weights=str(tmp_path / "none.safetensors"))
+    assert not (tmp_path / "second" / "weights.json").exists()
