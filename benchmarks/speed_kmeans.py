@@ -12,27 +12,20 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
 from rich.console import Console
 from rich.table import Table
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
+from benchmarks.numpy_encoder import NumpyEncoder
 from benchmarks.product_rate import ProductRate, seconds
 from features import KMeansFeatures
 from features.base import DTYPES, Images
 from features.dictionary import euclidean_kmeans
-from features.patches import (
-    CONTRAST_VARIANCE,
-    Whitening,
-    draw_patches,
-    grid_edges,
-    normalise_contrast,
-)
+from features.patches import Whitening, draw_patches, normalise_contrast
 
-PATCH, GRID = 6, 2
+PATCH = 6
 ENCODERS = ("threshold", "triangle")
 EQUAL = 1.01  # quantisation errors that count as equal: within 1%
 TRAINING_TARGET, RATE_TARGET = 5.0, 0.6
@@ -43,64 +36,6 @@ _CPU = torch.device("cpu")
 _PAUSE = 0.2  # seconds; threads of NumPy's and of torch's pools spin for a while after their work, in each other's way
 
 Say = Callable[[str], None]
-FloatArray = npt.NDArray[np.float32]
-
-
-class NumpyEncoder:
-    """What `KMeansFeatures` computes, as one BLAS product for each block of images and NumPy's own loops in place.
-
-    Whitening and threshold are folded into the dictionary, so that "threshold" needs no second product.
-    """
-
-    def __init__(self, fitted: KMeansFeatures, block: int = 4) -> None:
-        self.block, self.encoder = block, fitted.encoder
-        self.mean, self.matrix = fitted.whitening_.mean.numpy(), fitted.whitening_.matrix.numpy()
-        atoms = fitted.atoms_.numpy()
-        self.filters = np.ascontiguousarray(self.matrix @ atoms.T if self.encoder == "threshold" else -2 * atoms.T)
-        self.offset = (
-            -(self.mean @ self.filters) - np.float32(fitted.alpha)
-            if self.encoder == "threshold"
-            else np.square(atoms).sum(1)
-        )
-
-    def transform(self, images: Images) -> FloatArray:
-        """Responses summed over a grid of 2 x 2 cells, float32 (n, 4 * units)."""
-        return np.concatenate(
-            [self._encode(images[start : start + self.block]) for start in range(0, len(images), self.block)]
-        )
-
-    def _encode(self, images: Images) -> FloatArray:
-        windows = sliding_window_view(images, (PATCH, PATCH), axis=(1, 2))  # (n, rows, columns, channels, 6, 6)
-        n, rows, columns = windows.shape[:3]
-        patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(n * rows * columns, -1).astype(np.float32)
-        patches -= patches.mean(1, keepdims=True)
-        squares = np.einsum("ij,ij->i", patches, patches) / (patches.shape[1] - 1)
-        patches /= np.sqrt(squares + CONTRAST_VARIANCE)[:, None]
-        code = self._threshold(patches) if self.encoder == "threshold" else self._triangle(patches)
-        code = code.reshape(n, rows, columns, -1)
-        down, across = grid_edges(rows, GRID), grid_edges(columns, GRID)
-        cells = [
-            code[:, down[row] : down[row + 1], across[column] : across[column + 1]].sum((1, 2))
-            for row in range(GRID)
-            for column in range(GRID)
-        ]
-        return np.concatenate(cells, axis=1)
-
-    def _threshold(self, patches: FloatArray) -> FloatArray:
-        code: FloatArray = patches @ self.filters
-        code += self.offset
-        np.maximum(code, 0, out=code)
-        return code
-
-    def _triangle(self, patches: FloatArray) -> FloatArray:
-        white = (patches - self.mean) @ self.matrix
-        code: FloatArray = white @ self.filters
-        code += self.offset
-        code += np.einsum("ij,ij->i", white, white)[:, None]
-        np.sqrt(np.maximum(code, 0, out=code), out=code)
-        np.subtract(code.mean(1, keepdims=True), code, out=code)
-        np.maximum(code, 0, out=code)
-        return code
 
 
 def _alone(work: Callable[[], Any], warm: Callable[[], Any]) -> float:

@@ -2,16 +2,14 @@ import io
 import json
 import sys
 
-import numpy as np
 import pytest
 import torch
 from rich.console import Console
 from scipy.spatial.distance import cdist
 
 from benchmarks import speed, speed_kmeans
-from benchmarks.speed_kmeans import NumpyEncoder, measure_kmeans, print_kmeans, quantisation_error
+from benchmarks.speed_kmeans import measure_kmeans, print_kmeans, quantisation_error
 from data.stand_in import stand_in
-from features import KMeansFeatures
 from gan.command import run
 
 
@@ -23,15 +21,6 @@ def no_pauses(monkeypatch):
 @pytest.fixture(scope="module")
 def images():
     return stand_in(n_train=60, n_test=1).train_images[:, :16, :16]
-
-
-@pytest.mark.parametrize(("encoder", "algorithm"), [("threshold", "gain-shape"), ("triangle", "euclidean")])
-def test_the_numpy_encoder_computes_the_same_features(images, encoder, algorithm):
-    extractor = KMeansFeatures(
-        30, n_patches=1000, n_iter=2, encoder=encoder, algorithm=algorithm, standardise=False, dtype="float32"
-    ).fit(images)
-    features = extractor.transform(images[:7])
-    np.testing.assert_allclose(NumpyEncoder(extractor).transform(images[:7]), features, rtol=1e-3, atol=1e-2)
 
 
 def test_quantisation_error_against_scipy():
