@@ -77,7 +77,7 @@ class LayeredKMeansFeatures(Extractor):
         n_groups: int = 32,
         group_size: int = 200,
         n_images: int = 5000,
-        n_samples: int = 50_000,
+        n_samples: int = 100_000,
         n_iter: int = 10,
         alpha: float = 0.25,
         deeper_alpha: float = 0.0,

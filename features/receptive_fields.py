@@ -10,7 +10,8 @@ from torch import Tensor
 
 _CORRELATION_LIMIT = 1 - 1e-4  # of a pair: what is nearly one map twice is not whitened beyond this
 _TINY = 1e-12  # below it a variance is that of a constant
-_COLUMNS = 512  # maps compared with all at a time: the moments of all pairs at once would be the largest in memory
+_COLUMNS = 512  # maps compared with all at a time
+_SAMPLES = 8192  # at a time: powers of all responses would be the largest in memory
 
 
 def square_correlation(responses: Tensor) -> Tensor:
@@ -22,34 +23,37 @@ def square_correlation(responses: Tensor) -> Tensor:
 
     responses : (maps, samples), any float type.
     """
-    standard, varies = _standardise(responses)
-    square = standard.square()
-    cube = square * standard
-    count = standard.shape[1]
-    fourth = square.square().mean(1)  # (maps,)
-    similarity = torch.empty(len(standard), len(standard), device=standard.device)
-    for start in range(0, len(standard), _COLUMNS):
+    mean, scale = _mean_and_scale(responses)
+    maps, count = responses.shape
+    correlation, m22, m31 = (torch.zeros(maps, maps, device=responses.device) for _ in range(3))
+    fourth = torch.zeros(maps, device=responses.device)
+    for block in torch.split(responses, _SAMPLES, dim=1):
+        standard = (block.float() - mean) * scale
+        square = standard.square()
+        correlation.addmm_(standard, standard.T, alpha=1 / count)
+        m22.addmm_(square, square.T, alpha=1 / count)
+        m31.addmm_(square * standard, standard.T, alpha=1 / count)
+        fourth += square.square().sum(1) / count
+    similarity = torch.empty_like(correlation)
+    for start in range(0, maps, _COLUMNS):
         part = slice(start, start + _COLUMNS)
-        similarity[:, part] = _whitened_pairs(
-            correlation=standard @ standard[part].T / count,
-            m22=square @ square[part].T / count,
-            m31=cube @ standard[part].T / count,
-            m13=standard @ cube[part].T / count,
-            m40=fourth[:, None],
-            m04=fourth[None, part],
-        )
-    similarity[~varies] = 0
-    similarity[:, ~varies] = 0
+        moments = correlation[:, part], m22[:, part], m31[:, part], m31[part].T, fourth[:, None], fourth[None, part]
+        similarity[:, part] = _whitened_pairs(*moments)
+    constant = scale[:, 0] == 0
+    similarity[constant] = 0
+    similarity[:, constant] = 0
     return similarity.fill_diagonal_(1)
 
 
-def _standardise(responses: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of mean 0 and variance 1, and which rows vary; the others become 0."""
-    centred = responses.float()
-    centred = centred - centred.mean(1, keepdim=True)
-    variance = centred.square().mean(1, keepdim=True)
-    varies = variance > _TINY
-    return centred.mul_(torch.where(varies, torch.rsqrt(variance), 0)), varies[:, 0]
+def _mean_and_scale(responses: Tensor) -> tuple[Tensor, Tensor]:
+    """Each map's mean and one over its deviation, float32 (maps, 1); the latter is 0 for a map that does not vary."""
+    maps = len(responses)
+    mean, variance = (torch.zeros(maps, 1, device=responses.device) for _ in range(2))
+    for block in torch.split(responses, _SAMPLES, dim=1):
+        mean += block.sum(1, keepdim=True, dtype=torch.float32) / responses.shape[1]
+    for block in torch.split(responses, _SAMPLES, dim=1):
+        variance += (block.float() - mean).square_().sum(1, keepdim=True) / responses.shape[1]
+    return mean, torch.where(variance > _TINY, torch.rsqrt(variance), 0)
 
 
 def _whitened_pairs(correlation: Tensor, m22: Tensor, m31: Tensor, m13: Tensor, m40: Tensor, m04: Tensor) -> Tensor:

@@ -41,9 +41,10 @@ def test_maps_that_share_their_energy_are_the_similar_ones(responses):
     assert sorted(map(tuple, groups.tolist())) == [(0, 1, 2, 3)] * 4 + [(4, 5, 6, 7)] * 4
 
 
-def test_similarity_is_the_same_however_the_pairs_are_divided(responses, monkeypatch):
+def test_similarity_is_the_same_however_pairs_and_samples_are_divided(responses, monkeypatch):
     whole = square_correlation(torch.from_numpy(responses))
     monkeypatch.setattr("features.receptive_fields._COLUMNS", 3)
+    monkeypatch.setattr("features.receptive_fields._SAMPLES", responses.shape[1] // 3 - 1)
     torch.testing.assert_close(square_correlation(torch.from_numpy(responses)), whole, atol=1e-4, rtol=0)
 
 
