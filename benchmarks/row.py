@@ -36,6 +36,7 @@ from benchmarks.weights import Prepared, prepare
 from data.errors import InputError
 from data.files import writing
 from features import FeatureStore, as_extractor
+from features.fingerprint import describe
 from features.processes import Processes, all_processes
 from gan.command import Interrupted
 from gan.devices import failure
@@ -142,7 +143,7 @@ def _measure(job: Job, ready: Ready, stages: Stages, processes: Processes) -> tu
             with stages.timed("training", memory / f"{ready.weights.digest}.json"):
                 trained = prepare(ready.weights, device)
     extractor = make_extractor(job, ready, None if trained is None else trained.path, stages.report)
-    key = digest_of([ready.settings["measurement"]["extractor"], trained and trained.sha256, dataset.digest])
+    key = digest_of([describe(extractor), dataset.digest])  # with all its parameters, those left at defaults too
     with stages.timed("features", memory / f"{key}.json"):
         train, test = _features(extractor, ready, FeatureStore(job.store / "features", processes), stages)
     found = {name: judge(job, ready, name, Extracted(train, test, key), stages, processes) for name in job.protocols}

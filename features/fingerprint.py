@@ -20,7 +20,8 @@ from torch import nn
 from data.files import sha256_file
 from features.base import Extractor
 
-# Raise it with every change after which some extractor of this package gives other features.
+# Raise it with every change after which some extractor of this package gives other features under the same settings, a
+# changed default included, unless the rows that use it change as well.
 CODE_VERSION = 2
 _OWN_PACKAGES = ("features", "gan")
 _ROWS = 4096

@@ -18,7 +18,7 @@ from benchmarks import render, report, row
 from benchmarks.results import COLUMNS
 from benchmarks.table import TABLES
 from data.stand_in import stand_in
-from features import RawPixels
+from features import KMeansFeatures, RawPixels
 from gan.checkpoint import save_weights
 from gan.command import run
 from gan.networks import Discriminator
@@ -243,6 +243,21 @@ def test_corrupt_weights_and_those_of_another_network(cli, make_table, tmp_path)
     code, _, err = cli("--table", make_table(rows=rows, **small))
     assert code == 2
     assert "mine.safetensors is damaged" in err
+
+
+def test_time_spent_under_another_default_is_not_counted(cli, make_table, tmp_path, monkeypatch):
+    settings = {"n_units": 8, "n_patches": 200, "n_iter": 1, "n_standardise": 50}
+    table = make_table(rows=[row_of(extractor={"class": "KMeansFeatures", **settings})])
+    remembered = tmp_path / "store" / "seconds"
+    for _ in range(2):
+        assert cli("--table", table, "--rerun")[0] == 0
+        (file,) = remembered.iterdir()
+    file.write_text('{"seconds": 5000}')
+    smaller = tuple(5 if default == 6 else default for default in KMeansFeatures.__init__.__defaults__ or ())
+    monkeypatch.setattr(KMeansFeatures.__init__, "__defaults__", smaller)
+    assert cli("--table", table, "--rerun")[0] == 0
+    assert len(list(remembered.iterdir())) == 2
+    assert result(tmp_path, "a")["seconds"]["features"] < 5000
 
 
 def test_a_network_is_trained_once(cli, make_table, tmp_path, monkeypatch):
