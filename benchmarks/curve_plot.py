@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from data.files import atomic_path
 INK, FAINT = "#222222", "#8a8a8a"
 # Okabe and Ito's colours, which people who confuse red and green can tell apart; yellow is too light for lines.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
-MARKERS, STYLES = "osD^vPX", ("-", "--", ":", "-.")
+MARKERS, STYLES = "osD^vPXp", ("-", "--", ":", "-.")  # one mark more than colours: no two curves share both
 GAP = 0.042  # between two labels, as a part of the vertical axis
 
 
@@ -104,7 +105,7 @@ def _name(axes: Axes, curves: Sequence[Curve]) -> None:
     """Write each curve's title beside its end, moved apart where they would overlap."""
     bottom, top = axes.get_ylim()
     ends = sorted((curve.points[-1].measured, number) for number, curve in enumerate(curves) if curve.points)
-    heights = spread_out([end for end, _ in ends], GAP * (top - bottom))
+    heights = spread_out([end for end, _ in ends], GAP * (top - bottom), top)
     for (end, number), height in zip(ends, heights, strict=True):
         colour = COLOURS[number % len(COLOURS)]
         axes.annotate(
@@ -116,18 +117,22 @@ def _name(axes: Axes, curves: Sequence[Curve]) -> None:
             fontsize=9,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 2, "shrinkB": 4},
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "relpos": (0, 0.5), "shrinkA": 2, "shrinkB": 4},
         )
 
 
-def spread_out(heights: Sequence[float], gap: float) -> list[float]:
-    """Move sorted heights as little as it takes to be `gap` apart: each run of them around the mean of its own."""
+def spread_out(heights: Sequence[float], gap: float, most: float = math.inf) -> list[float]:
+    """Move sorted heights as little as it takes to be `gap` apart: each run of them around the mean of its own.
+
+    most : none is put above it; a run that would be hangs below it.
+    """
     groups: list[list[float]] = []
     for height in heights:
         groups.append([height])
         while len(groups) > 1 and _overlap(groups[-2], groups[-1], gap):
             groups[-2:] = [groups[-2] + groups[-1]]
-    return [_centre(group) + gap * (index - (len(group) - 1) / 2) for group in groups for index in range(len(group))]
+    spread = [_centre(group) + gap * (index - (len(group) - 1) / 2) for group in groups for index in range(len(group))]
+    return [min(height, most - gap * above) for above, height in zip(range(len(spread))[::-1], spread, strict=True)]
 
 
 def _overlap(lower: Sequence[float], upper: Sequence[float], gap: float) -> bool:

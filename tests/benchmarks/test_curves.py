@@ -225,5 +225,7 @@ def test_names_move_as_little_as_they_must():
         steps = 1.0 * np.arange(count)
         best = IsotonicRegression().fit_transform(np.arange(count), heights - steps) + steps
         assert spread_out(heights.tolist(), 1.0) == pytest.approx(best.tolist())
+        below = IsotonicRegression(y_max=9.5 - steps[-1]).fit_transform(np.arange(count), heights - steps) + steps
+        assert spread_out(heights.tolist(), 1.0, most=9.5) == pytest.approx(below.tolist())
     assert spread_out([1.0, 5.0], 1.0) == [1.0, 5.0]
     assert spread_out([], 1.0) == []
