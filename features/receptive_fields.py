@@ -37,8 +37,14 @@ def square_correlation(responses: Tensor) -> Tensor:
     similarity = torch.empty_like(correlation)
     for start in range(0, maps, _COLUMNS):
         part = slice(start, start + _COLUMNS)
-        moments = correlation[:, part], m22[:, part], m31[:, part], m31[part].T, fourth[:, None], fourth[None, part]
-        similarity[:, part] = _whitened_pairs(*moments)
+        similarity[:, part] = _whitened_pairs(
+            correlation=correlation[:, part],
+            m22=m22[:, part],
+            m31=m31[:, part],
+            m13=m31[part].T,
+            m40=fourth[:, None],
+            m04=fourth[None, part],
+        )
     constant = scale[:, 0] == 0
     similarity[constant] = 0
     similarity[:, constant] = 0
