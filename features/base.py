@@ -55,6 +55,12 @@ def as_tensor(images: Images) -> Tensor:
     return torch.from_numpy(np.require(images, requirements=("C", "W")))
 
 
+def evenly_spaced(images: Images, count: int) -> Images:
+    """At most `count` of the images, evenly spaced, so that sorted ones serve as well as shuffled ones."""
+    chosen: Images = images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
+    return chosen
+
+
 def choose_device(device: str | torch.device | None, dtype: str = "float32") -> torch.device:
     """The device named; None is the GPU where there is one, else the CPU.
 

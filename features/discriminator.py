@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,6 +26,7 @@ from features.base import (
     check_images,
     check_positive,
     choose_device,
+    evenly_spaced,
 )
 from gan.checkpoint import load_weights
 from gan.networks import LEAK, Discriminator, scale_images
@@ -35,6 +35,8 @@ from gan.statistics import reestimate_batch_statistics
 
 # Images a block: on the CPU the first layer's maps then fit the last-level cache; a GPU needs more to be busy.
 _CPU_BATCH, _CUDA_BATCH = 32, 1024
+_REFLECTIONS = ["max", "mean"]
+_BALANCED = 2_000  # images from which the layers' variances are estimated
 
 
 def fold_normalisation(discriminator: Discriminator) -> list[nn.Conv2d]:
@@ -81,12 +83,20 @@ class DiscriminatorFeatures(Extractor):
     discriminator : a `gan.networks.Discriminator`, or the path of saved weights. It is not changed.
     grid : cells along each side; at most the smallest chosen map's size.
     layers : indices of the layers to use, from 0, in the order wanted; None is all.
+    reflection : "max" or "mean", of the features of an image and of its mirror image, so that both have the same; None,
+        as in the paper, leaves mirror images out.
+    balance : scale each layer's features so that all layers have the same total variance, the mean of what they had. In
+        the paper they are left as they are, and those of the first layer, which is not normalised, hardly count.
     dtype : "bfloat16" or "float32", of the arithmetic and of the features.
     n_statistics : at most so many of the fit images are used for the batch-norm statistics, evenly spaced.
     batch_size : images at a time; None chooses for the device.
     device : None is the GPU where there is one, else the CPU.
 
-    `fit` re-estimates the batch-norm statistics on the images it is given, then folds them into the convolutions.
+    `fit` re-estimates the batch-norm statistics on the images it is given, then folds them into the convolutions. Then
+    it estimates the variances that `balance` needs, on at most 2,000 of these images.
+
+    Learned: `layers_`, the indices in use; `convolutions_`; `scales_`, what each layer is multiplied by, float32
+    (layers,), or None.
     """
 
     def __init__(
@@ -94,6 +104,8 @@ class DiscriminatorFeatures(Extractor):
         discriminator: Discriminator | Path | str,
         grid: int = 4,
         layers: Sequence[int] | None = None,
+        reflection: str | None = None,
+        balance: bool = False,
         dtype: str = "bfloat16",
         n_statistics: int = 10_000,
         batch_size: int | None = None,
@@ -102,6 +114,8 @@ class DiscriminatorFeatures(Extractor):
         self.discriminator = discriminator
         self.grid = grid
         self.layers = layers
+        self.reflection = reflection
+        self.balance = balance
         self.dtype = dtype
         self.n_statistics = n_statistics
         self.batch_size = batch_size
@@ -113,6 +127,8 @@ class DiscriminatorFeatures(Extractor):
         Raises ValueError for parameters or images that do not suit the network, InputError for unusable weights.
         """
         check_choice("dtype", self.dtype, list(DTYPES))
+        if self.reflection is not None:
+            check_choice("reflection", self.reflection, _REFLECTIONS)
         check_positive(
             grid=self.grid,
             n_statistics=self.n_statistics,
@@ -125,9 +141,8 @@ class DiscriminatorFeatures(Extractor):
         self.layers_ = self._chosen_layers(spec)
         device = choose_device(self.device, self.dtype)
         network = network.to(device)
-        # Evenly spaced, so that images sorted by class or file serve as well as shuffled ones.
-        sample = np.linspace(0, len(images) - 1, min(self.n_statistics, len(images))).round().astype(int)
-        reestimate_batch_statistics(network, images[sample], device=device, dtype=DTYPES[self.dtype])
+        sample = evenly_spaced(images, self.n_statistics)
+        reestimate_batch_statistics(network, sample, device=device, dtype=DTYPES[self.dtype])
         self.convolutions_ = fold_normalisation(network)[: max(self.layers_) + 1]
         for index, layer in enumerate(self.convolutions_):
             if not (torch.isfinite(layer.weight).all() and torch.isfinite(layer.bias).all()):  # type: ignore[arg-type]
@@ -136,8 +151,21 @@ class DiscriminatorFeatures(Extractor):
                     "use a checkpoint from before the training diverged"
                 )
             layer.to(DTYPES[self.dtype]).to(memory_format=torch.channels_last)
+        self.scales_: Tensor | None = None
         maps = sum(spec.discriminator[index].maps for index in self.layers_)
-        return self._fitted(images, maps * self.grid**2, self.dtype)
+        self._fitted(images, maps * self.grid**2, self.dtype)
+        if self.balance:
+            self.scales_ = self._balancing_scales(images, spec)
+        return self
+
+    def _balancing_scales(self, images: Images, spec: NetworkSpec) -> Tensor:
+        """What makes the layers' total variances their mean; 1 for a layer that is the same for all images."""
+        features = torch.as_tensor(self.transform(evenly_spaced(images, _BALANCED)))
+        widths = [spec.discriminator[index].maps * self.grid**2 for index in self.layers_]
+        variances = torch.stack(
+            [torch.var(own.float(), 0, correction=0).sum() for own in torch.split(features, widths, dim=1)]
+        )
+        return torch.where(variances > 0, (variances.mean() / variances).sqrt(), 1.0)
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides the features, for the feature store: parameters, with the weights in place of a path."""
@@ -180,14 +208,24 @@ class DiscriminatorFeatures(Extractor):
         return self.batch_size or (_CUDA_BATCH if on_cuda else _CPU_BATCH)
 
     def _transform_block(self, images: Images) -> Tensor:
-        weight = self.convolutions_[0].weight
-        hidden = scale_images(as_tensor(images).to(weight.device)).to(weight.dtype)
+        pixels = as_tensor(images).to(self.convolutions_[0].weight.device)
+        pooled = self._pooled(pixels)
+        if self.reflection is not None:
+            pairs = zip(pooled, self._pooled(pixels.flip(2)), strict=True)
+            pooled = [torch.maximum(*pair) if self.reflection == "max" else (pair[0] + pair[1]) / 2 for pair in pairs]
+        if self.scales_ is not None:
+            pooled = [layer * scale for layer, scale in zip(pooled, self.scales_.tolist(), strict=True)]
+        return torch.cat(pooled, dim=1).cpu()
+
+    def _pooled(self, pixels: Tensor) -> list[Tensor]:
+        """The chosen layers' maps, pooled, (n, maps * grid^2) each, of pixels uint8 (n, size, size, channels)."""
+        hidden = scale_images(pixels).to(self.convolutions_[0].weight.dtype)
         pooled: dict[int, Tensor] = {}
         for index, convolution in enumerate(self.convolutions_):
             hidden = functional.leaky_relu_(convolution(hidden), LEAK)
             if index in self.layers_:
-                pooled[index] = pool_to_grid(hidden, self.grid).flatten(1)  # (n, maps * grid^2)
-        return torch.cat([pooled[index] for index in self.layers_], dim=1).cpu()
+                pooled[index] = pool_to_grid(hidden, self.grid).flatten(1)
+        return [pooled[index] for index in self.layers_]
 
 
 class RandomDiscriminator(DiscriminatorFeatures):
@@ -203,6 +241,8 @@ class RandomDiscriminator(DiscriminatorFeatures):
         seed: int = 0,
         grid: int = 4,
         layers: Sequence[int] | None = None,
+        reflection: str | None = None,
+        balance: bool = False,
         dtype: str = "bfloat16",
         n_statistics: int = 10_000,
         batch_size: int | None = None,
@@ -212,6 +252,8 @@ class RandomDiscriminator(DiscriminatorFeatures):
         self.seed = seed
         self.grid = grid
         self.layers = layers
+        self.reflection = reflection
+        self.balance = balance
         self.dtype = dtype
         self.n_statistics = n_statistics
         self.batch_size = batch_size

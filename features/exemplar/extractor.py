@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +24,7 @@ from features.base import (
     check_images,
     check_positive,
     choose_device,
+    evenly_spaced,
 )
 from features.discriminator import pool_to_grid
 from features.exemplar.networks import ExemplarNetwork
@@ -110,8 +110,7 @@ class ExemplarCNNFeatures(Extractor):
         self._fitted(images, maps * self.grid**2, self.dtype)
         self.standardisation_ = None
         if self.standardise:
-            sample = np.linspace(0, len(images) - 1, min(self.n_standardise, len(images))).round().astype(int)
-            raw = [block.float() for block in self.transform_blocks(images[sample])]
+            raw = [block.float() for block in self.transform_blocks(evenly_spaced(images, self.n_standardise))]
             self.standardisation_ = Standardisation.fit(torch.cat(raw))
         return self
 

@@ -113,6 +113,35 @@ def test_chosen_layers_come_in_the_order_asked_for(network, images):
     np.testing.assert_array_equal(features(layers=[0]), whole[:, :96])
 
 
+@pytest.mark.parametrize("reflection", ["max", "mean"])
+def test_reflection_joins_what_an_image_and_its_mirror_image_give(network, images, reflection):
+    plain = DiscriminatorFeatures(network, grid=2, dtype="float32").fit(images)
+    mirrored = np.ascontiguousarray(images[:, :, ::-1])
+    joint = DiscriminatorFeatures(network, grid=2, reflection=reflection, dtype="float32").fit(images)
+    expected = getattr(np, reflection)([plain.transform(images), plain.transform(mirrored)], axis=0)
+    np.testing.assert_allclose(joint.transform(images), expected, atol=1e-5)
+    np.testing.assert_allclose(joint.transform(mirrored), expected, atol=1e-5)
+
+
+def test_balanced_layers_have_equal_variances_and_as_much_as_before(network, images):
+    plain = DiscriminatorFeatures(network, dtype="float32").fit_transform(images)
+    balanced = DiscriminatorFeatures(network, balance=True, dtype="float32").fit_transform(images)
+    ends = [96, 224]  # 6, 8 and 10 maps of 16 cells
+    before = [layer.var(0).sum() for layer in np.split(plain, ends, axis=1)]
+    after = [layer.var(0).sum() for layer in np.split(balanced, ends, axis=1)]
+    assert max(before) > 2 * min(before)
+    np.testing.assert_allclose(after, np.mean(before), rtol=1e-4)
+    for old, new in zip(np.split(plain, ends, axis=1), np.split(balanced, ends, axis=1), strict=True):
+        np.testing.assert_allclose(new, old * (new.std() / old.std()), rtol=1e-4, atol=1e-5)  # the layer is scaled
+
+
+def test_a_layer_that_is_the_same_for_all_images_is_not_scaled(network, images):
+    extractor = DiscriminatorFeatures(network, balance=True, dtype="float32").fit(images[:1])
+    assert extractor.scales_ is not None
+    assert extractor.scales_.tolist() == [1.0, 1.0, 1.0]
+    assert DiscriminatorFeatures(network).fit(images).scales_ is None
+
+
 def test_statistics_come_from_the_fit_images_and_the_users_network_is_not_changed(network, images):
     before = {name: value.clone() for name, value in network.state_dict().items()}
     on_all = DiscriminatorFeatures(network, dtype="float32").fit(images)
@@ -153,6 +182,7 @@ def test_parameters_follow_scikit_learn(network):
         ({"layers": [3]}, "indices of the network's layers, 0 to 2"),
         ({"layers": [0, 0]}, "different indices"),
         ({"layers": []}, "different indices"),
+        ({"reflection": True}, "reflection=True is not one of 'max', 'mean'"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"device": "nonsense"}, "device='nonsense'"),
     ],
