@@ -46,6 +46,12 @@ def test_the_published_rows_of_cifar10_in_the_papers_order():
         "exemplar-cnn-clustered",
         "dcgan-paper-32",
         "random-dcgan",
+        "dcgan-mirror",
+        "dcgan-balanced",
+        "dcgan-mirror-balanced",
+        "dcgan-paper-32-mirror-balanced",
+        "random-dcgan-paper-32",
+        "random-dcgan-paper-32-mirror-balanced",
         "raw-pixels",
     ]
 
