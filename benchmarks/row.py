@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -85,7 +86,7 @@ def measure(job: Job, resume: bool = True) -> RowResult:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)  # scikit-learn's ConvergenceWarning is one
             result, predictions = _measure(job, ready, stages, processes)
-        remarks = list(dict.fromkeys(str(item.message) for item in caught if item.category.__name__ in _TO_RECORD))
+        remarks = _without_likes(str(item.message) for item in caught if item.category.__name__ in _TO_RECORD)
         for remark in remarks:
             print(f"{job.row}: warning: {remark}", file=sys.stderr)
 
@@ -120,6 +121,14 @@ def _alone(job: Job, processes: Processes) -> Iterator[None]:
 
 
 _TO_RECORD = ("ConvergenceWarning",)
+
+
+def _without_likes(warned: Iterable[str]) -> list[str]:
+    """One of the warnings that differ in their numbers alone, with the number of them."""
+    alike: dict[str, list[str]] = {}
+    for text in warned:
+        alike.setdefault(re.sub(r"[0-9][0-9.e+-]*", "0", text), []).append(text)
+    return [f"{first} ({len(more) + 1} fits)" if more else first for first, *more in alike.values()]
 
 
 def make_extractor(job: Job, ready: Ready, network: Path | None, progress: Callable[[str, int, int], None]) -> Any:

@@ -51,7 +51,7 @@ class L2SVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     X is a numpy array (float32 or float64; other numbers are converted) or a torch tensor (also bfloat16 and
     float16, which are converted block by block and never copied whole), in memory or memory-mapped, (n, d).
-    Arithmetic is float64 for float64 input and float32 otherwise.
+    Arithmetic is float64 for float64 input; otherwise float32, and float64 from where that does not suffice for tol.
     """
 
     def __init__(
@@ -102,13 +102,17 @@ class Problem:
     """X and its labels, ready to be solved for any C and any subset of the rows; what can be shared is.
 
     Rows that several processes hold are never brought together in a Gram matrix.
+
+    dtype : of the arithmetic; None is float64 for float64 features and few rows, and otherwise float32, to begin with.
     """
 
-    def __init__(self, rows: Rows, intercept: bool, device: str | None) -> None:
+    def __init__(self, rows: Rows, intercept: bool, device: str | None, dtype: torch.dtype | None = None) -> None:
         self.rows = rows
         self.intercept = intercept
+        self.device = device
         self.place = _choose_device(rows.features, device)
-        self.dtype = self.out_dtype = _working_dtype(rows.features)
+        self.out_dtype = _working_dtype(rows.features)
+        self.dtype = dtype or self.out_dtype
         count, dimensions = rows.features.shape
         self.use_gram = rows.processes.count == 1 and count <= GRAM_ROWS and count < dimensions
         if self.use_gram and count <= EXACT_ROWS:
@@ -122,6 +126,7 @@ class Problem:
         self.targets = one_against_rest.to(self.place, self.dtype).mul_(2).sub_(1)
         self.space = self._make_space()
         self.preconditioner = Preconditioner()
+        self._in_float64: Problem | None = None
 
     def _make_space(self) -> Space:
         if self.use_gram:
@@ -137,7 +142,7 @@ class Problem:
         masks: Tensor | None = None,
         start: Solution | None = None,
     ) -> Solution:
-        """Solve for one C.
+        """Solve for one C. Where float32 has no digits left before the tolerance is met, the rest is done in float64.
 
         masks : (n, m) of 0 and 1: m problems at once, each on the rows marked 1; the columns of the solution are
             then (mask, class) with the classes running fastest. None: all rows.
@@ -148,16 +153,25 @@ class Problem:
             columns = targets.shape[1]
             mask = masks.to(self.place, self.dtype).repeat_interleave(columns, 1)
             targets = targets.repeat(1, masks.shape[1])
-        return minimise(
+        solution = minimise(
             self.space, targets, mask, C, tol=tol, max_iter=max_iter, preconditioner=self.preconditioner, start=start
         )
+        left = max_iter - solution.iterations
+        if solution.converged or not left or self.dtype == torch.float64:
+            return solution
+        if self._in_float64 is None:
+            self._in_float64 = Problem(self.rows, self.intercept, self.device, torch.float64)
+        exact = self._in_float64.solve(C, tol, left, masks=masks, start=solution)
+        exact.iterations += solution.iterations
+        exact.products += solution.products
+        return exact
 
     def weights(self, solution: Solution) -> tuple[Tensor, Tensor]:
         """Weights (k, d) and intercepts (k,) of a solution."""
         if isinstance(self.space, WeightSpace):
             whole = solution.vector
         else:
-            explicit = WeightSpace(self.rows.features, self.intercept, self.dtype, self.place)
+            explicit = WeightSpace(self.rows.features, self.intercept, solution.vector.dtype, self.place)
             whole = explicit.adjoint(solution.vector[0])
         whole = whole.to(self.out_dtype)
         return whole[:-1].T.contiguous(), whole[-1]
@@ -224,9 +238,10 @@ def warn_unless_converged(solution: Solution, max_iter: int) -> None:
     """Issue a `ConvergenceWarning` for a solution outside its tolerance."""
     if not solution.converged:
         worst = float((solution.gap / solution.objective).max())
+        short = solution.iterations >= max_iter
         warnings.warn(
             f"L2SVM stopped after {solution.iterations} of at most {max_iter} Newton steps with a relative duality "
-            f"gap of {worst:.1e}; raise max_iter or tol, or scale the features",
+            f"gap of {worst:.1e}; {'raise max_iter or tol' if short else 'raise tol'}, or scale the features",
             ConvergenceWarning,
             stacklevel=3,
         )

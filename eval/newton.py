@@ -28,6 +28,8 @@ _FORCING = 0.1  # conjugate gradients stop when the preconditioned residual has 
 _TIGHTENING = 0.5  # times this for each Newton step after the first _SETTLING, in which the rows inside the margin are
 _SETTLING = 5  # found: what has not converged by then is ill-conditioned and needs the exactness
 _FINEST = 1e-4
+_ROUNDING = 8.0  # objectives nearer to each other than this many units of rounding are taken as equal
+_LESS_GAP = 0.5  # the gap must then shrink by this factor, or the column is left as it is
 _MOST_CONJUGATE_STEPS = 250
 _PATIENCE = 25  # conjugate steps after which an exact factorisation, where there can be one, costs less than more
 
@@ -79,24 +81,28 @@ def minimise(
         vector = space.zeros(columns)
         decision = torch.zeros(space.rows, columns, dtype=space.dtype, device=space.device)
     else:
-        vector, decision = start.vector.clone(), start.decision.clone()
-    objective = _objective(space, vector, decision, targets, mask, C)
-    solution = Solution(vector, decision, objective, torch.full_like(objective, torch.inf))
+        vector, decision = (part.to(space.dtype, copy=True) for part in (start.vector, start.decision))
+    w, f, objective = vector, decision, _objective(space, vector, decision, targets, mask, C)
+    solution = Solution(vector, decision, objective.clone(), torch.full_like(objective, torch.inf))
     live = torch.arange(columns, device=space.device)
     while True:
-        w, f, t, m = vector[..., live], decision[:, live], targets[:, live], mask[:, live]
+        t, m = targets[:, live], mask[:, live]
         slack = (1 - t * f).clamp_min_(0)
         gradient = space.minus_adjoint(w, 2 * C * slack * m * t)
         solution.products += 0.5
-        solution.gap[live] = 0.5 * space.inner(gradient, gradient).clamp_min(0)
-        unfinished = solution.gap[live] > tol * solution.objective[live]
-        live, w, f, t, m = live[unfinished], w[..., unfinished], f[:, unfinished], t[:, unfinished], m[:, unfinished]
+        gap = 0.5 * space.inner(gradient, gradient).clamp_min(0)
+        better = _is_better(objective, gap, solution.objective[live], solution.gap[live])
+        accepted = live[better]  # the others have come as far as this precision allows
+        vector[..., accepted], decision[:, accepted] = w[..., better], f[:, better]
+        solution.objective[accepted], solution.gap[accepted] = objective[better], gap[better]
+        going = better & (gap > tol * objective)
+        live, w, f, t, m = live[going], w[..., going], f[:, going], t[:, going], m[:, going]
         if not len(live) or solution.iterations == max_iter:
             break
         direction, change, passes = _direction(
             space,
-            gradient[..., unfinished],
-            2 * C * (slack[:, unfinished] > 0) * m,
+            gradient[..., going],
+            2 * C * (slack[:, going] > 0) * m,
             preconditioner,
             max(_FORCING * _TIGHTENING ** max(solution.iterations - _SETTLING, 0), _FINEST),
         )
@@ -106,12 +112,14 @@ def minimise(
         solution.iterations += 1
         w, f = w + step * direction, f + step * change
         objective = _objective(space, w, f, t, m, C)
-        better = objective < solution.objective[live]
-        live = live[better]  # the others have come as far as this precision allows
-        vector[..., live], decision[:, live] = w[..., better], f[:, better]
-        solution.objective[live] = objective[better]
     solution.converged = bool((solution.gap <= tol * solution.objective).all())
     return solution
+
+
+def _is_better(objective: Tensor, gap: Tensor, best: Tensor, least_gap: Tensor) -> Tensor:
+    """Whether P fell or, where it is the same but for rounding, its gap: |g| tells more once P is nearly least."""
+    same = objective <= best + _ROUNDING * torch.finfo(best.dtype).eps * best
+    return (objective < best) | (same & (gap < _LESS_GAP * least_gap))
 
 
 def _objective(space: Space, vector: Tensor, decision: Tensor, targets: Tensor, mask: Tensor, C: float) -> Tensor:

@@ -347,7 +347,13 @@ def test_user_classifiers_get_arrays_and_tables_without_published_figures_work(c
 def test_warnings_of_the_solver_are_recorded(cli, make_table, tmp_path):
     short = {"class": "L2SVMCV", "Cs": [100.0], "max_iter": 1}
     cli("--table", make_table(rows=[row_of(extractor={"class": "RawPixels"}, classifier=short)]))
-    assert any("stopped after 1 of at most 1 Newton steps" in text for text in result(tmp_path, "a")["deviations"])
+    said = [text for text in result(tmp_path, "a")["deviations"] if "stopped after 1 of at most 1 Newton steps" in text]
+    assert len(said) == 1
+
+
+def test_warnings_that_differ_in_numbers_alone_are_told_once():
+    texts = ["stopped after 5 steps, gap 2.5e-04", "stopped after 6 steps, gap 1e+02", "gave up", "stopped in vain"]
+    assert row._without_likes(texts) == [f"{texts[0]} (2 fits)", "gave up", "stopped in vain"]
 
 
 def test_the_report_equals_what_the_run_wrote(cli, make_table, tmp_path, monkeypatch, capsys):

@@ -125,6 +125,20 @@ def test_works_in_a_pipeline():
     assert make_pipeline(StandardScaler(), L2SVM(1.0)).fit(X, y).score(X, y) > 0.5
 
 
+@pytest.mark.parametrize(("C", "scale"), [(100.0, 1.0), (100.0, 10.0), (1e4, 100.0)])
+def test_where_float32_has_no_digits_left_float64_goes_on(C, scale):
+    generator = np.random.default_rng(0)
+    X = (generator.normal(size=(600, 40)) * scale).astype(np.float32)
+    y = (X[:, :3] + 2 * scale * generator.normal(size=(600, 3))).argmax(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        ours, exact = L2SVM(C).fit(X, y), L2SVM(C, tol=1e-8).fit(X.astype(np.float64), y)
+    assert ours.coef_.dtype == np.float32
+    assert (ours.duality_gap_ <= 1e-4 * ours.objective_).all()
+    np.testing.assert_allclose(ours.coef_, exact.coef_, atol=1e-3 * np.abs(exact.coef_).max())
+    np.testing.assert_allclose(objective(ours.coef_, ours.intercept_, X, y, C), exact.objective_, rtol=1e-5)
+
+
 def test_too_few_steps_are_said():
     X, y = problem(100, 30, 5)
     with pytest.warns(ConvergenceWarning, match="duality gap"):
