@@ -16,7 +16,8 @@ from matplotlib.ticker import FuncFormatter
 from benchmarks.curve_plot import COLOURS, INK, MARKERS, STYLES
 from data.files import atomic_path
 
-_TITLE_LETTERS = 76  # that fit over a panel
+_TITLE_LETTERS = 72  # that fit over a panel
+_LABEL_SPACE = 0.14  # of the axis that a place's label takes
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,19 @@ def draw_panels(panels: Sequence[Panel], title: str, metric: str, warning: str =
     return figure
 
 
+def apart(places: Sequence[float], doubling: bool) -> list[float]:
+    """Of the places, ascending, those whose labels do not run into each other; the last one is among them.
+
+    doubling : whether the axis is logarithmic.
+    """
+    along = [math.log(place) if doubling else place for place in places]
+    shown: list[int] = []
+    for number in reversed(range(len(places))):
+        if not shown or along[shown[-1]] - along[number] >= _LABEL_SPACE * (along[-1] - along[0]):
+            shown.append(number)
+    return [places[number] for number in reversed(shown)]
+
+
 def _panel(axes: Axes, panel: Panel, metric: str) -> None:
     for number, series in enumerate(panel.series):
         if series.points:
@@ -74,10 +88,12 @@ def _panel(axes: Axes, panel: Panel, metric: str) -> None:
                 capsize=2.5,
             )
     places = sorted({point[0] for series in panel.series for point in series.points})
-    if places and places[0] > 0 and places[-1] >= 8 * places[0]:
+    doubling = bool(places) and places[0] > 0 and places[-1] >= 8 * places[0]
+    if doubling:
         axes.set_xscale("log", base=2)
     if len(places) <= 8:
-        axes.set_xticks(places, [f"{place:,.0f}" for place in places])
+        shown = apart(places, doubling)
+        axes.set_xticks(shown, [f"{place:,.0f}" for place in shown])
         axes.minorticks_off()
     else:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: f"{place:,.0f}"))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import benchmarks.layer_study
-from benchmarks.layer_plot import Panel, Series, draw_panels
+from benchmarks.layer_plot import Panel, Series, apart, draw_panels
 from benchmarks.layer_study import LAYER_COLUMNS, Setting, settings
 from benchmarks.layers import app
 from data.splits import class_balanced_draws
@@ -185,6 +185,13 @@ def test_long_titles_stay_within_the_picture():
     drawn: Any = figure.texts[0]
     assert drawn.get_text().replace("\n", " ") == title
     assert drawn.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_labels_of_places_do_not_run_into_each_other():
+    assert apart([1, 2, 4, 8], doubling=True) == [1, 2, 4, 8]
+    assert apart([60, 300, 360, 1200, 1260], doubling=True) == [60, 360, 1260]
+    assert apart([0, 90, 100], doubling=False) == [0, 100]
+    assert apart([5], doubling=False) == [5]
 
 
 def test_the_picture_shows_what_it_is_given():
