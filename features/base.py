@@ -16,6 +16,7 @@ from torch import Tensor
 from data.errors import InputError
 from features.devices import computes_bfloat16, with_smaller_blocks
 
+REFLECTIONS = ["max", "mean"]  # ways to join the features of an image and of its mirror image
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 Images = NDArray[np.uint8]
@@ -53,6 +54,11 @@ def check_positive(**values: object) -> None:
 def as_tensor(images: Images) -> Tensor:
     """A uint8 tensor of the images, copied where the array cannot be shared (read-only or strided)."""
     return torch.from_numpy(np.require(images, requirements=("C", "W")))
+
+
+def join_reflection(features: Tensor, mirrored: Tensor, reflection: str) -> Tensor:
+    """The larger of the two or their mean, value by value. reflection : one of `REFLECTIONS`."""
+    return torch.maximum(features, mirrored) if reflection == "max" else (features + mirrored) / 2
 
 
 def evenly_spaced(images: Images, count: int) -> Images:

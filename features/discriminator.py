@@ -19,6 +19,7 @@ from torch.nn import functional
 from data.errors import InputError, unknown_name
 from features.base import (
     DTYPES,
+    REFLECTIONS,
     Extractor,
     Images,
     as_tensor,
@@ -27,6 +28,7 @@ from features.base import (
     check_positive,
     choose_device,
     evenly_spaced,
+    join_reflection,
 )
 from gan.checkpoint import load_weights
 from gan.networks import LEAK, Discriminator, scale_images
@@ -35,7 +37,6 @@ from gan.statistics import reestimate_batch_statistics
 
 # Images a block: on the CPU the first layer's maps then fit the last-level cache; a GPU needs more to be busy.
 _CPU_BATCH, _CUDA_BATCH = 32, 1024
-_REFLECTIONS = ["max", "mean"]
 _BALANCED = 2_000  # images from which the layers' variances are estimated
 
 
@@ -128,7 +129,7 @@ class DiscriminatorFeatures(Extractor):
         """
         check_choice("dtype", self.dtype, list(DTYPES))
         if self.reflection is not None:
-            check_choice("reflection", self.reflection, _REFLECTIONS)
+            check_choice("reflection", self.reflection, REFLECTIONS)
         check_positive(
             grid=self.grid,
             n_statistics=self.n_statistics,
@@ -212,7 +213,7 @@ class DiscriminatorFeatures(Extractor):
         pooled = self._pooled(pixels)
         if self.reflection is not None:
             pairs = zip(pooled, self._pooled(pixels.flip(2)), strict=True)
-            pooled = [torch.maximum(*pair) if self.reflection == "max" else (pair[0] + pair[1]) / 2 for pair in pairs]
+            pooled = [join_reflection(*pair, self.reflection) for pair in pairs]
         if self.scales_ is not None:
             pooled = [layer * scale for layer, scale in zip(pooled, self.scales_.tolist(), strict=True)]
         return torch.cat(pooled, dim=1).cpu()

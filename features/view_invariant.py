@@ -15,13 +15,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from features.base import DTYPES, Images, as_tensor, check_choice
+from features.base import DTYPES, REFLECTIONS, Images, as_tensor, check_choice, join_reflection
 from features.dictionary import Chooser, Dictionary, Progress, iterate, normalise_rows
 from features.kmeans import KMeansFeatures
 from features.patches import Whitening, draw_patches, grid_edges, normalise_contrast, rectify_
 from features.views import all_views, crop_margin, view_operators, views_of_patches
 
-_REFLECTIONS = ["max", "mean"]
 _CROPS = 256  # crops whose views are made at a time
 _CPU_UNITS = 640  # units a block: on the CPU an image's responses then stay in the cache
 
@@ -105,7 +104,7 @@ class ViewInvariantKMeansFeatures(KMeansFeatures):
     def _check_parameters(self, images: Images) -> None:
         self._check_sizes(images)
         if self.reflection is not None:
-            check_choice("reflection", self.reflection, _REFLECTIONS)
+            check_choice("reflection", self.reflection, REFLECTIONS)
         if isinstance(self.translation, bool) or not isinstance(self.translation, int) or self.translation < 0:
             raise ValueError(f"translation={self.translation!r} must be a whole number of at least 0")
         if not all(np.isfinite(angle) for angle in self.rotations):
@@ -156,8 +155,7 @@ class ViewInvariantKMeansFeatures(KMeansFeatures):
         pooled = self._sums(pixels)
         if self.reflection is None:
             return pooled
-        mirrored = self._sums(pixels.flip(2))
-        return torch.maximum(pooled, mirrored) if self.reflection == "max" else (pooled + mirrored) / 2
+        return join_reflection(pooled, self._sums(pixels.flip(2)), self.reflection)
 
     def _sums(self, pixels: Tensor) -> Tensor:
         """What `_pooled` gives for the images alone, without their mirror images."""
