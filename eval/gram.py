@@ -7,10 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from eval.products import Leading, pad
+from eval.products import pad
+from eval.space import Leading
 from features.devices import with_smaller_blocks
 
 GRAM_RANK = 128  # directions in the preconditioner
+PATIENCE = 25.0  # conjugate steps that cost what the exact inverse does
 _COLUMNS = 256  # least features a block
 
 
@@ -20,7 +22,7 @@ class GramSpace:
     gram : K = X X' (+ 1 for the intercept), (n, n), float32 or float64.
     """
 
-    has_exact_inverse = True
+    patience = PATIENCE
 
     def __init__(self, gram: Tensor) -> None:
         self.gram = gram

@@ -17,7 +17,8 @@ from torch import Tensor
 from eval.gram import GramSpace, gram_matrix
 from eval.inputs import Features, Rows, check_features, check_positive, check_problem
 from eval.newton import Preconditioner, Solution, minimise
-from eval.products import Space, WeightSpace
+from eval.products import WeightSpace
+from eval.space import Space
 
 GRAM_ROWS = 8192  # most rows for which the Gram matrix is made,
 EXACT_ROWS = 2048  # and up to which it is float64 always, which costs nothing there

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eval.products import Leading, Space, pad
+from eval.products import pad
+from eval.space import Leading, Space
 
 Total = Callable[[Tensor], Tensor]  # `Space.total`
 
@@ -31,7 +32,6 @@ _FINEST = 1e-4
 _ROUNDING = 8.0  # objectives nearer to each other than this many units of rounding are taken as equal
 _LESS_GAP = 0.5  # the gap must then shrink by this factor, or the column is left as it is
 _MOST_CONJUGATE_STEPS = 250
-_PATIENCE = 25  # conjugate steps after which an exact factorisation, where there can be one, costs less than more
 
 
 @dataclass
@@ -103,6 +103,7 @@ def minimise(
             space,
             gradient[..., going],
             2 * C * (slack[:, going] > 0) * m,
+            C,
             preconditioner,
             max(_FORCING * _TIGHTENING ** max(solution.iterations - _SETTLING, 0), _FINEST),
         )
@@ -128,10 +129,10 @@ def _objective(space: Space, vector: Tensor, decision: Tensor, targets: Tensor, 
 
 
 def _direction(
-    space: Space, gradient: Tensor, weights: Tensor, preconditioner: Preconditioner, forcing: float
+    space: Space, gradient: Tensor, weights: Tensor, C: float, preconditioner: Preconditioner, forcing: float
 ) -> tuple[Tensor, Tensor, int]:
     """Solve (I + X' weights X) d = -gradient roughly; returns d, X d and the passes over the data."""
-    precondition = preconditioner.prepare(space, weights)
+    precondition = preconditioner.prepare(space, weights, C)
     direction = torch.zeros_like(gradient)
     change = torch.zeros_like(weights)
     residual = -gradient
@@ -145,8 +146,8 @@ def _direction(
         direction += length * conjugate
         change += length * decision
         residual = residual - length * product
-        if passes == _PATIENCE and space.has_exact_inverse and preconditioner.improve(weights):
-            precondition = preconditioner.prepare(space, weights)
+        if passes >= space.patience and preconditioner.improve(C):
+            precondition = preconditioner.prepare(space, weights, C)
             energy = torch.zeros_like(energy)  # begin anew from here
         preconditioned = precondition(residual)
         following = space.inner(residual, preconditioned)
@@ -160,24 +161,23 @@ def _direction(
 class Preconditioner:
     """An approximate inverse of I + X' weights X, found again for every new set of weights.
 
-    It is the inverse on a few leading directions of X (and I across them). For weights at which that needed too many
-    conjugate steps, and for larger ones, it is the exact inverse, if the space can give it.
+    It is the inverse on a few leading directions of X (and I across them). For a C at which that needed more conjugate
+    steps than the exact inverse costs, and for larger ones, it is the exact inverse, if the space can give it.
     """
 
     def __init__(self) -> None:
         self._leading: Leading | None = None
         self._exact_from = math.inf
 
-    def improve(self, weights: Tensor) -> bool:
-        """Use the exact inverse for weights as large as these from now on; returns whether that is news."""
-        largest = float(weights.max())
-        news = largest < self._exact_from
-        self._exact_from = min(self._exact_from, largest)
+    def improve(self, C: float) -> bool:
+        """Use the exact inverse for this C and larger ones from now on; returns whether that is news."""
+        news = self._exact_from > C
+        self._exact_from = min(self._exact_from, C)
         return news
 
-    def prepare(self, space: Space, weights: Tensor) -> Callable[[Tensor], Tensor]:
-        """The inverse for these (n, k) weights, as a function of vectors with k columns."""
-        inverse = space.exact_inverse(weights) if float(weights.max()) >= self._exact_from else None
+    def prepare(self, space: Space, weights: Tensor, C: float) -> Callable[[Tensor], Tensor]:
+        """The inverse for these (n, k) weights, made with C, as a function of vectors with k columns."""
+        inverse = space.exact_inverse(weights) if self._exact_from <= C else None
         if inverse is not None:
             return inverse
         if self._leading is None:

@@ -1,25 +1,16 @@
-"""The products with the data matrix that the L2-SVM's solver is made of, in blocks and without copying the matrix.
-
-A *space* is where the solver's vectors live. Both spaces describe the same weights w (one column a class):
-
-- `WeightSpace` holds w itself, (d + 1, k), and streams over the rows of X: for many rows.
-- `gram.GramSpace` holds w = X' a by its coefficients a and by X w = K a with K = X X', stacked into (2, n, k): for
-  few rows. K is computed once for all classes, all C and all folds, and one product with K does the work of two with X.
-
-The last dimension of every vector counts independent problems (classes, or folds times classes).
-"""
+"""The solver's space for many rows: products with the data matrix in blocks, without copying the matrix."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from eval.parallel import Result, share_out
+from eval.space import Leading
 from features.devices import computes_bfloat16, fits, with_smaller_blocks
 from features.processes import ALONE, Processes
 
@@ -27,56 +18,11 @@ BLOCK_BYTES = 5 << 19  # a block of rows, in working precision, that stays in th
 DEVICE_BLOCK_BYTES = 1 << 30  # the same on a GPU, where large products are what is fast
 WEIGHT_RANK = 512  # directions in the preconditioner,
 SAMPLE_ROWS = 16_384  # and the most rows on which they are sharpened
+EXACT_DIMENSIONS = 4096  # most features for which every column's Hessian is made,
+EXACT_BYTES = 2 << 30  # and the most bytes that they may take;
+FEATURES_A_STEP = 24  # with so many features they cost about what one conjugate step does (measured on a CPU)
 _LEAST_ROWS = 16  # in a block
-
-
-class Space(Protocol):
-    """What the solver asks of a space. n rows, k columns; `weights` and `values` are (n, k)."""
-
-    rows: int
-    dtype: torch.dtype
-    device: torch.device
-
-    def zeros(self, columns: int) -> Tensor:
-        """The vector w = 0."""
-
-    def inner(self, left: Tensor, right: Tensor) -> Tensor:
-        """<w, v> for each column, (k,)."""
-
-    def total(self, part: Tensor) -> Tensor:
-        """What is summed over the rows held here, summed over those of all processes; `part` may be overwritten."""
-
-    def decision(self, vector: Tensor) -> Tensor:
-        """X w + b, (n, k)."""
-
-    def adjoint(self, values: Tensor) -> Tensor:
-        """X' values as a vector of the space."""
-
-    def minus_adjoint(self, vector: Tensor, values: Tensor) -> Tensor:
-        """W - X' values, the gradient, without losing digits that can be kept."""
-
-    def hessian(self, vector: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """(X w, w + X' (weights * X w)) in one pass over the data."""
-
-    def leading(self) -> Leading:
-        """Leading directions of X' X, for the preconditioner."""
-
-    has_exact_inverse: bool
-
-    def exact_inverse(self, weights: Tensor) -> Callable[[Tensor], Tensor] | None:
-        """The inverse of I + X' weights X applied to a vector; None where it cannot be had."""
-
-
-@dataclass(frozen=True)
-class Leading:
-    """r orthonormal directions of weight space that hold most of X's energy.
-
-    vectors : the directions as vectors of the space, (..., r).
-    decision : X times them, (n, r).
-    """
-
-    vectors: Tensor
-    decision: Tensor
+_LEAST_STRIP = 256
 
 
 class WeightSpace:
@@ -89,8 +35,6 @@ class WeightSpace:
     processes : those that hold the rows: X is this one's. w is the same in each, X w and what weights the rows are of
         the rows here. One all-reduce of w's size a pass over the data is what they exchange, besides a few small sums.
     """
-
-    has_exact_inverse = False  # the matrix is d x d
 
     def __init__(
         self,
@@ -110,6 +54,7 @@ class WeightSpace:
         self._device_block = DEVICE_BLOCK_BYTES
         counts = processes.gather(self.rows)
         self._first, self._all_rows = sum(counts[: processes.rank]), sum(counts)
+        self.patience = self.dimensions / FEATURES_A_STEP if self.dimensions <= EXACT_DIMENSIONS else math.inf
 
     def _blocks(self, dtype: torch.dtype, factor: int = 1) -> list[slice]:
         """Blocks of rows: of BLOCK_BYTES in `dtype`, times a factor, on the CPU."""
@@ -194,8 +139,39 @@ class WeightSpace:
         out = _sum(self._share_out(work, self.dtype))
         return decision, self.total(self._vector(out, (decision * weights).sum(0))).add_(vector)
 
-    def exact_inverse(self, weights: Tensor) -> None:
-        """Not to be had."""
+    def exact_inverse(self, weights: Tensor) -> Callable[[Tensor], Tensor] | None:
+        """The inverse of I + X' weights X as a function of vectors, by one Cholesky factor a column.
+
+        None where the factors would take more than EXACT_BYTES, or one does not exist in this precision.
+        """
+        size, columns = self.dimensions + 1, weights.shape[1]
+        strip = max(_LEAST_STRIP, -(-size // 8))
+        if columns * size**2 * self.dtype.itemsize > EXACT_BYTES:
+            return None
+
+        def work(blocks: Sequence[slice]) -> Tensor:
+            hessians = torch.zeros(columns, size, size, dtype=self.dtype, device=self.device)
+            for block in blocks:
+                features = self._load(block, self.dtype)
+                features = torch.cat([features, torch.full_like(features[:, :1], float(self.intercept))], 1)
+                for hessian, column in zip(hessians, weights[block].T, strict=True):
+                    inside = column > 0
+                    rows = features[inside] * column[inside, None].sqrt()
+                    for start in range(0, size, strip):  # the lower triangle suffices
+                        until = start + strip
+                        hessian[start:until, :until].addmm_(rows[:, start:until].T, rows[:, :until])
+            return hessians
+
+        # A thread's own sums would be as large again, and these products are long enough for torch's threads.
+        blocks = self._blocks(self.dtype, 16)
+        factors = self.total(work(blocks) if self._threads else self._share_out(work, self.dtype)[0])
+        factors.diagonal(dim1=1, dim2=2).add_(1)
+        for factor in factors:
+            lower, failed = torch.linalg.cholesky_ex(factor)
+            if bool(failed):
+                return None
+            factor.copy_(lower)
+        return lambda vector: torch.cholesky_solve(vector.T[:, :, None], factors)[:, :, 0].T
 
     def leading(self) -> Leading:
         """Found in a few rows, then sharpened by a power iteration on up to SAMPLE_ROWS of them.

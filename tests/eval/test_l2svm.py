@@ -82,13 +82,27 @@ def test_few_rows_in_weight_space_and_in_gram_space_agree(monkeypatch):
 
 @pytest.mark.parametrize("patience", [1, 10_000])
 def test_both_preconditioners_find_the_minimum(monkeypatch, patience):
-    monkeypatch.setattr(eval.newton, "_PATIENCE", patience)
+    monkeypatch.setattr(eval.gram.GramSpace, "patience", float(patience))
+    monkeypatch.setattr(eval.products, "FEATURES_A_STEP", 30 / patience)
     monkeypatch.setattr(eval.gram, "GRAM_RANK", 3)
     monkeypatch.setattr(eval.products, "WEIGHT_RANK", 3)
     for shape in ((90, 400), (400, 30)):
         X, y = problem(shape[0], shape[1], 4)
         theirs = LinearSVC(C=2.0, tol=1e-8, max_iter=1_000_000).fit(X, y)
         np.testing.assert_allclose(L2SVM(2.0, tol=1e-9).fit(X, y).coef_, theirs.coef_, atol=1e-4)
+
+
+def test_a_badly_conditioned_problem_is_given_the_exact_inverse(monkeypatch):
+    monkeypatch.setattr(eval.products, "WEIGHT_RANK", 3)
+    monkeypatch.setattr(eval.products, "FEATURES_A_STEP", 10)
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(300, 100)) * 10 * np.geomspace(1, 0.01, 100)
+    y = (X[:, :3] + generator.normal(size=(300, 3))).argmax(1)
+    exact = L2SVM(10.0, tol=1e-8).fit(X, y)
+    monkeypatch.setattr(eval.products, "EXACT_DIMENSIONS", 99)
+    without = L2SVM(10.0, tol=1e-8).fit(X, y)
+    assert exact.n_products_ < without.n_products_ / 4
+    np.testing.assert_allclose(exact.coef_, without.coef_, atol=1e-3 * np.abs(exact.coef_).max())
 
 
 @pytest.mark.parametrize("shape", [(100, 40), (40, 100)])

@@ -39,6 +39,25 @@ def test_weight_space_equals_dense_products(features, intercept, threads, monkey
     assert torch.allclose(product, w + dense.T @ (weights * (dense @ w)))
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_exact_inverse_in_weight_space_undoes_the_hessian(features, intercept, monkeypatch):
+    monkeypatch.setattr(eval.products, "BLOCK_BYTES", 2 * DIMENSIONS * 8)  # several blocks,
+    monkeypatch.setattr(eval.products, "_LEAST_STRIP", 8)  # several strips, the last ones short
+    space = WeightSpace(features, intercept, torch.float64, features.device)
+    weights = torch.rand(ROWS, COLUMNS, generator=torch.Generator().manual_seed(1)).double()
+    weights[weights < 0.3] = 0
+    vector = torch.randn(DIMENSIONS + 1, COLUMNS, generator=torch.Generator().manual_seed(2)).double()
+    inverse = space.exact_inverse(100 * weights)
+    assert inverse is not None
+    dense = torch.cat([features, torch.full((ROWS, 1), float(intercept), dtype=torch.float64)], 1)
+    for column in range(COLUMNS):
+        hessian = torch.eye(DIMENSIONS + 1).double() + dense.T @ (100 * weights[:, [column]] * dense)
+        expected = torch.linalg.solve(hessian, vector[:, column])
+        assert torch.allclose(inverse(vector)[:, column], expected, rtol=1e-9, atol=1e-12)
+    monkeypatch.setattr(eval.products, "EXACT_BYTES", COLUMNS * (DIMENSIONS + 1) ** 2 * 8 - 1)
+    assert space.exact_inverse(weights) is None
+
+
 def test_blocks_on_a_device_become_smaller_until_they_fit_and_stay_so(features, monkeypatch):
     """The CPU stands for a GPU that has memory for 20 rows."""
     space = WeightSpace(features, True, torch.float64, features.device)

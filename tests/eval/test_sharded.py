@@ -18,6 +18,7 @@ from tests.processes import in_processes, results
 CLASSES = ["ant", "bee", "cat", "dog"]
 CS = (1e-3, 1e-2, 1e-1)
 RANK = 10
+PATIENT = 4  # features for which a conjugate step is waited
 HELD = np.arange(3, 150, 4)
 
 
@@ -48,6 +49,7 @@ TASKS = {
     "more rows than features": (20, "float64", L2SVM(0.1, tol=1e-12)),
     "fewer, for which one process makes the Gram matrix": (400, "float64", L2SVM(0.1, tol=1e-12)),
     "single precision": (20, "float32", L2SVM(0.1)),
+    "badly conditioned, the Hessian made": (20, "float64", L2SVM(1000.0, tol=1e-12)),
     "two classes, no intercept": (20, "float64", L2SVM(0.1, tol=1e-12, fit_intercept=False)),
     "C chosen by folds": (20, "float64", L2SVMCV(CS, tol=1e-12)),
     "C chosen on a holdout": (20, "float64", L2SVMCV(CS, holdout=HELD, tol=1e-12)),
@@ -77,6 +79,8 @@ def solve(rank, count, names):
         shapes.clear()
         solution = fit(classifier.set_params(sharded=True), X[own], y[own])
         exchanged = [shape for shape in shapes if shape[0] == X.shape[1] + 1 and shape[1] < RANK]
+        made_exact = any(shape[-2:] == (X.shape[1] + 1,) * 2 for shape in shapes)
+        assert made_exact or not name.startswith("badly")
         answers[name] = (*solution, len(exchanged), classifier.n_products_ + 0.5 * (classifier.n_iter_ + 1))
     return answers
 
@@ -84,6 +88,7 @@ def solve(rank, count, names):
 @pytest.mark.parametrize(("count", "names"), [(2, list(TASKS)), (4, ["more rows than features"])])
 def test_the_solution_is_that_of_one_process(count, names, monkeypatch):
     monkeypatch.setattr(eval.products, "WEIGHT_RANK", RANK)
+    monkeypatch.setattr(eval.products, "FEATURES_A_STEP", PATIENT)
     monkeypatch.setattr(eval.products, "BLOCK_BYTES", 4096)  # several blocks in a process
     everyones = results(in_processes(count, solve, count, names))
     assert len(np.unique(problem(20)[1][uneven(150, count)[0]])) == 1
