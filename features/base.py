@@ -61,12 +61,6 @@ def join_reflection(features: Tensor, mirrored: Tensor, reflection: str) -> Tens
     return torch.maximum(features, mirrored) if reflection == "max" else (features + mirrored) / 2
 
 
-def evenly_spaced(images: Images, count: int) -> Images:
-    """At most `count` of the images, evenly spaced, so that sorted ones serve as well as shuffled ones."""
-    chosen: Images = images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
-    return chosen
-
-
 def choose_device(device: str | torch.device | None, dtype: str = "float32") -> torch.device:
     """The device named; None is the GPU where there is one, else the CPU.
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from data.dataset import evenly_spaced
 from data.errors import InputError, unknown_name
 from features.base import (
     DTYPES,
@@ -27,7 +28,6 @@ from features.base import (
     check_images,
     check_positive,
     choose_device,
-    evenly_spaced,
     join_reflection,
 )
 from gan.checkpoint import load_weights

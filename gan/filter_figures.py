@@ -158,8 +158,7 @@ def _images(source: str, root: Path | None, spec: NetworkSpec, count: int) -> tu
     images, description, _ = data.training_images([source], root, spec.image_size)
     if images.shape[3] != spec.channels:
         raise InputError(f"the network {spec.name} takes {spec.channels} channels, {source} has {images.shape[3]}")
-    rows = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)
-    return np.asarray(images[rows]), description
+    return data.evenly_spaced(images, count), description
 
 
 def _chosen(spec: NetworkSpec, layer: int | None, maps: str) -> tuple[int, list[int]]:

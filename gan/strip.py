@@ -77,9 +77,8 @@ class Grids:
 
 def save_real(folder: Path, images: NDArray[np.uint8], count: int = 64) -> None:
     """Write `real.png`: `count` training images, spread evenly over all, uint8 (n, height, width, 3 or 1)."""
-    chosen = np.unique(np.linspace(0, len(images) - 1, count).round().astype(int))
     with atomic_path(folder / REAL) as temporary:
-        image_grid(images[chosen]).save(temporary, format="PNG")
+        image_grid(data.evenly_spaced(images, count)).save(temporary, format="PNG")
 
 
 def make_strip(run_folder: Path, out: Path, samples: int = SAMPLES, frames: int = FRAMES) -> list[Path]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from data.dataset import evenly_spaced
 from data.errors import InputError
 from features.base import (
     DTYPES,
@@ -24,7 +25,6 @@ from features.base import (
     check_images,
     check_positive,
     choose_device,
-    evenly_spaced,
 )
 from features.discriminator import pool_to_grid
 from features.exemplar.networks import ExemplarNetwork

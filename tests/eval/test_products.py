@@ -80,7 +80,10 @@ def test_blocks_on_a_device_become_smaller_until_they_fit_and_stay_so(features, 
     assert torch.allclose(product, w + dense.T @ (weights * (dense @ w)))
     assert torch.allclose(space.decision(w), dense @ w)
     assert torch.allclose(space.adjoint(weights), dense.T @ weights)
-    assert asked[7:] == [16, 16, 16, 16, 6] * 2
+    inverse = space.exact_inverse(weights)
+    assert inverse is not None
+    assert torch.allclose(inverse(product), w)
+    assert asked[7:] == [16, 16, 16, 16, 6] * 3
     monkeypatch.setattr(space, "_load", lambda block, dtype: loaded(slice(0, 21), dtype))
     with pytest.raises(torch.OutOfMemoryError):  # 16 rows are the least
         space.decision(w)

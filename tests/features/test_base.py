@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from data.errors import InputError
-from features.base import Extractor, check_images, evenly_spaced
+from features.base import Extractor, check_images
 from features.raw_pixels import RawPixels
 
 
@@ -55,10 +55,3 @@ def test_features_that_are_not_finite_are_refused_and_said_where():
     images[300] = 0
     with pytest.raises(InputError, match=r"Broken gives features that are not finite.*images 256 to 511"):
         Broken().fit(images).transform(images)
-
-
-def test_evenly_spaced_images_are_the_first_the_last_and_those_between():
-    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
-    assert evenly_spaced(images, 4).ravel().tolist() == [0, 3, 6, 9]
-    assert evenly_spaced(images, 1).ravel().tolist() == [0]
-    assert evenly_spaced(images, 20).ravel().tolist() == list(range(10))
