@@ -5,7 +5,7 @@ and `int64` labels.
 """
 
 from data.adapt import adapted, adapted_dataset
-from data.dataset import Dataset, array_digest, evenly_spaced
+from data.dataset import Dataset, array_digest
 from data.errors import InputError
 from data.sources import LOADERS, STAND_INS, load, training_images
 from data.splits import class_balanced_draws, digest_indices, holdout
@@ -21,7 +21,6 @@ __all__ = [
     "array_digest",
     "class_balanced_draws",
     "digest_indices",
-    "evenly_spaced",
     "holdout",
     "load",
     "stand_in_factors",

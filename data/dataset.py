@@ -111,9 +111,3 @@ def array_digest(*arrays: NDArray[Any] | None) -> str:
         for start in range(0, len(rows), step):
             result.update(np.ascontiguousarray(rows[start : start + step]).reshape(-1).data)
     return result.hexdigest()
-
-
-def evenly_spaced(images: Images, count: int) -> Images:
-    """At most `count` of the images, evenly spaced, so that sorted ones serve as well as shuffled ones."""
-    chosen: Images = images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
-    return chosen

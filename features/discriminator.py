@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data.dataset import evenly_spaced
 from data.errors import InputError, unknown_name
 from features.base import (
     DTYPES,
@@ -33,7 +32,7 @@ from features.base import (
 from gan.checkpoint import load_weights
 from gan.networks import LEAK, Discriminator, scale_images
 from gan.spec import SPECS, NetworkSpec
-from gan.statistics import reestimate_batch_statistics
+from gan.statistics import evenly_spaced, reestimate_batch_statistics
 
 # Images a block: on the CPU the first layer's maps then fit the last-level cache; a GPU needs more to be busy.
 _CPU_BATCH, _CUDA_BATCH = 32, 1024

@@ -26,7 +26,7 @@ from gan.laboratory import Images
 from gan.networks import Discriminator
 from gan.sheet import Cell, Row, Sheet
 from gan.spec import NetworkSpec
-from gan.statistics import reestimate_batch_statistics
+from gan.statistics import evenly_spaced, reestimate_batch_statistics
 
 GREY = 128  # no gradient
 PADDING = 255  # what a receptive field sees beyond the edge is drawn white
@@ -158,7 +158,7 @@ def _images(source: str, root: Path | None, spec: NetworkSpec, count: int) -> tu
     images, description, _ = data.training_images([source], root, spec.image_size)
     if images.shape[3] != spec.channels:
         raise InputError(f"the network {spec.name} takes {spec.channels} channels, {source} has {images.shape[3]}")
-    return data.evenly_spaced(images, count), description
+    return evenly_spaced(images, count), description
 
 
 def _chosen(spec: NetworkSpec, layer: int | None, maps: str) -> tuple[int, list[int]]:

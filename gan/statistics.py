@@ -101,3 +101,9 @@ def average_batch_statistics(network: nn.Module, forward: Callable[[Tensor], Any
     for layer, total in zip(layers, sums, strict=True):
         mean, variance = (total / count).float()
         layer.running_mean, layer.running_var = mean.clone(), variance.clone()  # each in memory of its own
+
+
+def evenly_spaced(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
+    """At most `count` of the images, evenly spaced, so that sorted ones serve as well as shuffled ones."""
+    chosen: NDArray[np.uint8] = images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
+    return chosen

@@ -21,6 +21,7 @@ from gan.pictures import prepare_folders
 from gan.recipe import TrainRecipe
 from gan.samples import BORDER, image_grid
 from gan.spec import SPECS
+from gan.statistics import evenly_spaced
 from gan.training_state import read_state
 
 SAMPLES, FRAMES = 36, 40  # of a grid, and of the animation
@@ -78,7 +79,7 @@ class Grids:
 def save_real(folder: Path, images: NDArray[np.uint8], count: int = 64) -> None:
     """Write `real.png`: `count` training images, spread evenly over all, uint8 (n, height, width, 3 or 1)."""
     with atomic_path(folder / REAL) as temporary:
-        image_grid(data.evenly_spaced(images, count)).save(temporary, format="PNG")
+        image_grid(evenly_spaced(images, count)).save(temporary, format="PNG")
 
 
 def make_strip(run_folder: Path, out: Path, samples: int = SAMPLES, frames: int = FRAMES) -> list[Path]:

@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from data.dataset import evenly_spaced
 from data.errors import InputError
 from features.base import (
     DTYPES,
@@ -32,6 +31,7 @@ from features.exemplar.seeds import resize
 from features.exemplar.transformations import PATCH
 from features.exemplar.weights import load_exemplar_weights
 from features.patches import Standardisation
+from gan.statistics import evenly_spaced
 
 _CPU_BATCH, _CUDA_BATCH = 32, 512
 

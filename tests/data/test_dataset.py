@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.dataset import Dataset, array_digest, evenly_spaced
+from data.dataset import Dataset, array_digest
 from data.errors import InputError
 
 IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
@@ -87,10 +87,3 @@ def test_digest_of_an_array_larger_than_one_chunk(monkeypatch: pytest.MonkeyPatc
     whole = array_digest(IMAGES, LABELS)
     monkeypatch.setattr("data.dataset._CHUNK", 50)  # one image at a time
     assert array_digest(IMAGES, LABELS) == whole
-
-
-def test_evenly_spaced_images_are_the_first_the_last_and_those_between():
-    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
-    assert evenly_spaced(images, 4).ravel().tolist() == [0, 3, 6, 9]
-    assert evenly_spaced(images, 1).ravel().tolist() == [0]
-    assert evenly_spaced(images, 20).ravel().tolist() == list(range(10))

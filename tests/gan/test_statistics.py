@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan.networks import Discriminator
-from gan.statistics import reestimate_batch_statistics
+from gan.statistics import evenly_spaced, reestimate_batch_statistics
 from tests.gan.test_networks import array, convolve_by_hand, normalise_by_hand
 from tests.gan.tiny import TINY, tiny_images
 
@@ -73,3 +73,10 @@ def test_no_images():
         reestimate_batch_statistics(Discriminator(TINY), tiny_images(0))
     with pytest.raises(ValueError, match="batch_size"):
         reestimate_batch_statistics(Discriminator(TINY), tiny_images(), batch_size=0)
+
+
+def test_evenly_spaced_images_are_the_first_the_last_and_those_between():
+    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+    assert evenly_spaced(images, 4).ravel().tolist() == [0, 3, 6, 9]
+    assert evenly_spaced(images, 1).ravel().tolist() == [0]
+    assert evenly_spaced(images, 20).ravel().tolist() == list(range(10))
