@@ -7,12 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from eval.products import pad
+from eval.products import add_square, pad
 from eval.space import Leading
 from features.devices import with_smaller_blocks
 
 GRAM_RANK = 128  # directions in the preconditioner
-PATIENCE = 25.0  # conjugate steps that cost what the exact inverse does
 _COLUMNS = 256  # least features a block
 
 
@@ -22,7 +21,7 @@ class GramSpace:
     gram : K = X X' (+ 1 for the intercept), (n, n), float32 or float64.
     """
 
-    patience = PATIENCE
+    patience = 25.0
 
     def __init__(self, gram: Tensor) -> None:
         self.gram = gram
@@ -107,14 +106,11 @@ def gram_matrix(features: Tensor, intercept: bool, dtype: torch.dtype, device: t
     features : (n, d) of any floating dtype.
     """
     rows = len(features)
-    step = max(512, -(-rows // 8))
 
     def lower(columns: int) -> Tensor:
         gram = torch.full((rows, rows), float(intercept), dtype=dtype, device=device)
         for start in range(0, features.shape[1], columns):
-            part = features[:, start : start + columns].to(device, dtype)
-            for top in range(0, rows, step):
-                gram[top : top + step, : top + step].addmm_(part[top : top + step], part[: top + step].T)
+            add_square(gram, features[:, start : start + columns].to(device, dtype))
         return gram
 
     gram, _ = with_smaller_blocks(lower, max(_COLUMNS, (256 << 20) // (rows * dtype.itemsize)), _COLUMNS)

@@ -41,7 +41,8 @@ class L2SVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     device : "cpu", "cuda", ...; None takes that of X, or the CPU for numpy arrays.
     sharded : X and y are one process's rows of a larger problem, whose other rows the other processes of
         torch.distributed's default group hold; all of them call `fit`, each with at least one row, and all get the
-        same solution, to the bit. They exchange d x n_classes numbers a pass over the data and the labels once.
+        same solution, to the bit. They exchange d x n_classes numbers a pass over the data, the labels once, and
+        d x d x n_classes numbers each time that the exact inverse is made.
 
     Attributes
     ----------

@@ -22,7 +22,7 @@ EXACT_DIMENSIONS = 4096  # most features for which every column's Hessian is mad
 EXACT_BYTES = 2 << 30  # and the most bytes that they may take;
 FEATURES_A_STEP = 24  # with so many features they cost about what one conjugate step does (measured on a CPU)
 _LEAST_ROWS = 16  # in a block
-_LEAST_STRIP = 256
+_LEAST_STRIP = 512  # of rows of a square
 
 
 class WeightSpace:
@@ -33,7 +33,8 @@ class WeightSpace:
     dtype : of the arithmetic and of w; X's blocks are converted on the way through the cache.
     device : where the arithmetic is done.
     processes : those that hold the rows: X is this one's. w is the same in each, X w and what weights the rows are of
-        the rows here. One all-reduce of w's size a pass over the data is what they exchange, besides a few small sums.
+        the rows here. One all-reduce of w's size a pass over the data is what they exchange, besides a few small sums
+        and, where the exact inverse is made, each column's Hessian.
     """
 
     def __init__(
@@ -145,7 +146,6 @@ class WeightSpace:
         None where the factors would take more than EXACT_BYTES, or one does not exist in this precision.
         """
         size, columns = self.dimensions + 1, weights.shape[1]
-        strip = max(_LEAST_STRIP, -(-size // 8))
         if columns * size**2 * self.dtype.itemsize > EXACT_BYTES:
             return None
 
@@ -156,10 +156,7 @@ class WeightSpace:
                 features = torch.cat([features, torch.full_like(features[:, :1], float(self.intercept))], 1)
                 for hessian, column in zip(hessians, weights[block].T, strict=True):
                     inside = column > 0
-                    rows = features[inside] * column[inside, None].sqrt()
-                    for start in range(0, size, strip):  # the lower triangle suffices
-                        until = start + strip
-                        hessian[start:until, :until].addmm_(rows[:, start:until].T, rows[:, :until])
+                    add_square(hessian, (features[inside] * column[inside, None].sqrt()).T)
             return hessians
 
         # A thread's own sums would be as large again, and these products are long enough for torch's threads.
@@ -238,6 +235,17 @@ def pad(values: Tensor) -> Tensor:
     """Pad the columns to a multiple of 16: skinny products are several times faster so."""
     missing = -values.shape[1] % 16
     return torch.nn.functional.pad(values, (0, missing)) if missing else values
+
+
+def add_square(total: Tensor, left: Tensor) -> None:
+    """Add left left' to `total` in place, as far as the lower triangle; above the diagonal some of it is left out.
+
+    total : (n, n). left : (n, any).
+    """
+    strip = max(_LEAST_STRIP, -(-len(left) // 8))
+    for start in range(0, len(left), strip):
+        until = start + strip
+        total[start:until, :until].addmm_(left[start:until], left[:until].T)
 
 
 def _sum(parts: Sequence[Tensor]) -> Tensor:

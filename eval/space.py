@@ -25,6 +25,7 @@ class Space(Protocol):
     rows: int
     dtype: torch.dtype
     device: torch.device
+    patience: float  # conjugate steps that cost what the exact inverse does; infinite where there is none
 
     def zeros(self, columns: int) -> Tensor:
         """The vector w = 0."""
@@ -49,8 +50,6 @@ class Space(Protocol):
 
     def leading(self) -> Leading:
         """Leading directions of X' X, for the preconditioner."""
-
-    patience: float  # conjugate steps that cost what the exact inverse does; infinite where there is none
 
     def exact_inverse(self, weights: Tensor) -> Callable[[Tensor], Tensor] | None:
         """The inverse of I + X' weights X applied to a vector; None where it cannot be had."""

@@ -1,4 +1,4 @@
-"""Batch normalisation's statistics for inference, estimated anew on given images or points of latent space."""
+"""Batch normalisation's statistics for inference, estimated anew on images or points of latent space; which images."""
 
 from __future__ import annotations
 
