@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import warnings
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from data.errors import InputError
 from gan.averaging import follow
@@ -20,6 +22,7 @@ from gan.losses import LOSSES
 from gan.networks import Discriminator, Generator, draw_latent, scale_images
 from gan.penalty import batch_normalisations, squared_gradients
 from gan.recipe import Recipe
+from gan.rotation import rotation_head, turn, turned_count, turned_positions
 from gan.spectral import iterate, normalise_weights, plain_copy
 from gan.together import Alone
 
@@ -36,13 +39,15 @@ class Losses:
     """Mean losses of one minibatch, of the recipe's kind (cross-entropies are in nats), as 0-d tensors.
 
     real, fake : the discriminator's on either kind of image. generator : of fakes taken for real. penalty : the
-        discriminator's for its gradients. Each is None where it was not computed.
+        discriminator's for its gradients. rotation : its, for telling how images were turned. Each is None where it
+        was not computed.
     """
 
-    real: Tensor | None
-    fake: Tensor | None
-    generator: Tensor | None
+    real: Tensor | None = None
+    fake: Tensor | None = None
+    generator: Tensor | None = None
     penalty: Tensor | None = None
+    rotation: Tensor | None = None
 
 
 def stream(seed: int, purpose: int, position: int = 0) -> torch.Generator:
@@ -72,8 +77,6 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
     Raises `InputError` where the device lacks the recipe's precision, or several processes cannot do what it says.
     """
 
-    networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
-
     def __init__(
         self,
         recipe: Recipe,
@@ -86,7 +89,9 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         check_precision(recipe.precision, self.device)
         self.share = Alone() if share is None else share
         self.steps_done = 0
-        generator, discriminator = self._networks(stream(recipe.seed, _WEIGHTS))
+        weights = stream(recipe.seed, _WEIGHTS)
+        generator, discriminator = self._networks(weights)
+        head = self._head(discriminator, weights) if recipe.rotation else None
         if recipe.gradient_penalty and self.share.count > 1 and batch_normalisations(discriminator):
             raise InputError(
                 f"'gradient_penalty' with batch normalisation in the discriminator needs one process, not "
@@ -104,6 +109,11 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         for layer in self.discriminator.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.track_running_stats = False
+        self.networks: tuple[str, ...] = ("generator", "discriminator")
+        if head is not None:
+            self.networks += ("rotation_head",)
+            self.rotation_head = self._place(head)
+            self.rotation_head_optimiser = self._optimiser(self.rotation_head)
         compiler = default_compiler(self.device) if compiler is None else compiler
         self.compiled = compiler is not None and self.share.count == 1 and not recipe.gradient_penalty
         if compiler is not None and self.compiled:
@@ -118,6 +128,10 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
 
     def _networks(self, weights: torch.Generator) -> tuple[AnyGenerator, AnyDiscriminator]:
         """The two networks, with initial weights drawn from `weights`."""
+        raise NotImplementedError
+
+    def _head(self, discriminator: AnyDiscriminator, weights: torch.Generator) -> nn.Linear:
+        """What tells rotations by the discriminator's last maps."""
         raise NotImplementedError
 
     def _generate(self, latent: Tensor) -> Tensor:
@@ -233,7 +247,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         self.generator_optimiser.step()
         self._updated("generator")
         self.discriminator.requires_grad_(True)
-        return Losses(None, None, loss)
+        return Losses(generator=loss)
 
     def _update_discriminator(self, real: Tensor, latent: Tensor) -> Losses:
         with self._reduced_precision():
@@ -242,16 +256,36 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
             real_logits = self._judge(real)
             fake_logits = self._judge(fake)
         kind = LOSSES[self.recipe.loss]
-        losses = [self._mean(kind.real(real_logits.float())), self._mean(kind.fake(fake_logits.float()))]
+        losses = {
+            "real": self._mean(kind.real(real_logits.float())),
+            "fake": self._mean(kind.fake(fake_logits.float())),
+        }
         if self.recipe.gradient_penalty:
             squares = squared_gradients(self.discriminator, self._judge, real)
-            losses.append(self._mean(squares) * (self.recipe.gradient_penalty / 2))
-        self.discriminator_optimiser.zero_grad()
-        torch.autograd.backward(sum(losses[1:], losses[0]))
-        real_loss, fake_loss, *penalty = self.share.add_up(self.discriminator, *(loss.detach() for loss in losses))
-        self.discriminator_optimiser.step()
+            losses["penalty"] = self._mean(squares) * (self.recipe.gradient_penalty / 2)
+        updated = ["discriminator"]
+        if self.recipe.rotation:
+            losses["rotation"] = self._rotation_loss() * self.recipe.rotation
+            updated.append("rotation_head")
+        for name in updated:
+            getattr(self, f"{name}_optimiser").zero_grad()
+        torch.autograd.backward(list(losses.values()))
+        networks = nn.ModuleList(getattr(self, name) for name in updated)
+        means = self.share.add_up(networks, *(loss.detach() for loss in losses.values()))
+        for name in updated:
+            getattr(self, f"{name}_optimiser").step()
         self._updated("discriminator")
-        return Losses(real_loss, fake_loss, None, *penalty)
+        return Losses(**dict(zip(losses, means, strict=True)))
+
+    def _rotation_loss(self) -> Tensor:
+        """The mean cross-entropy of the turns of this minibatch's turned images, as far as this process has them."""
+        size = self.recipe.batch_size
+        count = turned_count(size)
+        positions, turns = turned_positions(size, self.share.own(count))
+        images = turn(self._real_images(self.steps_done, positions.numpy()), turns.to(self.device))
+        with self._reduced_precision():
+            logits = self.discriminator(images, self.rotation_head)
+        return functional.cross_entropy(logits.float(), turns.to(self.device), reduction="sum") / count
 
     def _updated(self, name: str) -> None:
         """What goes with every update of a network."""
@@ -274,15 +308,20 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
 
     def real_batch(self, step: int) -> Tensor:
         """The share's real images of minibatch number `step`: float32 (n, channels, size, size), scaled."""
-        own = self.share.own(self.recipe.batch_size)
-        indices = self.batch_indices(step)[own]
+        return self._real_images(step, np.arange(self.recipe.batch_size)[self.share.own(self.recipe.batch_size)])
+
+    def _real_images(self, step: int, positions: NDArray[np.int64]) -> Tensor:
+        """The real images at these positions of minibatch number `step`."""
+        indices = self.batch_indices(step)[positions]
         if self._resident is not None:
             batch = self._resident[torch.from_numpy(indices).to(self.device)]
         else:
             batch = torch.from_numpy(self._images[indices]).to(self.device)
         images = self._scale(batch)
         if self.recipe.flips:
-            mirrored = torch.rand(self.recipe.batch_size, generator=stream(self.recipe.seed, _FLIPS, step))[own] < 0.5
+            mirrored = (
+                torch.rand(self.recipe.batch_size, generator=stream(self.recipe.seed, _FLIPS, step))[positions] < 0.5
+            )
             images = torch.where(mirrored.to(self.device)[:, None, None, None], images.flip(3), images)
         return images
 
@@ -296,8 +335,30 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
 
 
 class AdversarialTraining(Adversaries[Generator, Discriminator]):
-    """The training of a DCGAN, without labels."""
+    """The training of a DCGAN, without labels.
+
+    recipe, images, device, share, compiler : see `Adversaries`.
+    start : generator and discriminator to begin with, copied; None: networks with random weights.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        images: NDArray[np.uint8],
+        device: torch.device | str = "cpu",
+        share: Alone | None = None,
+        compiler: Compiler | None = None,
+        start: tuple[Generator, Discriminator] | None = None,
+    ) -> None:
+        self._start = start
+        super().__init__(recipe, images, device, share, compiler)
 
     def _networks(self, weights: torch.Generator) -> tuple[Generator, Discriminator]:
-        generator = Generator(self.recipe.spec, weights)
-        return generator, normalise_weights(Discriminator(self.recipe.spec, weights), weights)
+        if self._start is None:
+            generator, discriminator = Generator(self.recipe.spec, weights), Discriminator(self.recipe.spec, weights)
+        else:
+            generator, discriminator = copy.deepcopy(self._start)
+        return generator, normalise_weights(discriminator, weights)
+
+    def _head(self, discriminator: Discriminator, weights: torch.Generator) -> nn.Linear:
+        return rotation_head(discriminator, weights)

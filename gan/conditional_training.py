@@ -67,6 +67,8 @@ def make_conditional_recipe(settings: dict[str, Any], where: str = "the recipe")
         raise unknown_name("network", recipe.network, CONDITIONAL_SPECS, where)
     if recipe.averaging:
         raise InputError(f"{where}: conditional GANs have no averaged weights; leave 'averaging' away")
+    if recipe.rotation:
+        raise InputError(f"{where}: conditional GANs do not learn to tell rotations; leave 'rotation' away")
     return recipe
 
 

@@ -72,15 +72,17 @@ class Discriminator(nn.Module):
             outputs.append(hidden)
         return outputs
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, head: nn.Module | None = None) -> Tensor:
         """Logit that each image is real, (n,). images : (n, channels, size, size), scaled to -1..1.
 
+        head : what is wanted in place of the logit, from the last maps (n, maps x height x width); returned as it is.
         Raises RuntimeError for a network of leading layers only.
         """
         if self.logit is None:
             raise RuntimeError(f"{self.spec.name} has no logit: only its leading layers are known")
-        logit: Tensor = self.logit(self.maps(images)[-1].flatten(1))
-        return logit.squeeze(1)
+        last = self.maps(images)[-1].flatten(1)
+        output: Tensor = self.logit(last).squeeze(1) if head is None else head(last)
+        return output
 
 
 class Generator(nn.Module):

@@ -16,7 +16,7 @@ FREE_SETTINGS = frozenset(
     {"images", "checkpoint_seconds", "checkpoint_every", "sample_every", "sample_count", "snapshot_every", "log_every"}
 )
 # These came later than runs and results that do not know them; at their defaults they leave all as it was.
-LATER_SETTINGS = frozenset({"loss", "gradient_penalty", "averaging"})
+LATER_SETTINGS = frozenset({"loss", "gradient_penalty", "averaging", "rotation"})
 FOLDER_EPOCHS = 25
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -35,6 +35,8 @@ class Recipe(BaseModel):
     loss : "cross-entropy", as in the paper, or "hinge"; see `gan.losses`.
     gradient_penalty : gamma of the R1 penalty of the discriminator, in float32 always, at every one of its updates; 0:
         none. See `gan.penalty`. 10 in its source, for images of -1..1 like these.
+    rotation : factor, in the discriminator's loss, of a second task: to tell by how many quarter turns real images were
+        turned; 0: none. 1 in its source. See `gan.rotation`.
     averaging : decay, an update of a network, of an exponential moving average of its weights, such as 0.999; samples
         and saved weights of both networks are then the averages, which begin at the initial weights. 0: the weights as
         they are. See `gan.averaging`.
@@ -60,6 +62,7 @@ class Recipe(BaseModel):
     flips: bool = False
     loss: Literal["cross-entropy", "hinge"] = "cross-entropy"
     gradient_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    rotation: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
     resize: bool = False
     precision: Literal["bf16", "fp32"] = "bf16"
@@ -82,8 +85,10 @@ class Recipe(BaseModel):
 
 
 class TrainRecipe(Recipe):
-    """Settings of `python -m gan.train`: those of the run, and how it comes by its images.
+    """Settings of `python -m gan.train`: those of the run, and how it comes by its images and first weights.
 
+    start_from : weights of both networks, as an earlier training kept them, to begin with in place of random ones;
+        Adam begins anew. None: random ones.
     epochs : how long to train in place of `images`: each image so many times, in whole minibatches. Where neither is
         given, a run on folders takes 25, as the authors' code does for faces.
     unreadable : files of a folder that may be passed over because they cannot be read: below 1 a share of all, else a
@@ -93,6 +98,7 @@ class TrainRecipe(Recipe):
         `gan.hashing.HashSettings`.
     """
 
+    start_from: Path | None = None
     epochs: Annotated[int | None, Field(ge=1)] = None
     unreadable: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.02
     near_duplicates: Literal["keep", "remove"] = "keep"

@@ -87,6 +87,10 @@ class TrainingRun(Generic[AnyTraining]):
             refuse_changes(recipe, state[0]["recipe"], out, self._free(state[0], free))
             if state[0]["data"]["digest"] != data["digest"]:
                 raise InputError(f"{out} was begun on other images; give the same ones, another folder, or --no-resume")
+            if state[0]["data"].get("start") != data.get("start"):
+                raise InputError(
+                    f"{out} was begun with other weights; give the same 'start_from', another folder, or --no-resume"
+                )
         self.training = begin()
         if state is not None:
             restore_state(self._state_path, self.training, *state)

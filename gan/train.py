@@ -49,10 +49,12 @@ def train(
         about["resized_to"] = settings.spec.image_size
     of_run = settings.for_images(len(pixels), prepared.only_folders)
     together = started_by_torchrun()
-    training = Run(of_run, pixels, out, about, where, resume, together)
+    training = Run(of_run, pixels, out, about, where, resume, together, settings.start_from)
     place = f"{where}, {os.environ['WORLD_SIZE']} processes" if together else f"{where}"
     print(f"network {settings.network} on {len(pixels):,} images ({description}), {place}, {settings.precision}")
     print(f"{of_run.images:,} images in {of_run.steps:,} batches of {of_run.batch_size}, into {out}", flush=True)
+    if settings.start_from is not None:
+        print(f"first weights: {settings.start_from}")
     if training.training.steps_done:
         print(f"resuming after batch {training.training.steps_done:,}")
     for note in training.notes:

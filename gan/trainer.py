@@ -15,7 +15,8 @@ from PIL import Image
 from data.errors import InputError
 from data.files import atomic_path
 from gan.adversarial import AdversarialTraining, Adversaries
-from gan.checkpoint import save_weights
+from gan.checkpoint import load_weights, save_weights
+from gan.networks import Discriminator, Generator
 from gan.recipe import FREE_SETTINGS, Recipe
 from gan.run import TrainingDiverged, TrainingRun
 from gan.samples import sample_grid
@@ -100,9 +101,11 @@ class Run(ImageRun[AdversarialTraining]):
         weights.safetensors and weights.json.
     data : digest and description of the images, recorded with all weights.
     resume : go on from the folder's checkpoint if there is one.
+    start_from : weights of both networks to begin with, see `TrainRecipe`; their digest is recorded with the images'.
     together : every minibatch is shared by the processes of torch.distributed's default group, all of which make this
         run; the first one writes. Any number of processes may resume it.
-    Raises `InputError` when images do not fit the network, or the folder's run had other settings or images.
+    Raises `InputError` when images or first weights do not fit the network, or the folder's run had other settings,
+    images or first weights.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class Run(ImageRun[AdversarialTraining]):
         device: torch.device | str = "cpu",
         resume: bool = True,
         together: bool = False,
+        start_from: Path | None = None,
     ) -> None:
         check_images(images, recipe.spec, recipe.batch_size)
         self.images = images
@@ -121,8 +125,12 @@ class Run(ImageRun[AdversarialTraining]):
         if recipe.batch_size < share.count:
             raise InputError(f"{share.count} processes cannot share minibatches of {recipe.batch_size}; start fewer")
 
+        start = None
+        if start_from is not None:
+            start, data = _read_start(start_from, recipe, data)
+
         def begin() -> AdversarialTraining:
-            return AdversarialTraining(recipe, images, device, share)
+            return AdversarialTraining(recipe, images, device, share, start=start)
 
         super().__init__(recipe, out, data, begin, resume, share.count)
 
@@ -140,3 +148,14 @@ class Run(ImageRun[AdversarialTraining]):
         statistics = f"of the first {min(len(self.images), STATISTICS_IMAGES):,} training images"
         about = {**self._about(), "batch_statistics": statistics}
         return save_weights(stem, discriminator, generator, about)
+
+
+def _read_start(
+    path: Path, recipe: Recipe, data: dict[str, Any]
+) -> tuple[tuple[Generator, Discriminator], dict[str, Any]]:
+    """The networks to begin with, and `data` with what they are."""
+    loaded = load_weights(path, recipe.spec)
+    if loaded.generator is None:
+        raise InputError(f"{path} holds no generator; start from a snapshot or the weights of a training's own folder")
+    about = {key: loaded.metadata.get(key) for key in ("sha256", "images_seen")}
+    return (loaded.generator, loaded.discriminator), {**data, "start": about}

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import torch
 from pydantic import BaseModel
@@ -27,9 +27,12 @@ class Training(Protocol):
     averages : running means of networks' weights, by the network's name.
     """
 
-    networks: ClassVar[tuple[str, ...]]
     steps_done: int
     device: torch.device
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names, as said above."""
 
     @property
     def averages(self) -> Mapping[str, nn.Module]:
