@@ -23,7 +23,6 @@ from data.dataset import Dataset
 from data.errors import InputError, unknown_name
 from data.files import atomic_path, read_json, read_yaml, write_json
 from eval.neighbours import nearest
-from gan.adversarial import stream
 from gan.conditional import ConditionalGenerator
 from gan.conditional_training import (
     ConditionalRecipe,
@@ -32,6 +31,7 @@ from gan.conditional_training import (
     load_conditional_generator,
     make_conditional_recipe,
 )
+from gan.streams import stream
 
 STUDIES = Path(__file__).parent / "studies"
 BLOCK = 10_000  # generated images at a time; a test image's nearest so far is on disk after each block

@@ -36,11 +36,11 @@ from benchmarks.runner import check_writable
 from data import load
 from data.errors import InputError, unknown_name
 from data.files import sha256_file
-from gan.adversarial import stream
 from gan.command import choose_device, progress, run
 from gan.conditional import generate_classes
 from gan.conditional_training import load_conditional_generator
 from gan.networks import draw_latent
+from gan.streams import stream
 
 app = typer.Typer(add_completion=False)
 

@@ -25,7 +25,7 @@ from features.gaussian_networks import (
     sample_gaussian,
 )
 from features.principal import PixelProjection
-from gan.adversarial import stream
+from gan.streams import stream
 
 _OUTPUTS = ["mean", "posterior"]
 _INPUTS = ["sampled", "threshold", "grey"]

@@ -17,21 +17,20 @@ from torch.nn import functional
 from data.errors import InputError
 from gan.averaging import follow
 from gan.compiling import Compiler, attempt, compile_networks, default_compiler
-from gan.devices import check_precision, fits, is_out_of_memory, release_memory
+from gan.devices import check_precision, is_out_of_memory, release_memory
 from gan.losses import LOSSES
+from gan.minibatches import Minibatches
 from gan.networks import Discriminator, Generator, draw_latent, scale_images
 from gan.penalty import batch_normalisations, squared_gradients
 from gan.recipe import Recipe
-from gan.rotation import rotation_head, turn, turned_count, turned_positions
+from gan.rotation import rotation_head, turned_count
 from gan.spectral import iterate, normalise_weights, plain_copy
+from gan.streams import LATENT, SAMPLES, STATISTICS, WEIGHTS, stream
 from gan.together import Alone
 
 Network = TypeVar("Network", bound=nn.Module)
 AnyGenerator = TypeVar("AnyGenerator", bound=nn.Module)
 AnyDiscriminator = TypeVar("AnyDiscriminator", bound=nn.Module)
-
-# What a stream of random numbers is for; part of its seed.
-_WEIGHTS, _ORDER, _LATENT, _FLIPS, _SAMPLES, _STATISTICS = range(6)
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,6 @@ class Losses:
     generator: Tensor | None = None
     penalty: Tensor | None = None
     rotation: Tensor | None = None
-
-
-def stream(seed: int, purpose: int, position: int = 0) -> torch.Generator:
-    """Random numbers that depend on nothing but the seed, the purpose and the position.
-
-    So a resumed run draws what the uninterrupted one would have, and no generator's state need be kept.
-    """
-    words = np.random.SeedSequence([seed, purpose, position]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))
 
 
 class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
@@ -89,7 +79,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         check_precision(recipe.precision, self.device)
         self.share = Alone() if share is None else share
         self.steps_done = 0
-        weights = stream(recipe.seed, _WEIGHTS)
+        weights = stream(recipe.seed, WEIGHTS)
         generator, discriminator = self._networks(weights)
         head = self._head(discriminator, weights) if recipe.rotation else None
         if recipe.gradient_penalty and self.share.count > 1 and batch_normalisations(discriminator):
@@ -120,11 +110,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
             compile_networks([self.generator, self.discriminator], compiler)
         self.generator_optimiser = self._optimiser(self.generator)
         self.discriminator_optimiser = self._optimiser(self.discriminator)
-        self._count, self._images = len(images), images
-        self._resident: Tensor | None = None
-        if self.device.type == "cuda" and fits(images.nbytes, self.device):
-            self._resident = torch.from_numpy(np.array(images)).to(self.device)
-        self._epoch, self._order = -1, np.empty(0, np.int64)
+        self.minibatches = Minibatches(recipe, images, self.device, self.share, self._scale)
 
     def _networks(self, weights: torch.Generator) -> tuple[AnyGenerator, AnyDiscriminator]:
         """The two networks, with initial weights drawn from `weights`."""
@@ -185,7 +171,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
     def step(self) -> Losses:
         """Do the next minibatch; its losses are those before the update."""
         size = self.recipe.batch_size
-        latent = draw_latent(self.recipe.spec, size, stream(self.recipe.seed, _LATENT, self.steps_done))
+        latent = draw_latent(self.recipe.spec, size, stream(self.recipe.seed, LATENT, self.steps_done))
         latent = latent[self.share.own(size)].to(self.device, non_blocking=True)
         with self.share.at_work(), self._quick_convolutions():
             losses = self._update_with_room(latent)
@@ -200,10 +186,10 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         try:
             return self._attempt(latent)
         except RuntimeError as error:
-            if self._resident is None or self.share.count > 1 or not is_out_of_memory(error):
+            if self.minibatches.resident is None or self.share.count > 1 or not is_out_of_memory(error):
                 raise
         # Only here, where the exception is no longer held, are the attempt's tensors free.
-        self._resident = None
+        self.minibatches.resident = None
         release_memory()
         warnings.warn(
             "the GPU's memory does not suffice beside the training images; they no longer stay on it", stacklevel=3
@@ -225,7 +211,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
     def _update(self, latent: Tensor) -> Losses:
         if self.updates_generator(self.steps_done):
             return self._update_generator(latent)
-        return self._update_discriminator(self.real_batch(self.steps_done), latent)
+        return self._update_discriminator(self.minibatches.real(self.steps_done), latent)
 
     def _mean(self, losses: Tensor) -> Tensor:
         """The mean over the minibatch, as far as this process's part of it goes."""
@@ -269,7 +255,8 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
             updated.append("rotation_head")
         for name in updated:
             getattr(self, f"{name}_optimiser").zero_grad()
-        torch.autograd.backward(list(losses.values()))
+        first, *further = losses.values()
+        torch.autograd.backward(sum(further, first))
         networks = nn.ModuleList(getattr(self, name) for name in updated)
         means = self.share.add_up(networks, *(loss.detach() for loss in losses.values()))
         for name in updated:
@@ -279,13 +266,10 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
 
     def _rotation_loss(self) -> Tensor:
         """The mean cross-entropy of the turns of this minibatch's turned images, as far as this process has them."""
-        size = self.recipe.batch_size
-        count = turned_count(size)
-        positions, turns = turned_positions(size, self.share.own(count))
-        images = turn(self._real_images(self.steps_done, positions.numpy()), turns.to(self.device))
+        images, turns = self.minibatches.turned(self.steps_done)
         with self._reduced_precision():
             logits = self.discriminator(images, self.rotation_head)
-        return functional.cross_entropy(logits.float(), turns.to(self.device), reduction="sum") / count
+        return functional.cross_entropy(logits.float(), turns, reduction="sum") / turned_count(self.recipe.batch_size)
 
     def _updated(self, name: str) -> None:
         """What goes with every update of a network."""
@@ -294,44 +278,13 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         if name in self.averages:
             follow(self.averages[name], network, self.recipe.averaging)
 
-    def batch_indices(self, step: int) -> NDArray[np.int64]:
-        """Positions of the real images in minibatch number `step`.
-
-        Each pass over the images has a random order of its own; what is left over by whole minibatches is left out.
-        """
-        size = self.recipe.batch_size
-        epoch, index = divmod(step, self._count // size)
-        if epoch != self._epoch:
-            self._order = torch.randperm(self._count, generator=stream(self.recipe.seed, _ORDER, epoch)).numpy()
-            self._epoch = epoch
-        return self._order[index * size : (index + 1) * size]
-
-    def real_batch(self, step: int) -> Tensor:
-        """The share's real images of minibatch number `step`: float32 (n, channels, size, size), scaled."""
-        return self._real_images(step, np.arange(self.recipe.batch_size)[self.share.own(self.recipe.batch_size)])
-
-    def _real_images(self, step: int, positions: NDArray[np.int64]) -> Tensor:
-        """The real images at these positions of minibatch number `step`."""
-        indices = self.batch_indices(step)[positions]
-        if self._resident is not None:
-            batch = self._resident[torch.from_numpy(indices).to(self.device)]
-        else:
-            batch = torch.from_numpy(self._images[indices]).to(self.device)
-        images = self._scale(batch)
-        if self.recipe.flips:
-            mirrored = (
-                torch.rand(self.recipe.batch_size, generator=stream(self.recipe.seed, _FLIPS, step))[positions] < 0.5
-            )
-            images = torch.where(mirrored.to(self.device)[:, None, None, None], images.flip(3), images)
-        return images
-
     def sample_latent(self) -> Tensor:
         """The one fixed z of which samples are drawn all along, float32 (sample_count, latent_size), on the CPU."""
-        return draw_latent(self.recipe.spec, self.recipe.sample_count, stream(self.recipe.seed, _SAMPLES))
+        return draw_latent(self.recipe.spec, self.recipe.sample_count, stream(self.recipe.seed, SAMPLES))
 
     def statistics_latent(self, count: int) -> Tensor:
         """The z on which batch statistics of an averaged generator are estimated, (count, latent_size), on the CPU."""
-        return draw_latent(self.recipe.spec, count, stream(self.recipe.seed, _STATISTICS))
+        return draw_latent(self.recipe.spec, count, stream(self.recipe.seed, STATISTICS))
 
 
 class AdversarialTraining(Adversaries[Generator, Discriminator]):

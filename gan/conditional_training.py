@@ -100,7 +100,7 @@ class ConditionalTraining(Adversaries[ConditionalGenerator, ConditionalDiscrimin
         return super().step()
 
     def _batch_classes(self) -> Tensor:
-        return self._classes[torch.from_numpy(self.batch_indices(self.steps_done)).to(self.device)]
+        return self._classes[torch.from_numpy(self.minibatches.indices(self.steps_done)).to(self.device)]
 
     def _generate(self, latent: Tensor) -> Tensor:
         images: Tensor = self.generator(latent, self._batch_classes())

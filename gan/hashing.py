@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from data.errors import InputError
 from data.folder import resize
-from gan.adversarial import stream
 from gan.command import progress
+from gan.streams import stream
 
 SIDE, BITS = 32, 128
 _INPUTS = 3 * SIDE * SIDE

@@ -19,9 +19,9 @@ from features.exemplar.seeds import draw_seeds
 from features.exemplar.surrogate import NOT_DRAWN, SurrogateData, cluster
 from features.exemplar.transformations import RANGES, identity_parameters, transform
 from features.exemplar.weights import load_exemplar_weights, save_exemplar_weights
-from gan.adversarial import stream
 from gan.devices import check_precision
 from gan.run import TrainingRun
+from gan.streams import stream
 
 # What a stream of random numbers is for; part of its seed.
 _WEIGHTS, _SEEDS, _FIXED, _SCALE, _SAMPLES, _DROPOUT = range(6)

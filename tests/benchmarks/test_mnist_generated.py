@@ -23,9 +23,9 @@ from benchmarks.generated_study import (
 from benchmarks.mnist_generated import app
 from data.dataset import Dataset
 from data.errors import InputError
-from gan.adversarial import stream
 from gan.conditional import CONDITIONAL_SPECS, ConditionalGenerator
 from gan.conditional_training import draw_classes, load_conditional_generator
+from gan.streams import stream
 from tests.gan.tiny_conditional import TINY, bars
 
 CPU = torch.device("cpu")

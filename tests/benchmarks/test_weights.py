@@ -31,7 +31,14 @@ def test_settings_that_came_later_leave_earlier_networks_as_they_were(recipe, ex
 
 @pytest.mark.parametrize(
     "changed",
-    [{"loss": "hinge"}, {"gradient_penalty": 1.0}, {"averaging": 0.9}, {"network": "paper-32-spectral"}, {"seed": 4}],
+    [
+        {"loss": "hinge"},
+        {"gradient_penalty": 1.0},
+        {"averaging": 0.9},
+        {"rotation": 1.0},
+        {"network": "paper-32-spectral"},
+        {"seed": 4},
+    ],
 )
 def test_other_settings_are_other_networks(changed):
     assert digest({**PAPER, **changed}) != digest(PAPER)

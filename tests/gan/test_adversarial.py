@@ -41,7 +41,7 @@ def test_discriminator_step_by_hand():
     network = copy.deepcopy(training.discriminator)
     drawn = []
     hook = training.generator.register_forward_hook(lambda module, inputs, output: drawn.append(output))
-    real = training.real_batch(1)
+    real = training.minibatches.real(1)
     losses = training.step()
     hook.remove()
     fake = drawn[0].detach()
@@ -79,28 +79,30 @@ def test_generator_step_lowers_the_loss_that_takes_fakes_for_real():
 
 def test_each_pass_shows_every_image_once_in_an_order_of_its_own():
     training = AdversarialTraining(tiny_recipe(), tiny_images(70))
-    passes = [np.concatenate([training.batch_indices(4 * epoch + batch) for batch in range(4)]) for epoch in range(3)]
+    passes = [
+        np.concatenate([training.minibatches.indices(4 * epoch + batch) for batch in range(4)]) for epoch in range(3)
+    ]
     for order in passes:
         assert len(set(order)) == 64
         assert order.min() >= 0
         assert order.max() < 70
     assert not np.array_equal(passes[0], passes[1])
     again = AdversarialTraining(tiny_recipe(), tiny_images(70))
-    assert np.array_equal(again.batch_indices(9), training.batch_indices(9))
+    assert np.array_equal(again.minibatches.indices(9), training.minibatches.indices(9))
     other = AdversarialTraining(tiny_recipe(seed=1), tiny_images(70))
-    assert not np.array_equal(other.batch_indices(9), training.batch_indices(9))
+    assert not np.array_equal(other.minibatches.indices(9), training.minibatches.indices(9))
 
 
 def test_real_batches_are_scaled_images_and_flips_mirror_about_half():
     images = tiny_images()
     plain = AdversarialTraining(tiny_recipe(), images)
-    expected = images[plain.batch_indices(3)].transpose(0, 3, 1, 2) / 127.5 - 1
-    np.testing.assert_allclose(plain.real_batch(3).numpy(), expected, atol=1e-6)
+    expected = images[plain.minibatches.indices(3)].transpose(0, 3, 1, 2) / 127.5 - 1
+    np.testing.assert_allclose(plain.minibatches.real(3).numpy(), expected, atol=1e-6)
     mirrored = 0
     flipping = AdversarialTraining(tiny_recipe(flips=True), images)
     for step in range(8):
-        expected = images[flipping.batch_indices(step)].transpose(0, 3, 1, 2) / 127.5 - 1
-        for image, whole in zip(flipping.real_batch(step).numpy(), expected, strict=True):
+        expected = images[flipping.minibatches.indices(step)].transpose(0, 3, 1, 2) / 127.5 - 1
+        for image, whole in zip(flipping.minibatches.real(step).numpy(), expected, strict=True):
             turned = np.allclose(image, whole[:, :, ::-1], atol=1e-6)
             assert turned or np.allclose(image, whole, atol=1e-6)
             mirrored += turned
@@ -172,11 +174,11 @@ def test_networks_that_cannot_be_compiled_train_as_they_are():
 def test_images_leave_a_gpu_whose_memory_does_not_suffice(monkeypatch):
     """The CPU stands for the GPU: images that it holds, and minibatches for which there is room without them."""
     training, plain = (AdversarialTraining(tiny_recipe(), tiny_images()) for _ in range(2))
-    training._resident = torch.from_numpy(tiny_images())
+    training.minibatches.resident = torch.from_numpy(tiny_images())
     add_up, fails = training.share.add_up, True
 
     def hungry(network, *losses):
-        if training._resident is not None and fails:  # when there are gradients already
+        if training.minibatches.resident is not None and fails:  # when there are gradients already
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return add_up(network, *losses)
 
@@ -188,11 +190,11 @@ def test_images_leave_a_gpu_whose_memory_does_not_suffice(monkeypatch):
                 training.step()
         else:
             training.step()
-        assert (training._resident is None) == (step >= 2)
+        assert (training.minibatches.resident is None) == (step >= 2)
         plain.step()
     assert torch.equal(parameters(training.generator), parameters(plain.generator))
     assert torch.equal(parameters(training.discriminator), parameters(plain.discriminator))
-    fails, training._resident = True, torch.from_numpy(tiny_images())
+    fails, training.minibatches.resident = True, torch.from_numpy(tiny_images())
     monkeypatch.setattr(training.share, "count", 2)  # the other process is in the middle of the minibatch
     with pytest.raises(torch.OutOfMemoryError):
         training.step()

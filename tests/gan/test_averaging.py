@@ -17,6 +17,7 @@ from tests.gan.tiny import DATA, tiny_images, tiny_recipe
 
 EVERYTHING: dict[str, Any] = {
     "network": "tiny-spectral", "loss": "hinge", "gradient_penalty": 2.0, "averaging": 0.9, "flips": True,
+    "rotation": 1.0,
 }  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def test_fakes_are_of_the_classes_of_the_minibatch():
         network.register_forward_hook(lambda module, inputs, output: seen.append(inputs[1].argmax(1).numpy()))
     for step in range(4):
         training.step()
-        expected = labels[training.batch_indices(step)]
+        expected = labels[training.minibatches.indices(step)]
         assert len(seen) == (2 if step % 2 == 0 else 3)
         assert all(np.array_equal(found, expected) for found in seen)
         seen.clear()
@@ -116,8 +116,8 @@ def test_fakes_are_of_the_classes_of_the_minibatch():
 def test_real_images_are_scaled_to_the_range_of_the_sigmoid():
     images, labels = bars()
     training = ConditionalTraining(recipe(), images, labels)
-    expected = images[training.batch_indices(1)].transpose(0, 3, 1, 2) / 255
-    np.testing.assert_allclose(training.real_batch(1).numpy(), expected, atol=1e-6)
+    expected = images[training.minibatches.indices(1)].transpose(0, 3, 1, 2) / 255
+    np.testing.assert_allclose(training.minibatches.real(1).numpy(), expected, atol=1e-6)
 
 
 def test_the_learning_rate_falls_at_the_end_linearly():
@@ -175,11 +175,11 @@ def test_discriminator_step_by_hand():
     training = ConditionalTraining(recipe(), images, labels)
     training.step()
     discriminator, generator = training.discriminator, training.generator
-    classes = one_hot(torch.from_numpy(labels[training.batch_indices(1)]), CLASSES)
+    classes = one_hot(torch.from_numpy(labels[training.minibatches.indices(1)]), CLASSES)
     drawn = []
     hook = generator.register_forward_hook(lambda module, inputs, output: drawn.append(output))
     with torch.no_grad():
-        real = functional.softplus(-discriminator(training.real_batch(1), classes)).mean()
+        real = functional.softplus(-discriminator(training.minibatches.real(1), classes)).mean()
     before = {name: tensor.clone() for name, tensor in discriminator.state_dict().items()}
     losses = training.step()
     hook.remove()

@@ -34,7 +34,7 @@ def test_hinge_steps_by_hand():
     before = copy.deepcopy(training.discriminator)
     losses = training.step()
     torch.testing.assert_close(losses.generator, -before(drawn[0]).mean().detach())
-    network, real = copy.deepcopy(training.discriminator), training.real_batch(1)
+    network, real = copy.deepcopy(training.discriminator), training.minibatches.real(1)
     losses = training.step()
     real_loss = torch.clamp(1 - network(real), min=0).mean()
     fake_loss = torch.clamp(1 + network(drawn[1]), min=0).mean()

@@ -122,7 +122,7 @@ def test_the_step_adds_half_gamma_times_the_mean(network, precision):
     training.generator.register_forward_hook(lambda module, inputs, output: drawn.append(output.detach()))
     assert training.step().penalty is None
     copied: Any = copy.deepcopy(training.discriminator)
-    real = training.real_batch(1)
+    real = training.minibatches.real(1)
     losses = training.step()
     expected = 15 * squared_gradients(copied, copied, real).mean()
     torch.testing.assert_close(losses.penalty, expected.detach())
@@ -145,7 +145,7 @@ def test_it_keeps_the_discriminator_less_steep():
         training = AdversarialTraining(recipe, tiny_images())
         for _ in range(20):
             training.step()
-        squares = squared_gradients(training.discriminator, training.discriminator, training.real_batch(0))
+        squares = squared_gradients(training.discriminator, training.discriminator, training.minibatches.real(0))
         steepness.append(squares.mean().item())
     assert steepness[1] < 0.5 * steepness[0]
 
@@ -155,7 +155,7 @@ def test_conditional_discriminators_have_it_too(network):
     """Whose batch normalisation has no gains and shifts."""
     training = ConditionalTraining(conditional_recipe(network=network, gradient_penalty=2.0), *bars())
     training.step()
-    real, classes = training.real_batch(1), training._batch_classes()
+    real, classes = training.minibatches.real(1), training._batch_classes()
     fixed = with_fixed_statistics(training.discriminator, real, classes)
     penalty = training.step().penalty
     real.requires_grad_()

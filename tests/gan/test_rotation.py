@@ -57,7 +57,7 @@ def test_the_step_adds_the_cross_entropy_of_turned_real_images(network, precisio
     assert training.step().rotation is None
     discriminator: Any = copy.deepcopy(training.discriminator)
     head = copy.deepcopy(training.rotation_head)
-    real = training.real_batch(1)
+    real = training.minibatches.real(1)
     losses = training.step()
 
     images = np.concatenate([np.rot90(real[:4].numpy(), count, (2, 3)) for count in range(4)])

@@ -67,7 +67,7 @@ def test_only_updates_of_the_discriminator_iterate():
     vectors = [layers(training.discriminator)[1].parametrizations.weight[0].left.clone()]
     for _ in range(2):
         training.step()
-        training.discriminator(training.real_batch(0))
+        training.discriminator(training.minibatches.real(0))
         vectors.append(layers(training.discriminator)[1].parametrizations.weight[0].left.clone())
     assert torch.equal(vectors[0], vectors[1])
     assert not torch.equal(vectors[1], vectors[2])
@@ -103,7 +103,7 @@ def test_saved_weights_are_the_normalised_ones_and_plain(tmp_path, precision):
     assert type(loaded.convolutions[0]) is type(plain_copy(trained).convolutions[0]) is nn.Conv2d
     for ours, theirs in zip(layers(loaded), layers(trained), strict=True):
         assert torch.equal(ours.weight, theirs.weight)
-    images = run.training.real_batch(0)
+    images = run.training.minibatches.real(0)
     with torch.no_grad():
         torch.testing.assert_close(loaded(images), trained(images))
     laboratory = Laboratory.load(tmp_path / "checkpoint.safetensors", "cpu")

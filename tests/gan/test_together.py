@@ -107,9 +107,10 @@ def test_a_run_is_that_of_one_process_up_to_rounding(tmp_path, count, precision,
     "settings",
     [
         {"loss": "hinge", "averaging": 0.9},
-        {"network": "tiny-spectral", "loss": "hinge", "gradient_penalty": 2.0, "averaging": 0.9},
+        {"rotation": 1.0, "flips": True},
+        {"network": "tiny-spectral", "loss": "hinge", "gradient_penalty": 2.0, "averaging": 0.9, "rotation": 1.0},
     ],
-    ids=["batch", "spectral"],
+    ids=["batch", "rotation", "spectral"],
 )
 def test_what_goes_past_the_paper_is_that_of_one_process_too(tmp_path, settings):
     settings = {**SETTINGS, **settings}
