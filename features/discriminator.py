@@ -29,6 +29,7 @@ from features.base import (
     choose_device,
     join_reflection,
 )
+from features.views import move
 from gan.checkpoint import load_weights
 from gan.networks import LEAK, Discriminator, scale_images
 from gan.spec import SPECS, NetworkSpec
@@ -85,6 +86,8 @@ class DiscriminatorFeatures(Extractor):
     layers : indices of the layers to use, from 0, in the order wanted; None is all.
     reflection : "max" or "mean", of the features of an image and of its mirror image, so that both have the same; None,
         as in the paper, leaves mirror images out.
+    shift : pixels; the features are then the largest of the image's and of its moved by as many up, down, left and
+        right, each beyond its edges continued by its reflection. 0, as in the paper: of the image alone.
     balance : scale each layer's features so that all layers have the same total variance, the mean of what they had. In
         the paper they are left as they are, and those of the first layer, which is not normalised, hardly count.
     dtype : "bfloat16" or "float32", of the arithmetic and of the features.
@@ -105,6 +108,7 @@ class DiscriminatorFeatures(Extractor):
         grid: int = 4,
         layers: Sequence[int] | None = None,
         reflection: str | None = None,
+        shift: int = 0,
         balance: bool = False,
         dtype: str = "bfloat16",
         n_statistics: int = 10_000,
@@ -115,6 +119,7 @@ class DiscriminatorFeatures(Extractor):
         self.grid = grid
         self.layers = layers
         self.reflection = reflection
+        self.shift = shift
         self.balance = balance
         self.dtype = dtype
         self.n_statistics = n_statistics
@@ -134,6 +139,8 @@ class DiscriminatorFeatures(Extractor):
             n_statistics=self.n_statistics,
             **({} if self.batch_size is None else {"batch_size": self.batch_size}),
         )
+        if isinstance(self.shift, bool) or not isinstance(self.shift, int) or self.shift < 0:
+            raise ValueError(f"shift={self.shift!r} must be a whole number of at least 0")
         images = check_images(images)
         network = self._network()
         spec = network.spec
@@ -188,6 +195,8 @@ class DiscriminatorFeatures(Extractor):
         wanted = (spec.image_size, spec.image_size, spec.channels)
         if images.shape[1:] != wanted:
             raise ValueError(f"the network {spec.name} takes images of {wanted}, not {images.shape[1:]}")
+        if self.shift >= spec.image_size:
+            raise ValueError(f"shift={self.shift} moves images of {spec.image_size} pixels out of sight")
 
     def _chosen_layers(self, spec: NetworkSpec) -> list[int]:
         sizes = spec.map_sizes()
@@ -209,13 +218,22 @@ class DiscriminatorFeatures(Extractor):
 
     def _transform_block(self, images: Images) -> Tensor:
         pixels = as_tensor(images).to(self.convolutions_[0].weight.device)
-        pooled = self._pooled(pixels)
+        pooled = self._largest(pixels)
         if self.reflection is not None:
-            pairs = zip(pooled, self._pooled(pixels.flip(2)), strict=True)
+            pairs = zip(pooled, self._largest(pixels.flip(2)), strict=True)
             pooled = [join_reflection(*pair, self.reflection) for pair in pairs]
         if self.scales_ is not None:
             pooled = [layer * scale for layer, scale in zip(pooled, self.scales_.tolist(), strict=True)]
         return torch.cat(pooled, dim=1).cpu()
+
+    def _largest(self, pixels: Tensor) -> list[Tensor]:
+        """What `_pooled` gives, or with `shift` the largest that it gives for the images and for them moved."""
+        pooled = self._pooled(pixels)
+        if self.shift:
+            for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+                moved = self._pooled(move(pixels, down * self.shift, right * self.shift))
+                pooled = [torch.maximum(*pair) for pair in zip(pooled, moved, strict=True)]
+        return pooled
 
     def _pooled(self, pixels: Tensor) -> list[Tensor]:
         """The chosen layers' maps, pooled, (n, maps * grid^2) each, of pixels uint8 (n, size, size, channels)."""
@@ -242,6 +260,7 @@ class RandomDiscriminator(DiscriminatorFeatures):
         grid: int = 4,
         layers: Sequence[int] | None = None,
         reflection: str | None = None,
+        shift: int = 0,
         balance: bool = False,
         dtype: str = "bfloat16",
         n_statistics: int = 10_000,
@@ -253,6 +272,7 @@ class RandomDiscriminator(DiscriminatorFeatures):
         self.grid = grid
         self.layers = layers
         self.reflection = reflection
+        self.shift = shift
         self.balance = balance
         self.dtype = dtype
         self.n_statistics = n_statistics

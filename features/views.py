@@ -87,3 +87,18 @@ def views_of_patches(images: Tensor, operators: Tensor) -> Tensor:
     sampled = crops.reshape(-1, crop**2) @ operators.flatten(0, 1).T
     sampled = sampled.view(n, channels, rows, columns, views, pixels)
     return sampled.permute(0, 2, 3, 4, 5, 1).flatten(4)
+
+
+def move(images: Tensor, down: int, right: int) -> Tensor:
+    """Images (n, height, width, channels) moved by so many pixels, continued by their reflection.
+
+    The outermost pixel is where it is reflected, and is not repeated; moves are smaller than the image.
+    """
+    height, width = images.shape[1:3]
+    rows, columns = (_reflected(torch.arange(size) - by, size) for size, by in ((height, down), (width, right)))
+    return images[:, rows.to(images.device)][:, :, columns.to(images.device)]
+
+
+def _reflected(places: Tensor, size: int) -> Tensor:
+    """Places, less than `size` outside of 0..size-1, brought inside."""
+    return (size - 1) - ((size - 1) - places.abs()).abs()

@@ -123,6 +123,27 @@ def test_reflection_joins_what_an_image_and_its_mirror_image_give(network, image
     np.testing.assert_allclose(joint.transform(mirrored), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("reflection", [None, "max", "mean"])
+def test_with_a_shift_the_features_are_the_largest_of_five_places(network, images, reflection):
+    plain = DiscriminatorFeatures(network, grid=2, dtype="float32").fit(images)
+    shifted = DiscriminatorFeatures(network, grid=2, reflection=reflection, shift=3, dtype="float32").fit(images)
+
+    def largest(pictures):
+        padded = np.pad(pictures, ((0, 0), (3, 3), (3, 3), (0, 0)), "reflect")
+        size = pictures.shape[1]
+        corners = ((3, 3), (0, 3), (6, 3), (3, 0), (3, 6))
+        views = [np.ascontiguousarray(padded[:, top : top + size, left : left + size]) for top, left in corners]
+        return np.max([plain.transform(view) for view in views], axis=0)
+
+    mirrored = np.ascontiguousarray(images[:, :, ::-1])
+    expected = largest(images)
+    if reflection is not None:
+        expected = getattr(np, reflection)([expected, largest(mirrored)], axis=0)
+        np.testing.assert_allclose(shifted.transform(mirrored), expected, atol=1e-5)
+    np.testing.assert_allclose(shifted.transform(images), expected, atol=1e-5)
+    assert np.abs(expected - plain.transform(images)).max() > 0.1
+
+
 def test_balanced_layers_have_equal_variances_and_as_much_as_before(network, images):
     plain = DiscriminatorFeatures(network, dtype="float32").fit_transform(images)
     balanced = DiscriminatorFeatures(network, balance=True, dtype="float32").fit_transform(images)
@@ -178,6 +199,9 @@ def test_parameters_follow_scikit_learn(network):
     [
         ({"dtype": "float16"}, "dtype='float16' is not one of"),
         ({"grid": 0}, "grid=0"),
+        ({"shift": -1}, "shift=-1 must be a whole number of at least 0"),
+        ({"shift": 1.5}, "shift=1.5 must be a whole number"),
+        ({"shift": 16}, "shift=16 moves images of 16 pixels out of sight"),
         ({"grid": 8}, "grid=8 is finer than layer 2's maps, which are 4x4"),
         ({"layers": [3]}, "indices of the network's layers, 0 to 2"),
         ({"layers": [0, 0]}, "different indices"),

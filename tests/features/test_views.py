@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import affine_transform
 
 from features.patches import all_patches
-from features.views import View, all_views, crop_margin, view_operators, views_of_patches
+from features.views import View, all_views, crop_margin, move, view_operators, views_of_patches
 
 
 def seen(crop, view, patch_size=4):
@@ -80,3 +80,11 @@ def test_every_position_and_colour_as_by_hand():
         for colour in range(3):
             expected = operator @ images[1, 1:9, 0:8, colour].reshape(-1)
             torch.testing.assert_close(result[1, 1, 0, view].view(16, 3)[:, colour], expected, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize(("down", "right"), [(0, 0), (2, 0), (-1, 3), (4, -4)])
+def test_moved_images_are_continued_by_their_reflection(down, right):
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 6, 3), dtype=np.uint8)
+    padded = np.pad(images, ((0, 0), (4, 4), (4, 4), (0, 0)), "reflect")
+    expected = padded[:, 4 - down : 9 - down, 4 - right : 10 - right]
+    np.testing.assert_array_equal(move(torch.from_numpy(images), down, right).numpy(), expected)
