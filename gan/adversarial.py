@@ -249,10 +249,9 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         if self.recipe.gradient_penalty:
             squares = squared_gradients(self.discriminator, self._judge, real)
             losses["penalty"] = self._mean(squares) * (self.recipe.gradient_penalty / 2)
-        updated = ["discriminator"]
         if self.recipe.rotation:
             losses["rotation"] = self._rotation_loss() * self.recipe.rotation
-            updated.append("rotation_head")
+        updated = self.networks[1:]  # all but the generator
         for name in updated:
             getattr(self, f"{name}_optimiser").zero_grad()
         first, *further = losses.values()

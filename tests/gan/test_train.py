@@ -69,6 +69,22 @@ def test_what_a_user_can_get_wrong_is_one_sentence_and_exit_code_2(call, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_a_training_begins_with_what_another_one_came_to(call, tmp_path):
+    assert call()[0] == 0
+    recipe = (tmp_path / "my.yaml").read_text()
+    (tmp_path / "more.yaml").write_text(f"{recipe}start_from: out/weights\nrotation: 1\n")
+    code, out, err = call(recipe="more.yaml", out="more")
+    assert code == 0, err
+    assert "first weights: out/weights" in out
+    about = load_weights(tmp_path / "more" / "weights").metadata
+    assert about["data"]["start"]["sha256"] == load_weights(tmp_path / "out" / "weights").metadata["sha256"]
+    (tmp_path / "none.yaml").write_text(f"{recipe}start_from: nothing\n")
+    code, _, err = call(recipe="none.yaml", out="none")
+    assert code == 2
+    assert err.startswith("error: nothing.safetensors does not exist")
+    assert not (tmp_path / "none").exists()
+
+
 def test_resuming_with_another_seed_names_the_setting(call):
     call()
     code, _, err = call(seed="5")
