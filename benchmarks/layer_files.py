@@ -22,9 +22,9 @@ _TEST, _KEPT = "the whole test set", "training images that no label is drawn fro
 
 
 def write_layers(job: Job, lines: Sequence[Line]) -> None:
-    """Write `<table>-layers.csv`, `.md` and `.png`; `lines` as `layer_lines` makes them."""
+    """Write `<table>-layers-<row>.csv`, `.md` and `.png`; `lines` as `layer_lines` makes them."""
     title = _title(job, "by layer and pooling grid", lines)
-    stem = job.results / f"{job.table.name}-layers"
+    stem = job.results / f"{job.table.name}-layers-{job.row}"
     write_csv(stem.with_suffix(".csv"), list(lines), LAYER_COLUMNS)
     panels, text = [], []
     for protocol in dict.fromkeys(line["protocol"] for line in lines):
@@ -37,9 +37,9 @@ def write_layers(job: Job, lines: Sequence[Line]) -> None:
 
 
 def write_training(job: Job, lines: Sequence[Line]) -> None:
-    """Write `<table>-training.csv`, `.md` and `.png`; `lines` as `checkpoint_lines` makes them."""
+    """Write `<table>-training-<row>.csv`, `.md` and `.png`; `lines` as `checkpoint_lines` makes them."""
     title = _title(job, "over the training of its network", lines)
-    stem = job.results / f"{job.table.name}-training"
+    stem = job.results / f"{job.table.name}-training-{job.row}"
     write_csv(stem.with_suffix(".csv"), list(lines), TRAINING_COLUMNS)
     series, cells = [], []
     for protocol in dict.fromkeys(line["protocol"] for line in lines):

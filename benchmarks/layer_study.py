@@ -187,7 +187,7 @@ def _minutes(job: Job, share: float) -> float | None:
 
 
 def layer_lines(row: str, plans: Mapping[Setting, Plan]) -> list[Line]:
-    """The lines of `<table>-layers.csv`, of what is measured, by protocol, scope, grid and layer."""
+    """The lines of `<table>-layers-<row>.csv`, of what is measured, by protocol, scope, grid and layer."""
     lines = []
     for setting, item in plans.items():
         for scope in setting.scopes:
@@ -197,7 +197,7 @@ def layer_lines(row: str, plans: Mapping[Setting, Plan]) -> list[Line]:
 
 
 def checkpoint_lines(row: str, plans: Mapping[int, Plan]) -> list[Line]:
-    """The lines of `<table>-training.csv`, of what is measured, by images seen."""
+    """The lines of `<table>-training-<row>.csv`, of what is measured, by images seen."""
     return [line for seen, item in plans.items() for line in _lines({"row": row, "images_seen": seen}, item)]
 
 

@@ -68,7 +68,7 @@ def test_each_figure_is_that_of_its_own_features(layers, tmp_path):
     code, out, err = layers("--row", "random")
     assert (code, "error" in err) == (0, False)
     assert "no snapshots" in out
-    lines = lines_of(tmp_path, "layers")
+    lines = lines_of(tmp_path, "layers-random")
     assert list(lines[0]) == list(LAYER_COLUMNS)
     found = {(line["scope"], line["layer"], line["grid"]): line for line in lines}
     assert sorted(found) == [
@@ -94,22 +94,22 @@ def test_each_figure_is_that_of_its_own_features(layers, tmp_path):
     assert (line["features"], line["draws"], line["stand_in"]) == ("6", "3", "True")
     assert float(line["measured"]) == pytest.approx(np.mean(scores), abs=1e-3)
     assert float(line["sd"]) == pytest.approx(np.std(scores, ddof=1), abs=1e-3)
-    text = (tmp_path / "results" / "tiny-layers.md").read_text()
+    text = (tmp_path / "results" / "tiny-layers-random.md").read_text()
     assert "# A tiny table: Untrained, by layer and pooling grid (stand-in)" in text
     assert f"| 2 alone | {np.mean(scores):.2f} ±{np.std(scores, ddof=1):.2f} |" in text
-    assert (tmp_path / "results" / "tiny-layers.png").stat().st_size > 10_000
+    assert (tmp_path / "results" / "tiny-layers-random.png").stat().st_size > 10_000
     # Nothing is measured twice.
-    before = (tmp_path / "results" / "tiny-layers.csv").read_bytes()
+    before = (tmp_path / "results" / "tiny-layers-random.csv").read_bytes()
     code, out, _ = layers("--row", "random")
     assert "nothing to measure" in out
-    assert (tmp_path / "results" / "tiny-layers.csv").read_bytes() == before
+    assert (tmp_path / "results" / "tiny-layers-random.csv").read_bytes() == before
 
 
 def test_snapshots_of_the_training_are_scored(layers, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmarks.layer_study, "GRIDS", (1,))
     code, _, err = layers("--row", "trained", "--protocol", "all-labels")
     assert (code, "error" in err) == (0, False)
-    lines = lines_of(tmp_path, "training")
+    lines = lines_of(tmp_path, "training-trained")
     assert [(line["images_seen"], line["protocol"], line["draws"]) for line in lines] == [
         ("64", "all-labels", "1"), ("96", "all-labels", "1"),
     ]  # fmt: skip
@@ -127,7 +127,9 @@ def test_snapshots_of_the_training_are_scored(layers, tmp_path, monkeypatch):
     ]
     whole = json.loads((tmp_path / "results" / "tiny-layers" / "trained-layer-1-2-grid-4.json").read_text())
     assert whole["protocols"]["all-labels"]["values"] == rows[-1]["protocols"]["all-labels"]["values"]
-    assert "over the training of its network (stand-in)" in (tmp_path / "results" / "tiny-training.md").read_text()
+    assert (
+        "over the training of its network (stand-in)" in (tmp_path / "results" / "tiny-training-trained.md").read_text()
+    )
 
 
 def test_a_snapshot_can_be_chosen_without_test_images(cli, make_table, monkeypatch, tmp_path):
@@ -141,24 +143,24 @@ def test_a_snapshot_can_be_chosen_without_test_images(cli, make_table, monkeypat
     table = make_table(rows=[TRAINED, other], protocols={"choice": choice}, presets=presets)
     code, _, err = cli("--table", table, "--row", "trained", "--protocol", "choice", app=app)
     assert (code, "error" in err) == (0, False)
-    assert [(line["images_seen"], line["protocol"]) for line in lines_of(tmp_path, "training")] == [
+    assert [(line["images_seen"], line["protocol"]) for line in lines_of(tmp_path, "training-trained")] == [
         ("64", "choice"), ("96", "choice"),
     ]  # fmt: skip
     for seen in ("0000000064", "0000000096"):
         path = tmp_path / "results" / "tiny-training" / f"trained-{seen}-images.json"
         found = json.loads(path.read_text())["protocols"]["choice"]
         assert (found["scored_on"], found["test_images"]) == ("validation", 60)
-    text = (tmp_path / "results" / "tiny-training.md").read_text()
+    text = (tmp_path / "results" / "tiny-training-trained.md").read_text()
     assert "Accuracy in percent on training images that no label is drawn from: mean" in text
     # The snapshots of a run alone, of another row than its own and with nothing by layer.
     (run,) = (tmp_path / "store" / "networks").glob("narrow-32-*/")
-    for old in (tmp_path / "results").glob("tiny-layers.*"):
+    for old in (tmp_path / "results").glob("tiny-layers-*.*"):
         old.unlink()
-    before = lines_of(tmp_path, "training")
+    before = lines_of(tmp_path, "training-trained")
     code, out, _ = cli("--table", table, "--row", "other", "--training", run, "--protocol", "choice", app=app)
     assert (code, "by layer" in out) == (0, False)
-    assert not list((tmp_path / "results").glob("tiny-layers.*"))
-    after = lines_of(tmp_path, "training")
+    assert not list((tmp_path / "results").glob("tiny-layers-*.*"))
+    after = lines_of(tmp_path, "training-other")
     assert [line["row"] for line in after] == ["other", "other"]
     assert [line["measured"] for line in after] == [line["measured"] for line in before]
 
