@@ -97,7 +97,7 @@ def _run(job: Job, name: str, plans: Mapping[Key, Plan], resume: bool, write: Ca
     outcomes = measure_plans(list(plans.values()), resume, this_command(), write)
     if is_first():
         write()
-    print(f"written: {job.results / job.table.name}-{name}.csv, .md and .png")
+    print(f"written: {job.results / job.table.name}-{name}-{job.row}.csv, .md and .png")
     return outcomes
 
 
