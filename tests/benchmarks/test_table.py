@@ -49,9 +49,13 @@ def test_the_published_rows_of_cifar10_in_the_papers_order():
         "dcgan-mirror-balanced",
         "dcgan-paper-32",
         "dcgan-paper-32-mirror-balanced",
+        "dcgan-paper-32-mirror-shift-balanced",
+        "dcgan-paper-32-rotations",
+        "dcgan-paper-32-rotations-mirror-shift-balanced",
         "random-dcgan",
         "random-dcgan-paper-32",
         "random-dcgan-paper-32-mirror-balanced",
+        "random-dcgan-paper-32-mirror-shift-balanced",
         "raw-pixels",
     ]
 
