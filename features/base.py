@@ -51,6 +51,13 @@ def check_positive(**values: object) -> None:
             raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
 
 
+def check_pixels(**values: object) -> None:
+    """ValueError unless every value, a distance in pixels, is an int of at least 0."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ValueError(f"{name}={value!r} must be a whole number of at least 0")
+
+
 def as_tensor(images: Images) -> Tensor:
     """A uint8 tensor of the images, copied where the array cannot be shared (read-only or strided)."""
     return torch.from_numpy(np.require(images, requirements=("C", "W")))

@@ -25,6 +25,7 @@ from features.base import (
     as_tensor,
     check_choice,
     check_images,
+    check_pixels,
     check_positive,
     choose_device,
     join_reflection,
@@ -139,8 +140,7 @@ class DiscriminatorFeatures(Extractor):
             n_statistics=self.n_statistics,
             **({} if self.batch_size is None else {"batch_size": self.batch_size}),
         )
-        if isinstance(self.shift, bool) or not isinstance(self.shift, int) or self.shift < 0:
-            raise ValueError(f"shift={self.shift!r} must be a whole number of at least 0")
+        check_pixels(shift=self.shift)
         images = check_images(images)
         network = self._network()
         spec = network.spec

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from features.base import DTYPES, REFLECTIONS, Images, as_tensor, check_choice, join_reflection
+from features.base import DTYPES, REFLECTIONS, Images, as_tensor, check_choice, check_pixels, join_reflection
 from features.dictionary import Chooser, Dictionary, Progress, iterate, normalise_rows
 from features.kmeans import KMeansFeatures
 from features.patches import Whitening, draw_patches, grid_edges, normalise_contrast, rectify_
@@ -105,8 +105,7 @@ class ViewInvariantKMeansFeatures(KMeansFeatures):
         self._check_sizes(images)
         if self.reflection is not None:
             check_choice("reflection", self.reflection, REFLECTIONS)
-        if isinstance(self.translation, bool) or not isinstance(self.translation, int) or self.translation < 0:
-            raise ValueError(f"translation={self.translation!r} must be a whole number of at least 0")
+        check_pixels(translation=self.translation)
         if not all(np.isfinite(angle) for angle in self.rotations):
             raise ValueError(f"rotations={self.rotations!r} must be numbers of degrees")
         if not all(np.isfinite(scale) and scale > 0 for scale in self.scales):

@@ -62,6 +62,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
     compiler : backend of torch.compile for both networks; None is `default_compiler`'s choice. Without effect where
         several processes share a minibatch, or the recipe has a gradient penalty: what torch.compile makes cannot be
         differentiated twice.
+    start : generator and discriminator to begin with, copied; None: networks with random weights.
 
     averages : by name, the networks' weights averaged over the training so far, if the recipe says so.
     Raises `InputError` where the device lacks the recipe's precision, or several processes cannot do what it says.
@@ -74,13 +75,15 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         device: torch.device | str = "cpu",
         share: Alone | None = None,
         compiler: Compiler | None = None,
+        start: tuple[AnyGenerator, AnyDiscriminator] | None = None,
     ) -> None:
         self.recipe, self.device = recipe, torch.device(device)
         check_precision(recipe.precision, self.device)
         self.share = Alone() if share is None else share
         self.steps_done = 0
         weights = stream(recipe.seed, WEIGHTS)
-        generator, discriminator = self._networks(weights)
+        generator, discriminator = self._networks(weights) if start is None else copy.deepcopy(start)
+        discriminator = self._normalise(discriminator, weights)
         head = self._head(discriminator, weights) if recipe.rotation else None
         if recipe.gradient_penalty and self.share.count > 1 and batch_normalisations(discriminator):
             raise InputError(
@@ -115,6 +118,10 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
     def _networks(self, weights: torch.Generator) -> tuple[AnyGenerator, AnyDiscriminator]:
         """The two networks, with initial weights drawn from `weights`."""
         raise NotImplementedError
+
+    def _normalise(self, discriminator: AnyDiscriminator, weights: torch.Generator) -> AnyDiscriminator:
+        """The discriminator as it is trained, where its specification has its weights normalised."""
+        return discriminator
 
     def _head(self, discriminator: AnyDiscriminator, weights: torch.Generator) -> nn.Linear:
         """What tells rotations by the discriminator's last maps."""
@@ -287,30 +294,13 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
 
 
 class AdversarialTraining(Adversaries[Generator, Discriminator]):
-    """The training of a DCGAN, without labels.
-
-    recipe, images, device, share, compiler : see `Adversaries`.
-    start : generator and discriminator to begin with, copied; None: networks with random weights.
-    """
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        images: NDArray[np.uint8],
-        device: torch.device | str = "cpu",
-        share: Alone | None = None,
-        compiler: Compiler | None = None,
-        start: tuple[Generator, Discriminator] | None = None,
-    ) -> None:
-        self._start = start
-        super().__init__(recipe, images, device, share, compiler)
+    """The training of a DCGAN, without labels."""
 
     def _networks(self, weights: torch.Generator) -> tuple[Generator, Discriminator]:
-        if self._start is None:
-            generator, discriminator = Generator(self.recipe.spec, weights), Discriminator(self.recipe.spec, weights)
-        else:
-            generator, discriminator = copy.deepcopy(self._start)
-        return generator, normalise_weights(discriminator, weights)
+        return Generator(self.recipe.spec, weights), Discriminator(self.recipe.spec, weights)
+
+    def _normalise(self, discriminator: Discriminator, weights: torch.Generator) -> Discriminator:
+        return normalise_weights(discriminator, weights)
 
     def _head(self, discriminator: Discriminator, weights: torch.Generator) -> nn.Linear:
         return rotation_head(discriminator, weights)

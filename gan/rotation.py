@@ -38,8 +38,8 @@ def turned_positions(batch_size: int, own: slice) -> tuple[Tensor, Tensor]:
     own : the part of these that is wanted. Returns positions in the minibatch and quarter turns, int64, of equal
     lengths; the turns rise.
     """
-    quarter = -(-batch_size // TURNS)
-    places = torch.arange(TURNS * quarter)[own]
+    count = turned_count(batch_size)
+    places, quarter = torch.arange(count)[own], count // TURNS
     return places % quarter, places // quarter
 
 
