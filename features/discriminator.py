@@ -30,6 +30,7 @@ from features.base import (
     choose_device,
     join_reflection,
 )
+from features.pooling import pool_to_grid, signed_power
 from features.views import move
 from gan.checkpoint import load_weights
 from gan.networks import LEAK, Discriminator, scale_images
@@ -64,19 +65,6 @@ def fold_normalisation(discriminator: Discriminator) -> list[nn.Conv2d]:
     return folded
 
 
-def pool_to_grid(maps: Tensor, grid: int) -> Tensor:
-    """Maximum over a grid x grid of cells: (n, maps, height, width) to (n, maps, grid, grid).
-
-    Cells tile the map where the grid divides it; otherwise they are those of adaptive pooling and may overlap by a row.
-    """
-    height, width = maps.shape[2:]
-    if height % grid or width % grid:
-        return functional.adaptive_max_pool2d(maps, grid)
-    if (height, width) == (grid, grid):
-        return maps
-    return functional.max_pool2d(maps, (height // grid, width // grid))
-
-
 class DiscriminatorFeatures(Extractor):
     """Every chosen layer's rectified maps, max-pooled to grid x grid, concatenated layer by layer.
 
@@ -89,6 +77,9 @@ class DiscriminatorFeatures(Extractor):
         as in the paper, leaves mirror images out.
     shift : pixels; the features are then the largest of the image's and of its moved by as many up, down, left and
         right, each beyond its edges continued by its reflection. 0, as in the paper: of the image alone.
+    power : of the features' absolute values, their signs kept; above 0 and at most 1. 0.5, the signed square root,
+        draws large values in (power normalisation, of Fisher vectors: Perronnin, Sánchez & Mensink, ECCV 2010). 1, as
+        in the paper, leaves them as they are.
     balance : scale each layer's features so that all layers have the same total variance, the mean of what they had. In
         the paper they are left as they are, and those of the first layer, which is not normalised, hardly count.
     dtype : "bfloat16" or "float32", of the arithmetic and of the features.
@@ -110,6 +101,7 @@ class DiscriminatorFeatures(Extractor):
         layers: Sequence[int] | None = None,
         reflection: str | None = None,
         shift: int = 0,
+        power: float = 1.0,
         balance: bool = False,
         dtype: str = "bfloat16",
         n_statistics: int = 10_000,
@@ -121,6 +113,7 @@ class DiscriminatorFeatures(Extractor):
         self.layers = layers
         self.reflection = reflection
         self.shift = shift
+        self.power = power
         self.balance = balance
         self.dtype = dtype
         self.n_statistics = n_statistics
@@ -141,6 +134,8 @@ class DiscriminatorFeatures(Extractor):
             **({} if self.batch_size is None else {"batch_size": self.batch_size}),
         )
         check_pixels(shift=self.shift)
+        if not isinstance(self.power, int | float) or not 0 < self.power <= 1:
+            raise ValueError(f"power={self.power!r} must be a number above 0 and at most 1")
         images = check_images(images)
         network = self._network()
         spec = network.spec
@@ -222,6 +217,8 @@ class DiscriminatorFeatures(Extractor):
         if self.reflection is not None:
             pairs = zip(pooled, self._largest(pixels.flip(2)), strict=True)
             pooled = [join_reflection(*pair, self.reflection) for pair in pairs]
+        if self.power != 1:
+            pooled = [signed_power(layer, self.power) for layer in pooled]
         if self.scales_ is not None:
             pooled = [layer * scale for layer, scale in zip(pooled, self.scales_.tolist(), strict=True)]
         return torch.cat(pooled, dim=1).cpu()
@@ -261,6 +258,7 @@ class RandomDiscriminator(DiscriminatorFeatures):
         layers: Sequence[int] | None = None,
         reflection: str | None = None,
         shift: int = 0,
+        power: float = 1.0,
         balance: bool = False,
         dtype: str = "bfloat16",
         n_statistics: int = 10_000,
@@ -273,6 +271,7 @@ class RandomDiscriminator(DiscriminatorFeatures):
         self.layers = layers
         self.reflection = reflection
         self.shift = shift
+        self.power = power
         self.balance = balance
         self.dtype = dtype
         self.n_statistics = n_statistics

@@ -19,7 +19,7 @@ from data.errors import InputError, unknown_name
 from data.files import sha256_file
 from features.adapter import TorchModuleFeatures
 from features.base import check_positive
-from features.discriminator import pool_to_grid
+from features.pooling import pool_to_grid
 
 DEFAULT, UNTRAINED = "default", "untrained"
 

@@ -25,12 +25,12 @@ from features.base import (
     check_positive,
     choose_device,
 )
-from features.discriminator import pool_to_grid
 from features.exemplar.networks import ExemplarNetwork
 from features.exemplar.seeds import resize
 from features.exemplar.transformations import PATCH
 from features.exemplar.weights import load_exemplar_weights
 from features.patches import Standardisation
+from features.pooling import pool_to_grid
 from gan.statistics import evenly_spaced
 
 _CPU_BATCH, _CUDA_BATCH = 32, 512

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from torch.nn import functional
 
 from data.errors import InputError
-from features.discriminator import DiscriminatorFeatures, RandomDiscriminator, fold_normalisation, pool_to_grid
+from features.discriminator import DiscriminatorFeatures, RandomDiscriminator, fold_normalisation
 from gan.checkpoint import save_weights
 from gan.networks import LEAK, Discriminator, scale_images
 from gan.spec import PAPER_32, SVHN_32, Convolution, NetworkSpec
@@ -66,13 +66,6 @@ def pooled_by_hand(maps, grid):
             columns = slice(column * width // grid, -(-(column + 1) * width // grid))
             out[:, :, row, column] = maps[:, :, rows, columns].max(axis=(2, 3))
     return out
-
-
-def test_pooling_of_a_map_worked_by_hand():
-    maps = torch.arange(16.0).view(1, 1, 4, 4)
-    assert pool_to_grid(maps, 2).tolist() == [[[[5.0, 7.0], [13.0, 15.0]]]]
-    assert pool_to_grid(-maps, 2).tolist() == [[[[0.0, -2.0], [-8.0, -10.0]]]]
-    assert pool_to_grid(maps, 4).tolist() == maps.tolist()
 
 
 @pytest.mark.parametrize("grid", [1, 2, 3, 4])
@@ -156,6 +149,21 @@ def test_balanced_layers_have_equal_variances_and_as_much_as_before(network, ima
         np.testing.assert_allclose(new, old * (new.std() / old.std()), rtol=1e-4, atol=1e-5)  # the layer is scaled
 
 
+@pytest.mark.parametrize("reflection", [None, "max", "mean"])
+def test_the_power_is_that_of_what_the_views_come_to(network, images, reflection):
+    settings = {"grid": 2, "reflection": reflection, "shift": 1, "dtype": "float32"}
+    plain = DiscriminatorFeatures(network, **settings).fit_transform(images).astype(np.float64)
+    drawn_in = DiscriminatorFeatures(network, power=0.5, **settings).fit_transform(images)
+    assert (plain < 0).any()
+    np.testing.assert_allclose(drawn_in, np.sign(plain) * np.sqrt(np.abs(plain)), rtol=1e-4, atol=1e-4)
+
+
+def test_layers_are_balanced_after_the_power(network, images):
+    balanced = DiscriminatorFeatures(network, power=0.5, balance=True, dtype="float32").fit_transform(images)
+    variances = [layer.var(0).sum() for layer in np.split(balanced, [96, 224], axis=1)]
+    np.testing.assert_allclose(variances, np.mean(variances), rtol=1e-4)
+
+
 def test_a_layer_that_is_the_same_for_all_images_is_not_scaled(network, images):
     extractor = DiscriminatorFeatures(network, balance=True, dtype="float32").fit(images[:1])
     assert extractor.scales_ is not None
@@ -202,6 +210,9 @@ def test_parameters_follow_scikit_learn(network):
         ({"shift": -1}, "shift=-1 must be a whole number of at least 0"),
         ({"shift": 1.5}, "shift=1.5 must be a whole number"),
         ({"shift": 16}, "shift=16 moves images of 16 pixels out of sight"),
+        ({"power": 0.0}, "power=0.0 must be a number above 0 and at most 1"),
+        ({"power": float("nan")}, "power=nan must be a number"),
+        ({"power": "0.5"}, "power='0.5' must be a number"),
         ({"grid": 8}, "grid=8 is finer than layer 2's maps, which are 4x4"),
         ({"layers": [3]}, "indices of the network's layers, 0 to 2"),
         ({"layers": [0, 0]}, "different indices"),
