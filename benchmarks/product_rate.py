@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,24 @@ def seconds(work: Callable[[], Any], device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter() - start
+
+
+def seconds_in_turn(works: Sequence[Callable[[], Any]], device: torch.device) -> list[float]:
+    """How long each of `works` takes, done one after the other.
+
+    On a GPU nothing waits for it in between: the next work is prepared while it does the one before, as in use. A work
+    then takes from when the GPU is done with the one before until it is done with this one.
+    """
+    if device.type != "cuda":
+        return [seconds(work, device) for work in works]
+    torch.cuda.synchronize(device)
+    done = [torch.cuda.Event(enable_timing=True) for _ in range(len(works) + 1)]
+    done[0].record()
+    for work, event in zip(works, done[1:], strict=True):
+        work()
+        event.record()
+    torch.cuda.synchronize(device)
+    return [before.elapsed_time(after) / 1e3 for before, after in itertools.pairwise(done)]
 
 
 class ProductRate:
