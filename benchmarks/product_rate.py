@@ -37,7 +37,10 @@ def seconds_in_turn(works: Sequence[Callable[[], Any]], device: torch.device) ->
     if device.type != "cuda":
         return [seconds(work, device) for work in works]
     torch.cuda.synchronize(device)
-    done = [torch.cuda.Event(enable_timing=True) for _ in range(len(works) + 1)]
+    done = [
+        torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        for _ in range(len(works) + 1)
+    ]
     done[0].record()
     for work, event in zip(works, done[1:], strict=True):
         work()

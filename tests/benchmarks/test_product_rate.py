@@ -3,13 +3,12 @@ import itertools
 import pytest
 import torch
 
-from benchmarks import product_rate
 from benchmarks.product_rate import seconds_in_turn
 
 
 def test_each_work_has_its_own_time(monkeypatch):
     clock = [5.0]
-    monkeypatch.setattr(product_rate.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr("benchmarks.product_rate.time.perf_counter", lambda: clock[0])
 
     def takes(duration):
         def work():
