@@ -33,6 +33,10 @@ class GramSpace:
         """The vector w = 0 for each column."""
         return torch.zeros(2, self.rows, columns, dtype=self.dtype, device=self.device)
 
+    def restated(self, vector: Tensor) -> Tensor:
+        """A vector of another dtype in this one. K a is multiplied out: the other's has the other's errors."""
+        return self.adjoint(vector[0].to(self.dtype))
+
     def inner(self, left: Tensor, right: Tensor) -> Tensor:
         """<w, v> for each column, (k,)."""
         return (left[0] * right[1]).sum(0)

@@ -80,8 +80,11 @@ def minimise(
     if start is None:
         vector = space.zeros(columns)
         decision = torch.zeros(space.rows, columns, dtype=space.dtype, device=space.device)
-    else:
-        vector, decision = (part.to(space.dtype, copy=True) for part in (start.vector, start.decision))
+    elif start.vector.dtype == space.dtype:
+        vector, decision = start.vector.clone(), start.decision.clone()
+    else:  # rounded to fewer digits, X w would not be that of w in these
+        vector = space.restated(start.vector)
+        decision = space.decision(vector).clone()
     w, f, objective = vector, decision, _objective(space, vector, decision, targets, mask, C)
     solution = Solution(vector, decision, objective.clone(), torch.full_like(objective, torch.inf))
     live = torch.arange(columns, device=space.device)

@@ -90,6 +90,10 @@ class WeightSpace:
         """The vector w = 0 for each column."""
         return torch.zeros(self.dimensions + 1, columns, dtype=self.dtype, device=self.device)
 
+    def restated(self, vector: Tensor) -> Tensor:
+        """A vector of another dtype in this one."""
+        return vector.to(self.dtype)
+
     def inner(self, left: Tensor, right: Tensor) -> Tensor:
         """<w, v> for each column, (k,)."""
         return (left * right).sum(0)

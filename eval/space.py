@@ -30,6 +30,9 @@ class Space(Protocol):
     def zeros(self, columns: int) -> Tensor:
         """The vector w = 0."""
 
+    def restated(self, vector: Tensor) -> Tensor:
+        """A vector of the same kind of space with another dtype, in this one's; what it carries along is made anew."""
+
     def inner(self, left: Tensor, right: Tensor) -> Tensor:
         """<w, v> for each column, (k,)."""
 

@@ -153,6 +153,20 @@ def test_where_float32_has_no_digits_left_float64_goes_on(C, scale):
     np.testing.assert_allclose(objective(ours.coef_, ours.intercept_, X, y, C), exact.objective_, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("mean", "C"), [(10.0, 1.0), (10.0, 10.0), (30.0, 10.0), (100.0, 1.0)])
+@pytest.mark.parametrize(("rows", "dimensions"), [(300, 600), (600, 40)])
+def test_features_far_from_the_origin_leave_float32_few_digits(monkeypatch, rows, dimensions, mean, C):
+    monkeypatch.setattr(eval.l2svm, "EXACT_ROWS", 0)  # the Gram matrix in float32, too
+    generator = np.random.default_rng(0)
+    X = (generator.normal(size=(rows, dimensions)) + mean).astype(np.float32)
+    y = (X[:, :3] + 2 * generator.normal(size=(rows, 3))).argmax(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        ours, exact = L2SVM(C).fit(X, y), L2SVM(C, tol=1e-8).fit(X.astype(np.float64), y)
+    np.testing.assert_allclose(ours.objective_, exact.objective_, rtol=1e-4)
+    np.testing.assert_allclose(ours.decision_function(X), exact.decision_function(X), atol=0.03)
+
+
 def test_too_few_steps_are_said():
     X, y = problem(100, 30, 5)
     with pytest.warns(ConvergenceWarning, match="duality gap"):
