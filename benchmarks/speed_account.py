@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.product_rate import seconds
+from benchmarks.product_rate import seconds_in_turn
 from gan.adversarial import AdversarialTraining
 from gan.recipe import make_recipe
 from gan.spec import NetworkSpec
@@ -26,7 +27,17 @@ _PARTS = {
     "optimiser": ("adam", "Adam"),
     "copies and casts": ("copy_", "_to_copy", "aten::to", "contiguous", "clone"),
 }
+# The same of a GPU's kernels, of which one may do the work of several operations.
+_KERNELS = {
+    "convolutions": ("fprop", "dgrad", "wgrad", "ImplicitGemm", "cudnn", "nhwcAddPadding"),
+    "batch normalisation, with rectifiers": ("batch_norm",),
+    "rectifiers and tanh": ("relu", "tanh", "threshold"),
+    "linear layers": ("nvjet", "gemm", "cublas"),
+    "optimiser": ("FusedOptimizer", "adam"),
+    "copies and casts": ("copy", "Memcpy", "emset"),
+}
 _REST = "everything else"
+_UNTIL_RECORDED = 10  # minibatches after which they are replayed on a GPU, see `gan.graphs`
 
 
 def step_parts(spec: NetworkSpec, device: torch.device, batch_size: int) -> dict[str, float]:
@@ -34,24 +45,26 @@ def step_parts(spec: NetworkSpec, device: torch.device, batch_size: int) -> dict
     shape = (batch_size, spec.image_size, spec.image_size, spec.channels)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     training = AdversarialTraining(make_recipe({"network": spec.name, "batch_size": batch_size}), images, device)
-    for _ in range(2):
-        training.step()
     cuda = device.type == "cuda"
-    activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA] if cuda else [ProfilerActivity.CPU]
-    with profile(activities=activities) as profiled:
+    for _ in range(_UNTIL_RECORDED if cuda else 2):
+        training.step()
+    with profile(activities=[ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU]) as profiled:
         for _ in range(2):
             training.step()
-    parts = dict.fromkeys([*_PARTS, _REST], 0.0)
+        if cuda:
+            torch.cuda.synchronize(device)
+    kinds = _KERNELS if cuda else _PARTS
+    parts = dict.fromkeys([*kinds, _REST], 0.0)
     for event in profiled.key_averages():
         spent = event.self_device_time_total if cuda else event.self_cpu_time_total
-        parts[kind_of(event.key)] += float(spent)
+        parts[kind_of(event.key, kinds)] += float(spent)
     total = sum(parts.values())
     return {kind: spent / total for kind, spent in parts.items()}
 
 
-def kind_of(operation: str) -> str:
-    """The kind that an operation of torch's, such as "aten::mm", counts as."""
-    for kind, names in _PARTS.items():
+def kind_of(operation: str, kinds: Mapping[str, tuple[str, ...]] = _PARTS) -> str:
+    """The kind that an operation of torch's, such as "aten::mm", or a kernel counts as."""
+    for kind, names in kinds.items():
         if any(name in operation for name in names):
             return kind
     return _REST
@@ -93,7 +106,7 @@ def convolution_rates(
             "weight_gradient": partial(backward, [False, True, False]),
         }
         flop = 2 * batch_size * channels * maps * kernel**2 * min(before, after) ** 2
-        best = {name: min(seconds(job, device) for _ in range(repeats + 1)) for name, job in work.items()}
+        best = {name: min(seconds_in_turn([job] * (repeats + 1), device)) for name, job in work.items()}
         shape = f"{kernel}x{kernel}, stride {stride}, {channels} to {maps} maps, {before} to {after} pixels"
         rates = {name: flop / spent / 1e9 for name, spent in best.items()}
         rows.append({"network": network, "convolution": shape, "gflop": flop / 1e9, **rates})

@@ -110,25 +110,39 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         images : uint8 (n, height, width, channels), of the size fitted on.
         Raises ValueError for other images, and InputError when a feature is not finite.
         """
-        check_is_fitted(self, "n_features_out_")
-        output = torch.empty(len(images), self.n_features_out_, dtype=self.feature_dtype_)
-        start = 0
-        for block in self.transform_blocks(images):
-            output[start : start + len(block)] = block
-            start += len(block)
+        output = self._joined(images, on_device=False)
         return output.numpy() if self.feature_dtype_ == torch.float32 else output
 
-    def transform_blocks(self, images: Images, starts: range | None = None) -> Iterator[Tensor]:
+    def transform_on_device(self, images: Images) -> Tensor:
+        """The same features as a tensor that stays where the extractor made them: on a GPU, for a solver there."""
+        return self._joined(images, on_device=True)
+
+    def _joined(self, images: Images, on_device: bool) -> Tensor:
+        check_is_fitted(self, "n_features_out_")
+        output = torch.empty(0)
+        start = 0
+        for block in self.transform_blocks(images, on_device=on_device):
+            if start == 0:
+                output = torch.empty(len(images), block.shape[1], dtype=block.dtype, device=block.device)
+            output[start : start + len(block)] = block
+            start += len(block)
+        return output
+
+    def transform_blocks(
+        self, images: Images, starts: range | None = None, on_device: bool = False
+    ) -> Iterator[Tensor]:
         """The same features, some rows at a time, in order: tensors (rows, n_features_out_) on the CPU.
 
         starts : of those in `block_starts`, the blocks to make; None is all. Where the device's memory does not suffice
             for a block, it is made in smaller parts, and so are those that follow.
+        on_device : leave the blocks on the device that made them.
         """
         check_is_fitted(self, "n_features_out_")
         images = check_images(images)
         if images.shape[1:] != self.image_shape_:
             raise ValueError(f"the extractor was fitted on images of {self.image_shape_}, not {images.shape[1:]}")
         most = self._block_size()  # images at a time
+        before: _Block | None = None
         for start in self.block_starts(images) if starts is None else starts:
             own = images[start : start + self._block_size()]
             with torch.inference_mode():
@@ -136,12 +150,22 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
                 block, used = with_smaller_blocks(partial(self._in_parts, own), size)
                 if used < size:
                     most = used
-                if not bool(torch.isfinite(block).all()):
-                    raise InputError(
-                        f"{type(self).__name__} gives features that are not finite, first among images "
-                        f"{start} to {start + len(block) - 1}; check the weights it was given"
-                    )
-            yield block
+                made: _Block | None = _Block(block, start, on_device)
+            if block.is_cuda:  # makes the next block while this one is looked at and used
+                before, made = made, before
+            if made is not None:
+                yield self._ready(made)
+        if before is not None:
+            yield self._ready(before)
+
+    def _ready(self, block: _Block) -> Tensor:
+        features, finite = block.wait()
+        if not finite:
+            raise InputError(
+                f"{type(self).__name__} gives features that are not finite, first among images "
+                f"{block.start} to {block.start + len(features) - 1}; check the weights it was given"
+            )
+        return features
 
     def _in_parts(self, images: Images, size: int) -> Tensor:
         parts = [self._transform_block(images[start : start + size]) for start in range(0, len(images), size)]
@@ -155,6 +179,7 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return 256
 
     def _transform_block(self, images: Images) -> Tensor:
+        """Features of a few images, on whatever device makes them."""
         raise NotImplementedError
 
     def _fitted(self, images: Images, n_features: int, dtype: str) -> Self:
@@ -162,3 +187,27 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self.n_features_out_ = n_features
         self.feature_dtype_ = DTYPES[dtype]
         return self
+
+
+class _Block:
+    """Features of some images on their way from the device that makes them.
+
+    features : (rows, features). start : the first image's number. on_device : whether they stay on the device.
+    """
+
+    def __init__(self, features: Tensor, start: int, on_device: bool) -> None:
+        self.start = start
+        self._features, self._extremes = features, torch.stack(torch.aminmax(features))  # NaN if a feature is
+        self._done: torch.cuda.Event | None = None
+        if features.is_cuda and not on_device:
+            # Memory that the GPU writes to by itself; the caching allocator keeps it for the block after the next.
+            host = torch.empty(features.shape, dtype=features.dtype, pin_memory=True)
+            self._features = host.copy_(features, non_blocking=True)
+            self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._done.record()
+
+    def wait(self) -> tuple[Tensor, bool]:
+        """The features, and whether all of them are finite."""
+        if self._done is not None:
+            self._done.synchronize()
+        return self._features, bool(self._extremes.isfinite().all())

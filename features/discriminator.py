@@ -30,15 +30,16 @@ from features.base import (
     choose_device,
     join_reflection,
 )
-from features.pooling import pool_to_grid, signed_power
+from features.pooling import can_fuse, pool_to_grid, signed_power
 from features.views import move
 from gan.checkpoint import load_weights
+from gan.devices import float32_convolutions, send
 from gan.networks import LEAK, Discriminator, scale_images
 from gan.spec import SPECS, NetworkSpec
 from gan.statistics import evenly_spaced, reestimate_batch_statistics
 
 # Images a block: on the CPU the first layer's maps then fit the last-level cache; a GPU needs more to be busy.
-_CPU_BATCH, _CUDA_BATCH = 32, 1024
+_CPU_BATCH, _CUDA_BATCH = 32, 4096
 _BALANCED = 2_000  # images from which the layers' variances are estimated
 
 
@@ -212,16 +213,18 @@ class DiscriminatorFeatures(Extractor):
         return self.batch_size or (_CUDA_BATCH if on_cuda else _CPU_BATCH)
 
     def _transform_block(self, images: Images) -> Tensor:
-        pixels = as_tensor(images).to(self.convolutions_[0].weight.device)
-        pooled = self._largest(pixels)
-        if self.reflection is not None:
-            pairs = zip(pooled, self._largest(pixels.flip(2)), strict=True)
-            pooled = [join_reflection(*pair, self.reflection) for pair in pairs]
+        device = self.convolutions_[0].weight.device
+        pixels = send(as_tensor(images), device)
+        with float32_convolutions(device):
+            pooled = self._largest(pixels)
+            if self.reflection is not None:
+                pairs = zip(pooled, self._largest(pixels.flip(2)), strict=True)
+                pooled = [join_reflection(*pair, self.reflection) for pair in pairs]
         if self.power != 1:
             pooled = [signed_power(layer, self.power) for layer in pooled]
         if self.scales_ is not None:
             pooled = [layer * scale for layer, scale in zip(pooled, self.scales_.tolist(), strict=True)]
-        return torch.cat(pooled, dim=1).cpu()
+        return torch.cat(pooled, dim=1)
 
     def _largest(self, pixels: Tensor) -> list[Tensor]:
         """What `_pooled` gives, or with `shift` the largest that it gives for the images and for them moved."""
@@ -237,10 +240,25 @@ class DiscriminatorFeatures(Extractor):
         hidden = scale_images(pixels).to(self.convolutions_[0].weight.dtype)
         pooled: dict[int, Tensor] = {}
         for index, convolution in enumerate(self.convolutions_):
+            if hidden.is_cuda:
+                hidden, pooled[index] = self._on_gpu(convolution, hidden)
+                continue
             hidden = functional.leaky_relu_(convolution(hidden), LEAK)
             if index in self.layers_:
                 pooled[index] = pool_to_grid(hidden, self.grid).flatten(1)
         return [pooled[index] for index in self.layers_]
+
+    def _on_gpu(self, convolution: nn.Conv2d, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """A layer's rectified maps, and these pooled, (n, maps * grid^2)."""
+        bias = convolution.bias
+        assert bias is not None  # as folded
+        maps = functional.conv2d(hidden, convolution.weight, None, convolution.stride, convolution.padding)
+        if can_fuse(maps, self.grid):
+            from features.fused import rectify_and_pool  # needs Triton
+
+            return maps, rectify_and_pool(maps, bias, LEAK, self.grid)
+        maps = functional.leaky_relu_(maps.add_(bias[:, None, None]), LEAK)
+        return maps, pool_to_grid(maps, self.grid).flatten(1)
 
 
 class RandomDiscriminator(DiscriminatorFeatures):

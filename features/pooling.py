@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+
+import torch
 from torch import Tensor
 from torch.nn import functional
+
+_FUSED_CHANNELS = 64  # a multiple of so many channels suits `features.fused`
 
 
 def pool_to_grid(maps: Tensor, grid: int) -> Tensor:
@@ -17,6 +22,20 @@ def pool_to_grid(maps: Tensor, grid: int) -> Tensor:
     if (height, width) == (grid, grid):
         return maps
     return functional.max_pool2d(maps, (height // grid, width // grid))
+
+
+def can_fuse(maps: Tensor, grid: int) -> bool:
+    """Whether `features.fused` can rectify these maps, (n, maps, height, width), and pool them to this grid."""
+    height, width = maps.shape[2:]
+    return (
+        maps.is_cuda
+        and importlib.util.find_spec("triton") is not None
+        and maps.is_contiguous(memory_format=torch.channels_last)
+        and maps.shape[1] % _FUSED_CHANNELS == 0
+        and height % grid == 0
+        and width % grid == 0
+        and grid.bit_count() == 1  # blocks of Triton's are powers of two
+    )
 
 
 def signed_power(features: Tensor, power: float) -> Tensor:

@@ -49,8 +49,10 @@ class StoredFeatures(Extractor):
         """What decides the features, for the feature store: the file's content."""
         return {"sha256": self.sha256 or sha256_file(self.path)}
 
-    def transform_blocks(self, images: Images, starts: range | None = None) -> Iterator[Tensor]:
-        """The stored rows, some at a time, in order: tensors (rows, n_features_out_)."""
+    def transform_blocks(
+        self, images: Images, starts: range | None = None, on_device: bool = False
+    ) -> Iterator[Tensor]:
+        """The stored rows, some at a time, in order: tensors (rows, n_features_out_), on the CPU in any case."""
         check_is_fitted(self, "n_features_out_")
         images = check_images(images)
         part = TRAIN if digest_array(images) == self.fitted_on_ else TEST

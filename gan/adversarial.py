@@ -17,7 +17,8 @@ from torch.nn import functional
 from data.errors import InputError
 from gan.averaging import follow
 from gan.compiling import Compiler, attempt, compile_networks, default_compiler
-from gan.devices import check_precision, is_out_of_memory, release_memory
+from gan.devices import check_precision, float32_convolutions, is_out_of_memory, release_memory, send
+from gan.graphs import Record, Recorded, default_record
 from gan.losses import LOSSES
 from gan.minibatches import Minibatches
 from gan.networks import Discriminator, Generator, draw_latent, scale_images
@@ -62,11 +63,15 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
     compiler : backend of torch.compile for both networks; None is `default_compiler`'s choice. Without effect where
         several processes share a minibatch, or the recipe has a gradient penalty: what torch.compile makes cannot be
         differentiated twice.
+    record : how minibatches are recorded to be replayed, see `gan.graphs`; None is `default_record`'s choice. Without
+        effect where several processes share a minibatch.
     start : generator and discriminator to begin with, copied; None: networks with random weights.
 
     averages : by name, the networks' weights averaged over the training so far, if the recipe says so.
     Raises `InputError` where the device lacks the recipe's precision, or several processes cannot do what it says.
     """
+
+    _repeats = True  # whether minibatches differ in nothing but the tensors that an update is given
 
     def __init__(
         self,
@@ -75,6 +80,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         device: torch.device | str = "cpu",
         share: Alone | None = None,
         compiler: Compiler | None = None,
+        record: Record | None = None,
         start: tuple[AnyGenerator, AnyDiscriminator] | None = None,
     ) -> None:
         self.recipe, self.device = recipe, torch.device(device)
@@ -114,6 +120,14 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         self.generator_optimiser = self._optimiser(self.generator)
         self.discriminator_optimiser = self._optimiser(self.discriminator)
         self.minibatches = Minibatches(recipe, images, self.device, self.share, self._scale)
+        if self.share.count > 1 or not self._repeats:
+            record = None
+        elif record is None:
+            record = default_record(self.device)
+        # On a GPU larger products are quicker; on the CPU joining the images and their maps costs more than it saves.
+        self.in_one_pass = self.device.type == "cuda"
+        self._generator_update = Recorded(self._update_generator, record)
+        self._discriminator_update = Recorded(self._update_discriminator, record)
 
     def _networks(self, weights: torch.Generator) -> tuple[AnyGenerator, AnyDiscriminator]:
         """The two networks, with initial weights drawn from `weights`."""
@@ -137,6 +151,10 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         logits: Tensor = self.discriminator(images)
         return logits
 
+    def _judge_both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """The discriminator's logits of real and of fake images, normalised apart."""
+        return self._judge(real), self._judge(fake)
+
     def _scale(self, images: Tensor) -> Tensor:
         """Pixels uint8 (n, height, width, channels) to what the networks take, (n, channels, height, width)."""
         return scale_images(images)
@@ -154,6 +172,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
             betas=(recipe.beta1, recipe.beta2),
             weight_decay=recipe.weight_decay,
             fused=True,
+            capturable=self.device.type == "cuda",  # so that a graph may hold its updates
         )
 
     @property
@@ -179,8 +198,8 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         """Do the next minibatch; its losses are those before the update."""
         size = self.recipe.batch_size
         latent = draw_latent(self.recipe.spec, size, stream(self.recipe.seed, LATENT, self.steps_done))
-        latent = latent[self.share.own(size)].to(self.device, non_blocking=True)
-        with self.share.at_work(), self._quick_convolutions():
+        latent = send(latent[self.share.own(size)], self.device)
+        with self.share.at_work(), float32_convolutions(self.device, search=True):
             losses = self._update_with_room(latent)
         self.steps_done += 1
         return losses
@@ -209,16 +228,13 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         losses, self.compiled = attempt([self.generator, self.discriminator], lambda: self._update(latent))
         return losses
 
-    def _quick_convolutions(self) -> contextlib.AbstractContextManager[Any]:
-        """On a GPU, have cuDNN try its algorithms once for each shape and keep to the quickest."""
-        if self.device.type == "cuda":
-            return torch.backends.cudnn.flags(enabled=True, benchmark=True)
-        return contextlib.nullcontext()
-
     def _update(self, latent: Tensor) -> Losses:
         if self.updates_generator(self.steps_done):
-            return self._update_generator(latent)
-        return self._update_discriminator(self.minibatches.real(self.steps_done), latent)
+            return Losses(**self._generator_update(latent))
+        inputs = [latent, self.minibatches.real(self.steps_done)]
+        if self.recipe.rotation:
+            inputs += self.minibatches.turned(self.steps_done)
+        return Losses(**self._discriminator_update(*inputs))
 
     def _mean(self, losses: Tensor) -> Tensor:
         """The mean over the minibatch, as far as this process's part of it goes."""
@@ -229,7 +245,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
             return torch.autocast(self.device.type, torch.bfloat16)
         return contextlib.nullcontext()
 
-    def _update_generator(self, latent: Tensor) -> Losses:
+    def _update_generator(self, latent: Tensor) -> dict[str, Tensor]:
         self.discriminator.requires_grad_(False)
         with self._reduced_precision():
             logits = self._judge(self._generate(latent))
@@ -240,14 +256,13 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         self.generator_optimiser.step()
         self._updated("generator")
         self.discriminator.requires_grad_(True)
-        return Losses(generator=loss)
+        return {"generator": loss}
 
-    def _update_discriminator(self, real: Tensor, latent: Tensor) -> Losses:
+    def _update_discriminator(self, latent: Tensor, real: Tensor, *turned: Tensor) -> dict[str, Tensor]:
         with self._reduced_precision():
             with torch.no_grad():
                 fake = self._generate(latent)
-            real_logits = self._judge(real)
-            fake_logits = self._judge(fake)
+            real_logits, fake_logits = self._judge_both(real, fake)
         kind = LOSSES[self.recipe.loss]
         losses = {
             "real": self._mean(kind.real(real_logits.float())),
@@ -256,8 +271,8 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         if self.recipe.gradient_penalty:
             squares = squared_gradients(self.discriminator, self._judge, real)
             losses["penalty"] = self._mean(squares) * (self.recipe.gradient_penalty / 2)
-        if self.recipe.rotation:
-            losses["rotation"] = self._rotation_loss() * self.recipe.rotation
+        if turned:
+            losses["rotation"] = self._rotation_loss(*turned) * self.recipe.rotation
         updated = self.networks[1:]  # all but the generator
         for name in updated:
             getattr(self, f"{name}_optimiser").zero_grad()
@@ -268,11 +283,10 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         for name in updated:
             getattr(self, f"{name}_optimiser").step()
         self._updated("discriminator")
-        return Losses(**dict(zip(losses, means, strict=True)))
+        return dict(zip(losses, means, strict=True))
 
-    def _rotation_loss(self) -> Tensor:
-        """The mean cross-entropy of the turns of this minibatch's turned images, as far as this process has them."""
-        images, turns = self.minibatches.turned(self.steps_done)
+    def _rotation_loss(self, images: Tensor, turns: Tensor) -> Tensor:
+        """The mean cross-entropy of the turns of a minibatch's turned images, as far as this process has them."""
         with self._reduced_precision():
             logits = self.discriminator(images, self.rotation_head)
         return functional.cross_entropy(logits.float(), turns, reduction="sum") / turned_count(self.recipe.batch_size)
@@ -298,6 +312,13 @@ class AdversarialTraining(Adversaries[Generator, Discriminator]):
 
     def _networks(self, weights: torch.Generator) -> tuple[Generator, Discriminator]:
         return Generator(self.recipe.spec, weights), Discriminator(self.recipe.spec, weights)
+
+    def _judge_both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.in_one_pass:
+            return super()._judge_both(real, fake)
+        parts = [len(real), len(fake)]
+        on_real, on_fake = torch.split(self.discriminator(torch.cat([real, fake]), parts=parts), parts)
+        return on_real, on_fake
 
     def _normalise(self, discriminator: Discriminator, weights: torch.Generator) -> Discriminator:
         return normalise_weights(discriminator, weights)

@@ -13,6 +13,8 @@ from torch import nn
 Result = TypeVar("Result")
 Compiler = str | Callable[..., Any]  # a backend of torch.compile: its name, or what it calls
 
+_VARIANTS = 64  # of a network's code: by its kind, precision, and whose gradients are wanted; PyTorch's limit is 8
+
 
 def default_compiler(device: torch.device) -> Compiler | None:
     """The usual one on a GPU, if Triton is there to make its kernels; none on the CPU, where runs repeat to the bit."""
@@ -21,6 +23,9 @@ def default_compiler(device: torch.device) -> Compiler | None:
 
 def compile_networks(networks: Sequence[nn.Module], compiler: Compiler) -> None:
     """Have each network compiled as one graph when it is first called, and anew for other shapes or modes."""
+    from torch._dynamo import config  # late: it takes seconds to import
+
+    config.recompile_limit = max(config.recompile_limit, _VARIANTS)
     for network in networks:
         network.compile(backend=compiler, fullgraph=True, dynamic=False)
 
@@ -31,11 +36,11 @@ def attempt(networks: Sequence[nn.Module], work: Callable[[], Result]) -> tuple[
     Returns what `work` did and whether the networks are still compiled. Nothing but the forward and backward passes
     may come before the first failure in `work`: they are done again.
     """
-    from torch._dynamo.exc import TorchDynamoException  # late: it takes seconds to import
+    from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
     try:
         return work(), True
-    except TorchDynamoException as error:
+    except (TorchDynamoException, FailOnRecompileLimitHit) as error:
         first = str(error).strip().split("\n")[0]
         warnings.warn(f"the networks cannot be compiled here, training goes on without: {first}", stacklevel=2)
         for network in networks:

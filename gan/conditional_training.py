@@ -79,6 +79,7 @@ class ConditionalTraining(Adversaries[ConditionalGenerator, ConditionalDiscrimin
     """
 
     recipe: ConditionalRecipe
+    _repeats = False  # classes and learning rates are the minibatch's
 
     def __init__(
         self,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from data.errors import InputError
 
@@ -47,6 +50,21 @@ def release_memory() -> None:
     """Give back what a failed attempt has left; the exception itself must no longer be held."""
     gc.collect()
     torch.cuda.empty_cache()  # nothing where no GPU is in use
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor, which is on the CPU, on the device; a GPU is not waited for."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def float32_convolutions(device: torch.device, search: bool = False) -> contextlib.AbstractContextManager[Any]:
+    """On a GPU, have convolutions of float32 done in float32, not in TensorFloat-32 with its 10 bits.
+
+    search : try cuDNN's algorithms once for each shape and keep to the quickest; which it is may differ between runs.
+    """
+    if device.type == "cuda":
+        return torch.backends.cudnn.flags(enabled=True, benchmark=search, allow_tf32=False)
+    return contextlib.nullcontext()
 
 
 def fits(size: int, device: torch.device) -> bool:

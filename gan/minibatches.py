@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan.devices import fits
+from gan.devices import fits, send
 from gan.recipe import Recipe
 from gan.rotation import turn, turned_count, turned_positions
 from gan.streams import FLIPS, ORDER, stream
@@ -62,19 +62,19 @@ class Minibatches:
         """The share's images that are turned, as `real`, and their quarter turns, int64 (n,); see `gan.rotation`."""
         size = self._recipe.batch_size
         positions, turns = turned_positions(size, self._share.own(turned_count(size)))
-        turns = turns.to(self._device)
+        turns = send(turns, self._device)
         return turn(self._at(step, positions), turns), turns
 
     def _at(self, step: int, positions: Tensor) -> Tensor:
         """The images at these positions of minibatch number `step`, scaled."""
         indices = self.indices(step)[positions.numpy()]
         if self.resident is not None:
-            pixels = self.resident[torch.from_numpy(indices).to(self._device)]
+            pixels = self.resident[send(torch.from_numpy(indices), self._device)]
         else:
-            pixels = torch.from_numpy(self._images[indices]).to(self._device)
+            pixels = send(torch.from_numpy(self._images[indices]), self._device)
         images = self._scale(pixels)
         if self._recipe.flips:
             draws = torch.rand(self._recipe.batch_size, generator=stream(self._recipe.seed, FLIPS, step))
             mirrored = draws[positions] < 0.5
-            images = torch.where(mirrored.to(self._device)[:, None, None, None], images.flip(3), images)
+            images = torch.where(send(mirrored, self._device)[:, None, None, None], images.flip(3), images)
         return images

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -37,6 +39,13 @@ def _initialise(module: nn.Module, generator: torch.Generator | None) -> None:
                 nn.init.zeros_(layer.bias)
 
 
+def _normalised(normalisation: nn.Module, hidden: Tensor, parts: Sequence[int] | None) -> Tensor:
+    if parts is None or isinstance(normalisation, nn.Identity):
+        normalised: Tensor = normalisation(hidden)
+        return normalised
+    return torch.cat([normalisation(part) for part in torch.split(hidden, list(parts))])
+
+
 class Discriminator(nn.Module):
     """Convolutions with batch normalisation (not on the first) and leaky rectifiers, then one logit.
 
@@ -60,27 +69,29 @@ class Discriminator(nn.Module):
         self.logit = nn.Linear(channels * spec.map_sizes()[-1] ** 2, 1, bias=False) if spec.logit else None
         _initialise(self, generator)
 
-    def maps(self, images: Tensor) -> list[Tensor]:
+    def maps(self, images: Tensor, parts: Sequence[int] | None = None) -> list[Tensor]:
         """The rectified maps of every convolution layer.
 
         images : (n, channels, size, size), scaled to -1..1.
+        parts : how many of them, one after the other, are normalised together in training; None: all.
         Returns one tensor (n, maps, height, width) a layer, first layer first.
         """
         outputs, hidden = [], images
         for convolution, normalisation in zip(self.convolutions, self.normalisations, strict=True):
-            hidden = functional.leaky_relu(normalisation(convolution(hidden)), LEAK)
+            hidden = functional.leaky_relu(_normalised(normalisation, convolution(hidden), parts), LEAK)
             outputs.append(hidden)
         return outputs
 
-    def forward(self, images: Tensor, head: nn.Module | None = None) -> Tensor:
+    def forward(self, images: Tensor, head: nn.Module | None = None, parts: Sequence[int] | None = None) -> Tensor:
         """Logit that each image is real, (n,). images : (n, channels, size, size), scaled to -1..1.
 
         head : what is wanted in place of the logit, from the last maps (n, maps x height x width); returned as it is.
+        parts : see `maps`.
         Raises RuntimeError for a network of leading layers only.
         """
         if self.logit is None:
             raise RuntimeError(f"{self.spec.name} has no logit: only its leading layers are known")
-        last = self.maps(images)[-1].flatten(1)
+        last = self.maps(images, parts)[-1].flatten(1)
         output: Tensor = self.logit(last).squeeze(1) if head is None else head(last)
         return output
 

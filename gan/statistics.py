@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gan.devices import float32_convolutions
 from gan.networks import Discriminator, Generator, scale_images
 
 
@@ -50,7 +51,7 @@ def reestimate_batch_statistics(
         return scale_images(tensor.to(where))
 
     reduced = torch.autocast(where.type, dtype) if dtype != torch.float32 else contextlib.nullcontext()
-    with reduced:
+    with reduced, float32_convolutions(where):
         average_batch_statistics(discriminator, discriminator.maps, map(batch, range(batches)))
     return discriminator
 

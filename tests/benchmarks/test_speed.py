@@ -11,6 +11,7 @@ from gan.command import run
 def test_extract_writes_what_it_prints(tmp_path, monkeypatch, capsys):
     row = {
         "network": "paper-32", "dtype": "bfloat16", "device": "cpu", "threads": 2, "images_per_second": 1200.0,
+        "to_memory_images_per_second": 1100.0,
         "gflops": 640.0, "product_gflops": 800.0, "ratio": 0.8, "plain_images_per_second": 300.0, "times_faster": 4.0,
     }  # fmt: skip
     asked = {}
