@@ -74,14 +74,14 @@ def measure_extract(
     """Extraction by an untrained network of `spec`, in each of `dtypes`, as rows of `ExtractSpeed`.
 
     repeats : how often extraction and products are timed, in turn; the first, untimed, round warms up.
-    n_images : images a timing; None is 128 on the CPU and 32,768 on a GPU.
+    n_images : images a timing; None is 128 on the CPU and 16,384 on a GPU.
     device : None is the GPU where there is one, else the CPU.
     """
     return [asdict(_measure(spec, dtype, repeats, n_images, choose_device(device))) for dtype in dtypes]
 
 
 def _measure(spec: NetworkSpec, dtype: str, repeats: int, n_images: int | None, device: torch.device) -> ExtractSpeed:
-    count = n_images or (32_768 if device.type == "cuda" else 128)
+    count = n_images or (16_384 if device.type == "cuda" else 128)
     shape = (count, spec.image_size, spec.image_size, spec.channels)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     network = Discriminator(spec, torch.Generator().manual_seed(0))
