@@ -36,11 +36,13 @@ def attempt(networks: Sequence[nn.Module], work: Callable[[], Result]) -> tuple[
     Returns what `work` did and whether the networks are still compiled. Nothing but the forward and backward passes
     may come before the first failure in `work`: they are done again.
     """
-    from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
+    from torch._dynamo import exc  # late: it takes seconds to import
 
     try:
         return work(), True
-    except (TorchDynamoException, FailOnRecompileLimitHit) as error:
+    except Exception as error:
+        if not isinstance(error, exc.TorchDynamoException) and type(error).__module__ != exc.__name__:
+            raise  # not every exception of torch.compile's has that class
         first = str(error).strip().split("\n")[0]
         warnings.warn(f"the networks cannot be compiled here, training goes on without: {first}", stacklevel=2)
         for network in networks:

@@ -8,7 +8,7 @@ import pytest
 
 import data
 from benchmarks import precision
-from benchmarks.precision import ACCURACY, agreement, app, losses
+from benchmarks.precision import ACCURACY, agreement, app, chance_apart, compare, curve_agreement, losses
 from data.dataset import Dataset
 from features import DiscriminatorFeatures
 from gan.command import run
@@ -29,6 +29,33 @@ def test_agreement_is_a_distance_within_the_spread_of_the_first():
     assert found == {"fp32": 2.0, "bf16": 4.0, "distance": 2.0, "spread": 2.0, "agrees": True}
     assert not agreement([1.0, 2.0, 3.0], [4.1, 4.1, 4.1])["agrees"]
     assert not agreement([2.0, 2.0], [2.5, 1.0])["agrees"]
+
+
+def test_a_curve_is_compared_over_all_its_parts():
+    plain = [[1.0, 2.0, 3.0], [1.0, 4.0, 3.0]]  # the mean is 1, 3, 3; the two are sqrt(4 / 3) apart
+    found = curve_agreement(plain, [[1.0, 3.0, 5.0], [1.0, 3.0, 4.0]])
+    by_hand = {"fp32": 7 / 3, "bf16": 17 / 6, "distance": (1.5**2 / 3) ** 0.5, "spread": (4 / 3) ** 0.5}
+    assert {key: found[key] for key in by_hand} == pytest.approx(by_hand)
+    assert found["agrees"]
+    assert not curve_agreement(plain, [[1.0, 3.0, 5.1]] * 2)["agrees"]
+
+
+def test_two_seeds_are_close_to_each_other_by_chance():
+    """The distance has the variance s^2, the seeds' difference 2 s^2: P(|d| > |r|) = 2 atan(1 / sqrt 2) / pi."""
+    assert chance_apart(2) == pytest.approx(2 * np.arctan(1 / np.sqrt(2)) / np.pi, abs=0.01)
+    assert chance_apart(2) > chance_apart(3) > chance_apart(6)
+
+
+def test_curves_and_the_accuracy_decide_and_single_figures_are_listed():
+    def run(value):
+        parts = {f"loss {name}, part {part} of 2": value * part for name in precision.LOSSES for part in (1, 2)}
+        return {**parts, ACCURACY: 10 * value}
+
+    whole, single = compare({"fp32": [run(1.0), run(2.0)], "bf16": [run(3.0), run(3.0)]})
+    assert list(whole) == [*(f"loss {name}, as a curve" for name in precision.LOSSES), ACCURACY]
+    assert len(single) == 7
+    assert not any(found["agrees"] for found in (*whole.values(), *single.values()))
+    assert whole["loss fake, as a curve"]["distance"] == pytest.approx((1.5**2 * (1 + 4) / 2) ** 0.5)
 
 
 def test_losses_are_averaged_over_parts_of_the_training(tmp_path):
@@ -76,13 +103,14 @@ def test_the_command_trains_either_way_and_compares(tmp_path, monkeypatch, capsy
     assert call(monkeypatch, *arguments) == 0
     measured = json.loads((tmp_path / "results" / "precision.json").read_text())
     assert {key: len(runs) for key, runs in measured["runs"].items()} == {"fp32": 2, "bf16": 2}
-    assert len(measured["compared"]) == 31
+    assert len(measured["compared"]) == 4
+    assert len(measured["single"]) == 31
     first, second = (run[ACCURACY] for run in measured["runs"]["fp32"])
     assert measured["compared"][ACCURACY]["fp32"] == pytest.approx((first + second) / 2)
     name = "loss fake, part 10 of 10"
     values = [run[name] for runs in measured["runs"].values() for run in runs]
     assert len(set(values)) == 4  # of four runs, each of its own seed and precision
-    assert measured["compared"][name]["distance"] < 0.2
+    assert measured["single"][name]["distance"] < 0.2
     page = (tmp_path / "results" / "precision.md").read_text()
     assert page.startswith("# Training in bfloat16 and in float32 (stand-in)")
     capsys.readouterr()

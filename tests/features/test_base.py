@@ -55,3 +55,28 @@ def test_features_that_are_not_finite_are_refused_and_said_where():
     images[300] = 0
     with pytest.raises(InputError, match=r"Broken gives features that are not finite.*images 256 to 511"):
         Broken().fit(images).transform(images)
+
+
+def test_features_left_on_the_device_are_the_same():
+    images = np.random.default_rng(0).integers(0, 256, (600, 2, 2, 1), dtype=np.uint8)
+    extractor = RawPixels().fit(images)
+    left = extractor.transform_on_device(images)
+    np.testing.assert_array_equal(left.numpy(), extractor.transform(images))
+    assert [len(block) for block in extractor.transform_blocks(images, range(256, 600, 256), on_device=True)] == [
+        256,
+        88,
+    ]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_one_value_that_is_not_finite_is_found_among_many(dtype, value):
+    class Given(Extractor):
+        def _transform_block(self, images):
+            block = torch.randn(len(images), 33).to(dtype)
+            block[7, 32] = value
+            return block
+
+    images = np.ones((20, 2, 2, 1), np.uint8)
+    with pytest.raises(InputError, match="not finite, first among images 0 to 19"):
+        Given()._fitted(images, 33, str(dtype).removeprefix("torch.")).transform(images)

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from data.errors import InputError
 from gan.adversarial import AdversarialTraining
-from gan.compiling import default_compiler
+from gan.compiling import attempt, default_compiler
 from tests.gan.tiny import tiny_images, tiny_recipe
 
 
@@ -169,6 +169,41 @@ def test_networks_that_cannot_be_compiled_train_as_they_are():
     plain.step()
     assert torch.equal(parameters(training.generator), parameters(plain.generator))
     assert torch.equal(parameters(training.discriminator), parameters(plain.discriminator))
+
+
+def test_more_networks_are_compiled_than_pytorch_does_of_its_own_accord(monkeypatch):
+    from torch._dynamo import config
+
+    monkeypatch.setattr(config, "recompile_limit", 8)
+    AdversarialTraining(tiny_recipe(), tiny_images(), compiler="aot_eager")
+    assert config.recompile_limit == 64
+
+
+def test_where_too_many_are_compiled_training_goes_on_without():
+    from torch._dynamo.exc import FailOnRecompileLimitHit
+
+    done = []
+
+    def work():
+        done.append(1)
+        if len(done) == 1:
+            raise FailOnRecompileLimitHit("Hard failure due to fullgraph=True")
+        return "done"
+
+    with pytest.warns(UserWarning, match="cannot be compiled here, training goes on without: Hard failure"):
+        assert attempt([torch.nn.Identity()], work) == ("done", False)
+
+
+def test_a_discriminators_images_in_one_pass_make_the_same_step():
+    apart, joined = (AdversarialTraining(tiny_recipe(precision="fp32"), tiny_images()) for _ in range(2))
+    assert not joined.in_one_pass  # on the CPU
+    joined.in_one_pass = True
+    for _ in range(4):
+        expected, losses = apart.step(), joined.step()
+        for name in ("real", "fake"):
+            if (loss := getattr(expected, name)) is not None:
+                torch.testing.assert_close(getattr(losses, name), loss, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(parameters(joined.discriminator), parameters(apart.discriminator), rtol=1e-3, atol=1e-5)
 
 
 def test_images_leave_a_gpu_whose_memory_does_not_suffice(monkeypatch):

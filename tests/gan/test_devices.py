@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from data.errors import InputError
-from gan.devices import check_precision, computes_bfloat16, failure, fits, is_out_of_memory
+from gan.devices import (
+    check_precision,
+    computes_bfloat16,
+    failure,
+    fits,
+    float32_convolutions,
+    is_out_of_memory,
+    send,
+)
 
 OUT = "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1 is free."
 GONE = "CUDA error: unspecified launch failure\nCUDA kernel errors might be asynchronously reported"
@@ -87,3 +95,21 @@ def test_half_of_what_is_free_is_used(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 5000))
     assert fits(499, torch.device("cuda"))
     assert not fits(500, torch.device("cuda"))
+
+
+def test_float32_convolutions_of_a_gpu_are_of_float32():
+    def settings():
+        return torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
+
+    before = settings()
+    for search in (False, True):
+        with float32_convolutions(torch.device("cuda"), search):
+            assert settings() == (False, search)
+    with float32_convolutions(torch.device("cpu"), search=True):
+        assert settings() == before
+    assert settings() == before
+
+
+def test_what_is_sent_to_the_cpu_stays_as_it_is():
+    tensor = torch.arange(3)
+    assert send(tensor, torch.device("cpu")) is tensor

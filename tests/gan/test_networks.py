@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan.networks import Discriminator, Generator, draw_latent, scale_images, unscale_images
-from gan.spec import LSUN_64, PAPER_32, PAPER_32_SPECTRAL, PAPER_32_WIDE, SVHN_32, NetworkSpec
+from gan.spec import LSUN_64, PAPER_32, PAPER_32_SPECTRAL, PAPER_32_WIDE, SPECS, SVHN_32, NetworkSpec
 from tests.gan.tiny import TINY
 
 
@@ -165,3 +165,13 @@ def test_the_spectral_network_has_shifts_in_place_of_batch_normalisation():
         assert layer.weight.shape == same.weight.shape
         assert layer.bias is not None
         assert not layer.bias.any()
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny-spectral"])
+def test_parts_of_a_minibatch_are_normalised_apart(name):
+    network = Discriminator(SPECS[name], torch.Generator().manual_seed(0))
+    images = torch.randn(7, 3, SPECS[name].image_size, SPECS[name].image_size)
+    images[4:] *= 3
+    apart = torch.cat([network(images[:4]), network(images[4:])])
+    torch.testing.assert_close(network(images, parts=(4, 3)), apart)
+    assert (network(images) - apart).abs().max() > 1e-3 or name == "tiny-spectral"
