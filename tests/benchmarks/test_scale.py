@@ -148,7 +148,7 @@ def test_the_python_of_the_document_runs(tmp_path, monkeypatch):
     Path("cifar-100-binary/train.bin").write_bytes(b"".join(rows))
     network = Discriminator(PAPER_32, torch.Generator().manual_seed(0))
     about = {name: name for name in ("recipe", "data", "images_seen", "batches", "device", "batch_statistics")}
-    save_weights(Path("runs/paper-32/snapshots/weights-0019200000"), network, None, about)
+    save_weights(Path("runs/paper-32/snapshots/weights-0009600000"), network, None, about)
     Path("gan/weights").mkdir(parents=True)
     for block in blocks("python"):
         exec(compile(block, "scale.md", "exec"), {})
