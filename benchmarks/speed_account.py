@@ -75,7 +75,8 @@ def convolution_rates(
 ) -> list[dict[str, Any]]:
     """Each convolution in bf16, channels last: shape, and GFLOP/s forwards, for its input's and its weights' gradient.
 
-    Each time is the best of `repeats`, since what is asked is what the operation can do.
+    Each time is the best of `repeats`, since what is asked is what the operation can do. On a GPU, where it is launched
+    from Python, a small one's time is that of launching it.
     """
     layers = []
     channels, size = spec.channels, spec.image_size
