@@ -1,8 +1,8 @@
 """`python -m benchmarks.scale`: what training, features and the L2-SVM cost for many images on many GPUs, on paper.
 
 Operations, parameters and what is exchanged are counted from the network's specification and from how this project
-shares the work; what a GPU does in a second is partly measured, on one H200, and partly assumed (`Assumed`): the times are
-forecasts and no measurements.
+shares the work; what a GPU does in a second is partly measured, on one H200, and partly assumed (`Assumed`): the times
+are forecasts and no measurements.
 """
 
 from __future__ import annotations

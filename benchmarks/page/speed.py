@@ -22,8 +22,18 @@ _TITLES = {
     "train-gpu": "Training on a GPU",
     "liblinear": "by C",
     "fits": "fits",
+    "parts": "shares of the time",
+    "convolutions": "convolutions one by one, GFLOP/s",
 }
-_UNITS = {"gflops": "GFLOP/s", "gib": "GiB", "images per second": "images/s", "liblinear": "LIBLINEAR's", "cpu": "CPU"}
+_IN_A_CELL = 3  # figures with names of their own
+_UNITS = {
+    "gflops": "GFLOP/s",
+    "gib": "GiB",
+    "images per second": "images/s",
+    "liblinear": "LIBLINEAR's",
+    "cpu": "CPU",
+    "gflop": "GFLOP",
+}
 
 
 def speed_views(folder: Path) -> list[dict[str, Any]]:
@@ -52,13 +62,21 @@ def speed_views(folder: Path) -> list[dict[str, Any]]:
 def _parts(title: str, value: Any) -> list[dict[str, Any]]:
     """A measurement flattened to parts, each with single figures and at most one table."""
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        columns = list(dict.fromkeys(key for item in value for key in item))
+        every = list(dict.fromkeys(key for item in value for key in item))
+        apart = [column for column in every if any(_large(item.get(column)) for item in value)]
+        columns = [column for column in every if column not in apart]
         texts = [_column([item.get(column) for item in value]) for column in columns]
         numeric = [
             all(_is_number(item.get(column)) or item.get(column) is None for item in value) for column in columns
         ]
         table = {"columns": list(map(_words, columns)), "rows": list(zip(*texts, strict=True)), "numeric": numeric}
-        return [{"title": title, "facts": [], "table": table}]
+        parts: list[dict[str, Any]] = [{"title": title, "facts": [], "table": table}]
+        for item in value:
+            whose = figure_text(item.get(columns[0])) if columns else ""
+            for column in apart:
+                if item.get(column):
+                    parts += _parts(": ".join(filter(None, (title, whose, _title(column)))), item[column])
+        return parts
     if not isinstance(value, dict):
         return [{"title": title, "facts": [("", figure_text(value))], "table": None}]
     facts = [(_words(key), figure_text(item)) for key, item in value.items() if not _nested(item)]
@@ -71,6 +89,13 @@ def _parts(title: str, value: Any) -> list[dict[str, Any]]:
 
 def _nested(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value))
+
+
+def _large(value: Any) -> bool:
+    """Whether what stands in a row is too large for a cell of the table."""
+    return _nested(value) and (
+        not isinstance(value, dict) or len(value) > _IN_A_CELL or any(map(_nested, value.values()))
+    )
 
 
 def _is_number(value: Any) -> bool:
@@ -99,6 +124,8 @@ def figure_text(value: Any) -> str:
         return f"{value:.7g}" if abs(value - 1) < 1e-3 else f"{value:.4g}"
     if isinstance(value, list):
         return ", ".join(map(figure_text, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{_words(key).lower()} {figure_text(item)}" for key, item in value.items())
     return str(value)
 
 
