@@ -171,12 +171,12 @@ def test_networks_that_cannot_be_compiled_train_as_they_are():
     assert torch.equal(parameters(training.discriminator), parameters(plain.discriminator))
 
 
-def test_more_networks_are_compiled_than_pytorch_does_of_its_own_accord(monkeypatch):
+def test_more_networks_are_compiled_than_pytorch_does_of_its_own_accord():
     from torch._dynamo import config
 
-    monkeypatch.setattr(config, "recompile_limit", 8)
-    AdversarialTraining(tiny_recipe(), tiny_images(), compiler="aot_eager")
-    assert config.recompile_limit == 64
+    with config.patch(recompile_limit=8):
+        AdversarialTraining(tiny_recipe(), tiny_images(), compiler="aot_eager")
+        assert config.recompile_limit == 64
 
 
 def test_where_too_many_are_compiled_training_goes_on_without():

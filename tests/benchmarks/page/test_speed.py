@@ -20,5 +20,6 @@ def test_what_is_large_in_a_row_comes_after_the_table(tmp_path):
     ]
     assert rest[0]["facts"][1] == ("Optimiser", "0.2")
     assert rest[3]["table"] == {
-        "columns": ["Convolution", "GFLOP", "Forward"], "rows": [("3x3", "2.000", "1,234")], "numeric": [False, True, True],
+        "columns": ["Convolution", "GFLOP", "Forward"], "rows": [("3x3", "2.000", "1,234")],
+        "numeric": [False, True, True],
     }  # fmt: skip
