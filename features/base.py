@@ -114,7 +114,7 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return output.numpy() if self.feature_dtype_ == torch.float32 else output
 
     def transform_on_device(self, images: Images) -> Tensor:
-        """The same features as a tensor that stays where the extractor made them: on a GPU, for a solver there."""
+        """The same features as a tensor left where `_transform_block` has it: if on a GPU, for a solver there."""
         return self._joined(images, on_device=True)
 
     def _joined(self, images: Images, on_device: bool) -> Tensor:

@@ -11,7 +11,7 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
-_CHANNELS = 64  # of a program; `can_fuse` asks for a multiple
+from features.pooling import FUSED_CHANNELS
 
 
 def rectify_and_pool(maps: Tensor, bias: Tensor, leak: float, grid: int) -> Tensor:
@@ -23,8 +23,8 @@ def rectify_and_pool(maps: Tensor, bias: Tensor, leak: float, grid: int) -> Tens
     count, channels, height, width = maps.shape
     pooled = torch.empty(count, channels * grid * grid, dtype=maps.dtype, device=maps.device)
     with torch.cuda.device_of(maps):  # type: ignore[no-untyped-call]
-        _kernel[count, channels // _CHANNELS](
-            maps, bias, pooled, channels, leak, height, width, grid, grid * grid, _CHANNELS
+        _kernel[count, channels // FUSED_CHANNELS](
+            maps, bias, pooled, channels, leak, height, width, grid, grid * grid, FUSED_CHANNELS
         )
     return pooled
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_FUSED_CHANNELS = 64  # a multiple of so many channels suits `features.fused`
+FUSED_CHANNELS = 64  # of a program of `features.fused`, which takes maps of a multiple of them
 
 
 def pool_to_grid(maps: Tensor, grid: int) -> Tensor:
@@ -31,7 +31,7 @@ def can_fuse(maps: Tensor, grid: int) -> bool:
         maps.is_cuda
         and importlib.util.find_spec("triton") is not None
         and maps.is_contiguous(memory_format=torch.channels_last)
-        and maps.shape[1] % _FUSED_CHANNELS == 0
+        and maps.shape[1] % FUSED_CHANNELS == 0
         and height % grid == 0
         and width % grid == 0
         and grid.bit_count() == 1  # blocks of Triton's are powers of two

@@ -190,11 +190,9 @@ def test_labels_of_any_kind_and_the_order_of_rows():
     names = np.array(["a", "b", "c"])[truth]
     assert set(TSVM(0.01).fit(X, names).predict(X)) == {"a", "b", "c"}
     order = np.random.default_rng(0).permutation(90)
-    shuffled = TSVM(0.01).fit(X[order], y[order])
-    decision = TSVM(0.01).fit(X, y).decision_function(X)
-    # Not convex: where it stops depends on the order of sums, too, by which rounding differs between machines.
-    np.testing.assert_allclose(shuffled.decision_function(X), decision, atol=0.3)
-    np.testing.assert_array_equal(shuffled.predict(X), decision.argmax(1))
+    # To a fine tolerance, since where a coarse one is met depends on rounding, too, which differs between machines.
+    shuffled = TSVM(0.01, tol=1e-6).fit(X[order], y[order]).decision_function(X)
+    np.testing.assert_allclose(shuffled, TSVM(0.01, tol=1e-6).fit(X, y).decision_function(X), atol=0.05)
 
 
 def test_a_machine_cut_short_says_so():
