@@ -8,7 +8,7 @@ from data.adapt import adapted, adapted_dataset
 from data.dataset import Dataset, array_digest
 from data.errors import InputError
 from data.sources import LOADERS, STAND_INS, load, training_images
-from data.splits import class_balanced_draws, digest_indices, holdout
+from data.splits import class_balanced_draws, digest_indices, group_holdout, holdout
 from data.stand_in import stand_in_factors
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "array_digest",
     "class_balanced_draws",
     "digest_indices",
+    "group_holdout",
     "holdout",
     "load",
     "stand_in_factors",
