@@ -6,8 +6,18 @@ and `int64` labels.
 
 from dcgan_features.data.dataset import Dataset, array_digest
 from dcgan_features.data.padding import adapted, adapted_dataset
-from dcgan_features.data.sources import LOADERS, STAND_INS, load, training_images
-from dcgan_features.data.splits import class_balanced_draws, digest_indices, holdout
+from dcgan_features.data.sources import (
+    LOADERS,
+    STAND_INS,
+    load,
+    training_images,
+)
+from dcgan_features.data.splits import (
+    class_balanced_draws,
+    digest_indices,
+    group_holdout,
+    holdout,
+)
 from dcgan_features.data.synthetic.stand_in import stand_in_factors
 from dcgan_features.data.utils.errors import InputError
 
@@ -21,6 +31,7 @@ __all__ = [
     "array_digest",
     "class_balanced_draws",
     "digest_indices",
+    "group_holdout",
     "holdout",
     "load",
     "stand_in_factors",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.spec import SPECS, NetworkSpec
-from dcgan_features.gan.weights_file import LoadedNetworks
+from dcgan_features.gan.weights_file import LoadedNetworks, save_weights
 
 _FILE = re.compile(r"(?P<epoch>\d+)_(?P<part>discrim|gen)_params\.jl_(?P<position>\d+)\.npy")
 
@@ -65,6 +65,19 @@ def load_theano(folder: Path | str, network: str | None = None) -> LoadedNetwork
         "sha256_arrays": _digest(arrays),
     }
     return LoadedNetworks(discriminator.eval(), generator.eval() if generator else None, metadata)
+
+
+def convert_theano(folder: Path | str, stem: Path | str, about: dict[str, Any], network: str | None = None) -> Path:
+    """Write the discriminator of a folder of the authors' arrays as `<stem>.safetensors` and `.json`.
+
+    Returns the former's path.
+
+    about : JSON-ready, joins what the JSON says: licence, and `data` with the `description` of what it was trained on.
+    The rest is as in `load_theano`. Stored in float32, so that no bit is lost; batch statistics are left out, as the
+    arrays have none: `features.DiscriminatorFeatures` estimates them on the images that it is fitted to.
+    """
+    loaded = load_theano(folder, network)
+    return save_weights(stem, loaded.discriminator, None, {**loaded.metadata, **about})
 
 
 def _find(folder: Path) -> list[tuple[Path, dict[str, Arrays]]]:

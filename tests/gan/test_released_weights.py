@@ -7,8 +7,9 @@ from scipy.signal import convolve2d
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.gan.networks import Discriminator
-from dcgan_features.gan.released_weights import load_theano
+from dcgan_features.gan.released_weights import convert_theano, load_theano
 from dcgan_features.gan.spec import SPECS, SVHN_32
+from dcgan_features.gan.weights_file import load_weights
 from tests.gan.tiny import TINY
 
 ORDER = ["w", "w2", "g2", "b2", "w3", "g3", "b3", "wy"]
@@ -84,6 +85,19 @@ def test_arrays_that_are_missing_leave_the_leading_layers(tmp_path, caplog):
     assert loaded.metadata["layers"] == 2
     assert not loaded.metadata["complete"]
     assert len(loaded.discriminator.maps(torch.zeros(1, 3, 8, 8))) == 2
+
+
+def test_converted_weights_are_the_arrays_bit_for_bit(tmp_path):
+    arrays = write(tmp_path / "released")
+    about = {"licence": "MIT", "data": {"description": "eight pictures"}}
+    file = convert_theano(tmp_path / "released", tmp_path / "converted", about)
+    loaded: Any = load_weights(file)
+    assert loaded.metadata["data"] == about["data"]
+    assert loaded.metadata["licence"] == "MIT"
+    assert loaded.metadata["sha256_arrays"] == load_theano(tmp_path / "released").metadata["sha256_arrays"]
+    np.testing.assert_array_equal(loaded.discriminator.convolutions[2].weight.detach(), arrays[5][:, :, ::-1, ::-1])
+    np.testing.assert_array_equal(loaded.discriminator.logit.weight.detach(), arrays[8].T)
+    assert loaded.generator is None
 
 
 def test_a_missing_logit_leaves_all_layers(tmp_path):
