@@ -22,7 +22,8 @@ from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data.dataset import Dataset
-from dcgan_features.data.utils.cli import choose_device, run
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import write_json, write_text
 from dcgan_features.eval import L2SVMCV
@@ -186,7 +187,7 @@ def precision(
     """Train with bfloat16 and float32, several seeds each, and compare losses and the features' accuracy."""
     if network not in SPECS:
         raise unknown_name("network", network, SPECS, "--network")
-    place = choose_device(device)
+    place = device_option(device)
     dataset = data.load("stand-in") if data_root is None else data.load("cifar10", data_root, download=False)
     recipe = make_recipe({"network": network, "images": images, "sample_every": None})
     recipe = recipe.model_copy(update={"log_every": max(2, min(20, recipe.steps // (5 * PARTS)))})

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.gpu import computes_bfloat16, with_smaller_blocks
+from dcgan_features.data.utils.gpu import with_smaller_blocks
 from dcgan_features.data.utils.identity import known_as
 
 REFLECTIONS = ["max", "mean"]  # ways to join the features of an image and of its mirror image
@@ -39,26 +39,6 @@ def check_images(images: Any) -> Images:
     return array
 
 
-def check_choice(name: str, value: object, valid: tuple[str, ...] | list[str]) -> None:
-    """ValueError unless the parameter `name` is one of `valid`."""
-    if value not in valid:
-        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, valid))}")
-
-
-def check_positive(**values: object) -> None:
-    """ValueError unless every value is a whole number of at least 1."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
-
-
-def check_pixels(**values: object) -> None:
-    """ValueError unless every value, a distance in pixels, is an int of at least 0."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValueError(f"{name}={value!r} must be a whole number of at least 0")
-
-
 def as_tensor(images: Images) -> Tensor:
     """A uint8 tensor of the images, copied where the array cannot be shared (read-only or strided)."""
     return torch.from_numpy(np.require(images, requirements=("C", "W")))
@@ -67,24 +47,6 @@ def as_tensor(images: Images) -> Tensor:
 def join_reflection(features: Tensor, mirrored: Tensor, reflection: str) -> Tensor:
     """The larger of the two or their mean, value by value. reflection : one of `REFLECTIONS`."""
     return torch.maximum(features, mirrored) if reflection == "max" else (features + mirrored) / 2
-
-
-def choose_device(device: str | torch.device | None, dtype: str = "float32") -> torch.device:
-    """The device named; None is the GPU where there is one, else the CPU.
-
-    dtype : "bfloat16" or "float32", in which it is to compute. Raises ValueError for a device that cannot be used so.
-    """
-    try:
-        chosen = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
-    except RuntimeError as error:
-        raise ValueError(f"device={device!r} is not a device: {error}") from None
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device={device!r} was asked for, but torch finds no GPU here")
-    if dtype == "bfloat16" and not computes_bfloat16(chosen):
-        raise ValueError(
-            f"{torch.cuda.get_device_name(chosen)} does not compute in bfloat16; choose float32 or device='cpu'"
-        )
-    return chosen
 
 
 @known_as("features.base.Extractor")

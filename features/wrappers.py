@@ -12,17 +12,10 @@ import torch
 from sklearn.base import clone
 from torch import Tensor, nn
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import (
-    DTYPES,
-    Extractor,
-    Images,
-    as_tensor,
-    check_choice,
-    check_images,
-    check_positive,
-    choose_device,
-)
+from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
 
 _FEW = 20  # names that a message lists
 
@@ -65,7 +58,7 @@ class TorchModuleFeatures(Extractor):
         Raises ValueError for an unknown layer, a layer that is not run, or an output that is not one tensor per batch.
         """
         check_choice("dtype", self.dtype, list(DTYPES))
-        check_positive(batch_size=self.batch_size)
+        check_counts(batch_size=self.batch_size)
         images = check_images(images)
         self.device_ = choose_device(self.device)
         module, self.input_transform_ = self._prepare()
@@ -135,7 +128,7 @@ class TransformerFeatures(Extractor):
 
     def fit(self, images: Images, y: object = None) -> Self:
         """Fit a clone of the transformer, without labels, on `images`, uint8 (n, height, width, channels)."""
-        check_positive(batch_size=self.batch_size)
+        check_counts(batch_size=self.batch_size)
         images = check_images(images)
         self.transformer_ = clone(self.transformer).fit(self._flat(images))
         features = self._transform_array(images[:1]).shape[1]

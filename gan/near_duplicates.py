@@ -17,16 +17,17 @@ from PIL import Image, ImageDraw
 from dcgan_features import data
 from dcgan_features.data.picture_cache import cache_folder
 from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.drawing import as_picture, font
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, write_json
+from dcgan_features.data.utils.hashing import array_digest
 from dcgan_features.gan.folders.autoencoder_hash import HashSettings, first_of_each, hash_images
 from dcgan_features.gan.folders.prepare import Prepared, prepare_folders
-from dcgan_features.gan.sample_history import font
 from dcgan_features.gan.training.recipe import TrainRecipe, read_recipe
 
 _VERSION = 1  # of what is kept in the cache
 _KEPT, _REMOVED = "#0072b2", "#e69f00"  # frames: blue and orange, which the colour-blind tell apart
-_FRAME, _GAP, _LINE = 3, 6, 30  # pixels
+_FRAME, _GAP, _LINE, _LETTERS = 3, 6, 30, 20  # pixels
 _LINE_IMAGES, _MOST_LINES, _MOST_OF_ONE = 20, 30, 9  # of the contact sheet: in a line, lines, shown of one bucket
 _BLOCK = 4096  # images copied at a time
 app = typer.Typer(add_completion=False)
@@ -67,9 +68,7 @@ def find_images(prepared: Prepared, recipe: TrainRecipe, root: Path | None = Non
     if not removed:
         return TrainingImages(images, description, digest)
     images = _without(images, kept, _place("unique", digest, hash_settings(recipe)))
-    return TrainingImages(
-        images, f"{description}, less {removed:,} near-duplicates", data.array_digest(images), removed
-    )
+    return TrainingImages(images, f"{description}, less {removed:,} near-duplicates", array_digest(images), removed)
 
 
 def near_duplicates(images: NDArray[np.uint8], digest: str, settings: HashSettings) -> NDArray[np.int64]:
@@ -136,19 +135,16 @@ def contact_sheet(images: NDArray[np.uint8], groups: list[NDArray[np.int64]]) ->
     text = f"{len(images):,} images; {removed:,} in {len(groups):,} groups would go (orange), one of each stays (blue)"
     text += f"; {shown:,} groups shown" if shown < len(groups) else ""
     width = _GAP + max(sum(_width(group) * cell + _GAP for group in line) for line in lines) if lines else 0
-    width = max(width, round(font().getlength(text)) + 2 * _GAP)
+    width = max(width, round(font(_LETTERS).getlength(text)) + 2 * _GAP)
     canvas = Image.new("RGB", (width, _LINE + len(lines) * (cell + _GAP)), "white")
     draw = ImageDraw.Draw(canvas)
-    draw.text((_GAP, _LINE // 2), text, "black", font(), anchor="lm")
+    draw.text((_GAP, _LINE // 2), text, "black", font(_LETTERS), anchor="lm")
     for number, line in enumerate(lines):
         left, top = _GAP, _LINE + number * (cell + _GAP)
         for group in line:
             for place, index in enumerate(group[: _width(group)]):
                 draw.rectangle((left, top, left + cell - 1, top + cell - 1), _REMOVED if place else _KEPT)
-                image = images[index]
-                canvas.paste(
-                    Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image), (left + _FRAME, top + _FRAME)
-                )
+                canvas.paste(as_picture(images[index]), (left + _FRAME, top + _FRAME))
                 left += cell
             left += _GAP
     return canvas

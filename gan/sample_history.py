@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import matplotlib
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont, features
+from PIL import Image, ImageDraw, features
 
 from dcgan_features import data
 from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.drawing import BORDER, font, image_grid
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, read_json
 from dcgan_features.gan.batch_norm import evenly_spaced
 from dcgan_features.gan.folders.prepare import prepare_folders
-from dcgan_features.gan.samples import BORDER, image_grid
 from dcgan_features.gan.spec import SPECS
 from dcgan_features.gan.training.checkpoint import read_state
 from dcgan_features.gan.training.recipe import TrainRecipe
@@ -27,6 +26,7 @@ from dcgan_features.gan.training.recipe import TrainRecipe
 SAMPLES, FRAMES = 36, 40  # of a grid, and of the animation
 REAL = "real.png"  # in a run's folder: a grid of training images
 _FRAME_MS, _LAST_MS = 150, 2500
+LETTERS = 20  # pixels high
 _GAP, _LINE = 10, 30  # pixels between grids, and height of a line of text
 _SMALL = 48  # images of fewer pixels are shown twice as large
 app = typer.Typer(add_completion=False)
@@ -136,7 +136,7 @@ def _still(grids: Grids, real: Path, side: int) -> Image.Image:
 def _captioned(pictures: list[Image.Image], captions: list[str]) -> Image.Image:
     """The pictures side by side on white, each with a line above it."""
     columns = [
-        max(picture.width, math.ceil(font().getlength(caption)) + 2 * BORDER)
+        max(picture.width, math.ceil(font(LETTERS).getlength(caption)) + 2 * BORDER)
         for picture, caption in zip(pictures, captions, strict=True)
     ]
     width = sum(columns) + _GAP * (len(columns) - 1)
@@ -144,14 +144,9 @@ def _captioned(pictures: list[Image.Image], captions: list[str]) -> Image.Image:
     draw, left = ImageDraw.Draw(canvas), 0
     for picture, caption, column in zip(pictures, captions, columns, strict=True):
         canvas.paste(picture, (left, _LINE))
-        draw.text((left + BORDER, _LINE // 2), caption, "black", font(), anchor="lm")
+        draw.text((left + BORDER, _LINE // 2), caption, "black", font(LETTERS), anchor="lm")
         left += column + _GAP
     return canvas
-
-
-def font(size: int = 20) -> ImageFont.FreeTypeFont:
-    """The font of captions, `size` pixels high; it comes with matplotlib."""
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from dcgan_features.data.utils.cli import choose_device, run
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.distributed import first_goes_ahead, is_first, started_by_torchrun
 from dcgan_features.gan.folders.prepare import prepare_folders
 from dcgan_features.gan.near_duplicates import find_images
@@ -37,7 +38,7 @@ def train(
     """Train a DCGAN on images without labels; a run that was stopped or killed goes on where it was."""
     given = {"network": network, "images": images, "epochs": epochs, "seed": seed}
     settings = read_recipe(recipe, {key: value for key, value in given.items() if value is not None})
-    where = choose_device(device)
+    where = device_option(device)
     with first_goes_ahead():  # which may have to fetch them, decode them or look for near-duplicates
         prepared = prepare_folders(source, settings.spec.image_size, settings.unreadable, out)
         for note in prepared.notes:

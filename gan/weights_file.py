@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, read_json, sha256_file, write_json
+from dcgan_features.data.utils.versions import versions
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.spec import NetworkSpec
 
@@ -46,11 +45,6 @@ def _files(path: Path | str) -> tuple[Path, Path]:
     if stem.suffix in (".safetensors", ".json"):
         stem = stem.with_suffix("")
     return stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".json")
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computed a result."""
-    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
 
 
 def save_weights(

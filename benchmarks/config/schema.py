@@ -12,6 +12,7 @@ from dcgan_features.benchmarks.config.search import Search
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.settings import first_mistake
 
 TABLES = Path(__file__).parents[1] / "tables"
 DEFAULT_PRESET = "quick"
@@ -296,8 +297,4 @@ def _checked(content: dict[str, Any], path: str) -> Table:
     try:
         return Table.model_validate(content, context={"path": path})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the table"
-        reason = first["msg"].removeprefix("Value error, ")
-        shown = "" if isinstance(first["input"], dict | list) else f" (not {first['input']!r})"
-        raise InputError(f"{path}: {key}: {reason[:1].lower()}{reason[1:]}{shown}") from None
+        raise InputError(f"{path}: {first_mistake(error, 'the table')}") from None

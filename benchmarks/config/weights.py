@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from dcgan_features.data.dataset import Images
 from dcgan_features.data.utils.distributed import all_processes
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.hashing import array_digest, digest_of
 from dcgan_features.features.exemplar.networks import parse
 from dcgan_features.features.exemplar.recipe import FREE_SETTINGS as EXEMPLAR_FREE_SETTINGS
 from dcgan_features.features.exemplar.recipe import make_exemplar_recipe
@@ -158,9 +157,9 @@ def _to_train(
         size = recipe.spec.image_size if getattr(recipe, "resize", False) else None
         images, description, digest = data.training_images(training.sources, data_root, size)
     else:
-        digest = data.array_digest(own)
+        digest = array_digest(own)
     settings = identifying(recipe, KINDS[kind].later, KINDS[kind].free)
-    key = hashlib.sha256(json.dumps([settings, digest], sort_keys=True).encode()).hexdigest()
+    key = digest_of([settings, digest])
     folder = store / "networks" / f"{recipe.network}-{key[:16]}"
     about = {"description": description, "digest": digest, "images": len(images)}
 

@@ -23,7 +23,6 @@ from dcgan_features.benchmarks.mnist_generated.study import (
     Study,
     System,
     choose,
-    digest_of,
     load_study,
     nearest_label,
     over_generated,
@@ -34,10 +33,12 @@ from dcgan_features.benchmarks.records.environment import describe_device
 from dcgan_features.benchmarks.reporting.table import WARNING
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data import load
-from dcgan_features.data.utils.cli import choose_device, progress, run
+from dcgan_features.data.utils.cli import progress, run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import sha256_file
-from dcgan_features.data.utils.torch_streams import stream
+from dcgan_features.data.utils.hashing import digest_of
+from dcgan_features.data.utils.random_streams import stream
 from dcgan_features.gan.conditional.networks import generate_classes
 from dcgan_features.gan.conditional.training import load_conditional_generator
 from dcgan_features.gan.networks import draw_latent
@@ -72,7 +73,7 @@ def mnist_generated(
     folder = results or Path("results", "demo" if preset == "demo" else "")
     check_writable(folder)
     check_writable(store)
-    place = choose_device(device)
+    place = device_option(device)
     real = real_images(load(chosen.dataset, data_root), settings.holdout, settings.seed)
     print(f"{real.about['description']}; {len(real.test_images):,} test images; {place}", flush=True)
     with _alone(folder, settings.name):
@@ -118,7 +119,9 @@ class _Measurement:
             seconds = time.perf_counter() - begun
             if self.control is None:
                 self.control = found
-            self._add(system, len(images), len(images), found, {}, {"search": seconds}, digest_of(images=len(images)))
+            self._add(
+                system, len(images), len(images), found, {}, {"search": seconds}, digest_of({"images": len(images)})
+            )
 
     def gan(self, system: System, counts: list[int]) -> None:
         """One GAN: trained, chosen and measured, as far as that is not done."""
@@ -133,7 +136,7 @@ class _Measurement:
         choice = choose(folder, self.images, self.study.choose_with, seed, self.device, say)
         about = {"images_seen": choice.images_seen, "own_statistics": choice.own_statistics}
         weights = sha256_file(choice.weights)
-        identity = digest_of(weights=weights, seed=seed, test=self.images.test_digest, **about)
+        identity = digest_of({"weights": weights, "seed": seed, "test": self.images.test_digest, **about})
         generator = load_conditional_generator(choice.weights)[0].to(self.device)
         labels = torch.arange(100) % generator.spec.classes
         latent = draw_latent(generator.spec, len(labels), stream(seed, PICTURE))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import resource
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import torch
+
+from dcgan_features.data.utils.versions import versions as versions_of
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors")
 
@@ -54,7 +54,4 @@ def _git(root: Path, *arguments: str) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that compute."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        found[package] = metadata.version(package)
-    return found
+    return versions_of(*_PACKAGES)

@@ -13,6 +13,7 @@ from dcgan_features.benchmarks.config.schema import Published, Table
 from dcgan_features.benchmarks.config.search import Trial
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, read_json, write_json
+from dcgan_features.data.utils.settings import first_mistake
 
 FORMAT = 1
 COLUMNS = (
@@ -177,10 +178,8 @@ def _check(path: Path, model: type[Model], content: Any) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(
-            f"{path} is damaged or of another version ({key}: {first['msg'].lower()}); "
+            f"{path} is damaged or of another version: {first_mistake(error)}; "
             "delete it, restore it from a copy, or measure the row again with --rerun"
         ) from None
 

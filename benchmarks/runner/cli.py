@@ -18,7 +18,7 @@ from dcgan_features.benchmarks.runner.dry_run import headline, say_what_would_ru
 from dcgan_features.benchmarks.runner.executor import check_writable, describe, plan, run_plans
 from dcgan_features.benchmarks.runner.resolve import Job
 from dcgan_features.benchmarks.runner.worker import Outcome
-from dcgan_features.data.utils.cli import choose_device
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.distributed import all_processes, resuming_command
 from dcgan_features.data.utils.errors import InputError
 
@@ -100,7 +100,7 @@ def make_jobs(
             row=row.name,
             preset=preset,
             data_root=data_root.expanduser().resolve() if data_root is not None else None,
-            device=str(choose_device(device)),
+            device=str(device_option(device)),
             store=store.expanduser().resolve(),
             results=(results or Path("results", DEMO if preset == DEMO else "")).resolve(),
         )

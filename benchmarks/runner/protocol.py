@@ -17,10 +17,11 @@ from dcgan_features.benchmarks.config.components import build
 from dcgan_features.benchmarks.config.schema import Protocol, Seeds
 from dcgan_features.benchmarks.config.search import Trial, best_of, run_search
 from dcgan_features.benchmarks.records.rows import ProtocolResult
-from dcgan_features.benchmarks.runner.resolve import Job, Ready, digest_of
+from dcgan_features.benchmarks.runner.resolve import Job, Ready
 from dcgan_features.benchmarks.runner.stages import Stages
 from dcgan_features.data.dataset import Labels
 from dcgan_features.data.utils.distributed import Processes
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.eval import L2SVM, Evaluation, evaluate
 from dcgan_features.eval.protocols import NORMAL_QUANTILE
 
@@ -168,7 +169,7 @@ def _searched(
         job.table.seeds.model_dump(),
         features_key,
     ]
-    record = job.store / "trials" / f"{job.table.name}-{job.row}-{digest_of(decisive)[:16]}.jsonl"
+    record = job.store / "trials" / f"{job.table.name}-{job.row}-{digest_of(decisive, default=str)[:16]}.jsonl"
 
     def attempt(settings: dict[str, Any]) -> list[float]:
         scored = fits.score(_with_settings(classifier, settings), *validation, draws[: search.draws])

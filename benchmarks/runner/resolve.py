@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +23,7 @@ from dcgan_features.data.padding import adapted_dataset
 from dcgan_features.data.sources import STAND_INS
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import sha256_file
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.data.utils.identity import is_ours, name_of
 from dcgan_features.features.cache.fingerprint import CODE_VERSION, source_digest
 
@@ -172,7 +171,7 @@ def look_into(job: Job) -> Ready:
         "data": data_digest,
         "weights": weights.digest if weights is not None else None,
     }
-    return Ready(measurement, dataset, data_digest, weights, settings, digest_of(decisive))
+    return Ready(measurement, dataset, data_digest, weights, settings, digest_of(decisive, default=str))
 
 
 def _check_search(job: Job, measurement: Measurement, classifier: type) -> None:
@@ -215,11 +214,6 @@ def _file_digest(kind: type) -> str | None:
         return sha256_file(inspect.getfile(kind))
     except (OSError, TypeError):  # built in, or made on the fly
         return None
-
-
-def digest_of(content: Any) -> str:
-    """SHA-256 of JSON-ready data."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def finished_result(job: Job, identity: str) -> RowResult | None:

@@ -32,13 +32,14 @@ from dcgan_features.benchmarks.records.environment import commit, describe_devic
 from dcgan_features.benchmarks.records.predictions import DIGEST, write_predictions
 from dcgan_features.benchmarks.records.rows import RowResult, write_row
 from dcgan_features.benchmarks.runner.protocol import Extracted, judge
-from dcgan_features.benchmarks.runner.resolve import Job, Ready, digest_of, finished_result, look_into
+from dcgan_features.benchmarks.runner.resolve import Job, Ready, finished_result, look_into
 from dcgan_features.benchmarks.runner.stages import Stages
 from dcgan_features.data.utils.cli import Interrupted
 from dcgan_features.data.utils.distributed import Processes, ProcessLost, all_processes, process_group
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
 from dcgan_features.data.utils.gpu import failure
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.features import FeatureStore, as_extractor
 from dcgan_features.features.cache.fingerprint import describe
 
@@ -151,7 +152,9 @@ def _measure(job: Job, ready: Ready, stages: Stages, processes: Processes) -> tu
             with stages.timed("training", memory / f"{ready.weights.digest}.json"):
                 trained = prepare(ready.weights, device)
     extractor = make_extractor(job, ready, None if trained is None else trained.path, stages.report)
-    key = digest_of([describe(extractor), dataset.digest])  # with all its parameters, those left at defaults too
+    key = digest_of(
+        [describe(extractor), dataset.digest], default=str
+    )  # with all its parameters, those left at defaults too
     with stages.timed("features", memory / f"{key}.json"):
         train, test = _features(extractor, ready, FeatureStore(job.store / "features", processes), stages)
     found = {name: judge(job, ready, name, Extracted(train, test, key), stages, processes) for name in job.protocols}

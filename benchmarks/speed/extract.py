@@ -19,8 +19,8 @@ from rich.table import Table
 
 from dcgan_features.benchmarks.speed.plain_loop import PlainExtraction
 from dcgan_features.benchmarks.speed.product_rate import ProductRate, seconds
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.features import DiscriminatorFeatures
-from dcgan_features.features.base import choose_device
 from dcgan_features.gan.batch_norm import reestimate_batch_statistics
 from dcgan_features.gan.networks import Discriminator
 from dcgan_features.gan.spec import PAPER_32, NetworkSpec

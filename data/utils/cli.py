@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from typing import NoReturn, Protocol
 
-import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -81,28 +80,6 @@ def _usage(error: Exception) -> str:
         return str(unknown_name("option", wrong, [name for name in options if name.startswith("--")]))
     message: str = error.format_message()  # type: ignore[attr-defined]
     return " ".join(message.split())
-
-
-def choose_device(name: str | None) -> torch.device:
-    """The named device; None is a GPU if there is one. Of several processes on a machine each gets a GPU of its own.
-
-    Raises `InputError` for one that is not there.
-    """
-    if name is None:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and started_by_torchrun():
-        name = f"cuda:{os.environ['LOCAL_RANK']}"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"--device {name} is not a device; give cpu, cuda or cuda:N") from None
-    if device.type not in ("cpu", "cuda"):
-        raise InputError(f"--device {name} is not supported; give cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices; try --device cpu"
-        )
-    return device
 
 
 class Advance(Protocol):

@@ -123,6 +123,10 @@ class Processes:
         """Every process's value, in the order of ranks."""
         return [value]
 
+    def stack(self, part: Tensor) -> Tensor:
+        """The tensors of all processes, of one shape and on their devices, stacked in the order of ranks."""
+        return part[None]
+
     def first(self, work: Callable[[], Value]) -> Value:
         """What `work` returns, which the first process alone does; what it raises, all raise."""
         return work()
@@ -164,6 +168,13 @@ class AllProcesses(Processes):
         with losing():
             distributed.all_gather_object(values, value)
         return values  # type: ignore[return-value]
+
+    def stack(self, part: Tensor) -> Tensor:
+        """The tensors of all processes, of one shape and on their devices, stacked in the order of ranks."""
+        parts = [torch.empty_like(part) for _ in range(self.count)]
+        with losing():
+            distributed.all_gather(parts, part)
+        return torch.stack(parts)
 
     def first(self, work: Callable[[], Value]) -> Value:
         """What `work` returns, which the first process alone does; what it raises, all raise."""

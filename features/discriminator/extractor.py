@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dcgan_features.data.utils.checks import check_choice, check_counts, check_pixels
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.gpu import float32_convolutions, send
 from dcgan_features.data.utils.identity import known_as
@@ -25,11 +27,7 @@ from dcgan_features.features.base import (
     Extractor,
     Images,
     as_tensor,
-    check_choice,
     check_images,
-    check_pixels,
-    check_positive,
-    choose_device,
     join_reflection,
 )
 from dcgan_features.features.discriminator.pooling import can_fuse, pool_to_grid, signed_power
@@ -131,7 +129,7 @@ class DiscriminatorFeatures(Extractor):
         check_choice("dtype", self.dtype, list(DTYPES))
         if self.reflection is not None:
             check_choice("reflection", self.reflection, REFLECTIONS)
-        check_positive(
+        check_counts(
             grid=self.grid,
             n_statistics=self.n_statistics,
             **({} if self.batch_size is None else {"batch_size": self.batch_size}),

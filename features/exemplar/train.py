@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from dcgan_features.data import training_images
-from dcgan_features.data.utils.cli import choose_device, run
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.features.exemplar.recipe import read_exemplar_recipe
 from dcgan_features.features.exemplar.training import ExemplarRun
 
@@ -33,7 +34,7 @@ def train(
     """Train an Exemplar-CNN on images without labels; a run that was stopped or killed goes on where it was."""
     given = {"network": network, "samples": samples, "seed": seed}
     settings = read_exemplar_recipe(recipe, {key: value for key, value in given.items() if value is not None})
-    where = choose_device(device)
+    where = device_option(device)
     pixels, description, digest = training_images(source, data_root)
     about = {"description": description, "digest": digest, "images": len(pixels)}
     print(

@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 from pydantic import BaseModel
 
-from dcgan_features.data.utils.cli import choose_device
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import read_yaml
 from dcgan_features.gan.figures.grid import Cell, Row, Sheet, write_sheet
@@ -33,7 +33,7 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 def open_laboratory(checkpoint: str, device: str | None) -> Laboratory:
     """The laboratory on the device that an option names. Raises `InputError` as these do."""
-    return Laboratory.load(checkpoint, choose_device(device))
+    return Laboratory.load(checkpoint, device_option(device))
 
 
 def read_choice(kind: type[Settings], choice: str) -> Settings:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.gpu import with_smaller_blocks
-from dcgan_features.features.base import Extractor, choose_device
+from dcgan_features.features.base import Extractor
 from tests.data.utils.test_gpu import OUT
 
 

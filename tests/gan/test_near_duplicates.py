@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_features.data.dataset import array_digest
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.hashing import array_digest
 from dcgan_features.gan.folders.autoencoder_hash import HashSettings
 from dcgan_features.gan.folders.prepare import prepare_folders
 from dcgan_features.gan.near_duplicates import app, buckets, contact_sheet, find_images, near_duplicates

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.drawing import image_grid
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.gan.sample_history import Grids, app, make_strip, save_real, thinned
-from dcgan_features.gan.samples import image_grid
 from dcgan_features.gan.training.dcgan import Run
 from tests.gan.tiny import DATA, tiny_images, tiny_recipe
 
