@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import InputError
+from dcgan_features.data.utils.errors import InputError
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -30,6 +30,8 @@ class Dataset:
     classes : name of each class, in the order of the labels; empty where there are no labels.
     stand_in : True for made-up images; everything computed from them must say so.
     note : one line on where the images come from.
+    train_groups : int64 (n,), the same number for training images that share pixels, as two digits of one house do; a
+        hold-out takes whole groups (`data.group_holdout`). None where images have nothing to do with each other.
 
     Raises `InputError` when the arrays do not fit this description or each other.
     """
@@ -42,10 +44,17 @@ class Dataset:
     classes: tuple[str, ...] = ()
     stand_in: bool = False
     note: str = ""
+    train_groups: Labels | None = None
 
     def __post_init__(self) -> None:
         self._check_images("training", self.train_images)
         self._check_labels("training", self.train_images, self.train_labels, least=NO_LABEL)
+        groups = self.train_groups
+        if groups is not None and (groups.dtype != np.int64 or groups.shape != (len(self.train_images),)):
+            raise InputError(
+                f"{self.name}: {len(self.train_images)} training images but groups {groups.dtype} of shape "
+                f"{groups.shape}; give one int64 number an image"
+            )
         if self.test_images is None:
             if self.test_labels is not None:
                 raise InputError(f"{self.name}: there are test labels but no test images; give both or neither")

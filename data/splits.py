@@ -3,7 +3,8 @@
 The definition, for whoever wants to repeat a draw elsewhere: image i gets the i-th 64-bit word of numpy's PCG64
 seeded with SeedSequence([seed, draw]). In each class the `per_class` images with the smallest words are drawn. So a
 draw depends on (seed, draw) alone, more draws extend the list, and a smaller draw of the same seed is a part of a
-larger one. A hold-out takes the `size` smallest words of SeedSequence([seed, 0, 1]), over all classes.
+larger one. A hold-out takes the `size` smallest words of SeedSequence([seed, 0, 1]), over all classes. A hold-out
+of whole groups takes groups in the order of such words, one a group, until it has `size` images.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import InputError
-from data.randomness import raw_words
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.random_streams import raw_words
 
 Indices = NDArray[np.int64]
 
@@ -61,6 +62,26 @@ def holdout(n: int, size: int, seed: int) -> tuple[Indices, Indices]:
         raise InputError(f"a hold-out of {size} images cannot be taken from {n}; give a size from 1 to {n - 1}")
     order = np.argsort(raw_words(n, seed, 0, 1), kind="stable").astype(np.int64)
     return np.sort(order[size:]), np.sort(order[:size])
+
+
+def group_holdout(groups: NDArray[np.integer], size: int, seed: int) -> tuple[Indices, Indices]:
+    """Split the images by whole groups into those to train on and about `size` held out, both sorted int64.
+
+    groups : integers (n,), the same for images that belong together, such as the digits of one house.
+    Returns (train_indices, holdout_indices): the hold-out is the fewest groups, in the order of the seed, that come to
+    at least `size` images. Raises `InputError` unless 0 < size < n, and where nothing would be left to train on.
+    """
+    if not 0 < size < len(groups):
+        raise InputError(
+            f"a hold-out of {size} images cannot be taken from {len(groups)}; give a size from 1 to {len(groups) - 1}"
+        )
+    _, member, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.argsort(raw_words(len(counts), seed, 0, 1), kind="stable")
+    needed = int(np.searchsorted(np.cumsum(counts[order]), size)) + 1
+    if needed == len(counts):
+        raise InputError(f"a hold-out of {size} images takes all {len(counts)} groups; give a smaller size")
+    held = np.isin(member, order[:needed])
+    return np.flatnonzero(~held).astype(np.int64), np.flatnonzero(held).astype(np.int64)
 
 
 def digest_indices(indices: NDArray[np.integer]) -> str:

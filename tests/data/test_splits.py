@@ -6,9 +6,14 @@ import struct
 import numpy as np
 import pytest
 
-from data.errors import InputError
-from data.randomness import uniform
-from data.splits import class_balanced_draws, digest_indices, holdout
+from dcgan_features.data.splits import (
+    class_balanced_draws,
+    digest_indices,
+    group_holdout,
+    holdout,
+)
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.random_streams import uniform
 
 LABELS = np.array([2, 0, 1, 1, 0, 2, 2, 0, 1, 0, -1, 1, 2, -1, 0])
 
@@ -78,6 +83,26 @@ def test_holdout_parts_are_disjoint_and_whole() -> None:
     assert not np.array_equal(held, holdout(1000, 200, seed=5)[1])
     assert np.array_equal(held, holdout(1000, 200, seed=4)[1])
     assert abs(held.mean() - 499.5) < 5 * 289 / np.sqrt(200)
+
+
+def test_a_hold_out_of_groups_takes_whole_groups() -> None:
+    groups = np.repeat(np.arange(40) * 7, np.arange(40) % 4 + 1)
+    train, held = group_holdout(groups, 30, seed=2)
+    assert np.array_equal(np.sort(np.concatenate([train, held])), np.arange(len(groups)))
+    assert not set(groups[train]) & set(groups[held])
+    assert 30 <= len(held) < 30 + 4
+    assert np.array_equal(held, group_holdout(groups, 30, seed=2)[1])
+    assert not np.array_equal(held, group_holdout(groups, 30, seed=3)[1])
+    chosen = set(groups[held])
+    assert chosen < set(groups[group_holdout(groups, 60, seed=2)[1]])  # a larger one of the same seed extends it
+    single = np.arange(50)
+    assert np.array_equal(group_holdout(single, 20, seed=4)[1], holdout(50, 20, seed=4)[1])
+
+
+@pytest.mark.parametrize(("size", "message"), [(0, "hold-out of 0"), (10, "of 10 images"), (9, "takes all 2 groups")])
+def test_hold_outs_of_groups_that_cannot_be_made(size: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        group_holdout(np.repeat([1, 2], 5), size, 0)
 
 
 @pytest.mark.parametrize("size", [0, 10, 11, -1])

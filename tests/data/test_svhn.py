@@ -1,4 +1,5 @@
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,22 @@ import pytest
 from scipy.io import savemat
 from torchvision.datasets import SVHN
 
-from data import class_balanced_draws, load, training_images
-from data.dataset import Dataset
-from data.errors import InputError
-from data.official import verify
-from data.svhn import read, svhn, svhn_extra
+from dcgan_features.data import (
+    class_balanced_draws,
+    group_holdout,
+    load,
+    training_images,
+)
+from dcgan_features.data.dataset import Dataset
+from dcgan_features.data.download import verify
+from dcgan_features.data.svhn import (
+    RECUT,
+    read,
+    read_recut,
+    svhn,
+    svhn_extra,
+)
+from dcgan_features.data.utils.errors import InputError
 
 PARTS = {"train": 60, "test": 20, "extra": 5000}  # more extra images than are put in order at a time
 
@@ -174,6 +186,85 @@ def test_a_failed_download_leaves_nothing(fake_svhn, web, tmp_path, monkeypatch,
     with pytest.raises(InputError, match=sentence):
         svhn(tmp_path / "new" / "root")
     assert set(tmp_path.iterdir()) == before
+
+
+def recut_arrays():
+    """A small file's arrays in the recut form, of the types that it is kept in."""
+    generator = np.random.default_rng(5)
+    arrays = {}
+    for part, count in (("train", 30), ("test", 10)):
+        arrays[f"{part}_images"] = generator.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        arrays[f"{part}_labels"] = (np.arange(count) % 10).astype(np.uint8)
+        arrays[f"{part}_house"] = (np.arange(count) // 3 + 1).astype(np.int32)
+    return arrays
+
+
+def save_recut(folder, monkeypatch, arrays):
+    """Save them, and let their digests be those on record. Pixels count as bytes, all else as little-endian int64."""
+    folder.mkdir(exist_ok=True)
+    np.savez(folder / RECUT, **arrays)
+    digests = {
+        key: hashlib.sha256(value.tobytes() if value.ndim == 4 else value.astype("<i8").tobytes()).hexdigest()
+        for key, value in arrays.items()
+    }
+    monkeypatch.setattr("data.svhn._RECUT_SHA256", digests)
+    return folder / RECUT
+
+
+def test_digits_cut_again_stand_in_for_absent_official_files(fake_svhn, tmp_path, monkeypatch):
+    arrays = recut_arrays()
+    save_recut(tmp_path, monkeypatch, arrays)
+    made: Any = svhn(tmp_path, download=True)  # and so nothing is downloaded
+    assert made.title == "SVHN, cut again"
+    assert "differ from the official crops by one grey level" in made.note
+    for part in ("train", "test"):
+        assert np.array_equal(getattr(made, f"{part}_images"), arrays[f"{part}_images"])
+        assert np.array_equal(getattr(made, f"{part}_labels"), arrays[f"{part}_labels"])
+    assert np.array_equal(made.train_groups, arrays["train_house"])
+    train, held = group_holdout(made.train_groups, 10, seed=0)
+    assert not set(made.train_groups[train]) & set(made.train_groups[held])
+    os.link(fake_svhn.file("train"), tmp_path / "train_32x32.mat")
+    assert svhn(tmp_path, download=False).title == "SVHN, cut again"  # one official file is not both
+    os.link(fake_svhn.file("test"), tmp_path / "test_32x32.mat")
+    official = svhn(tmp_path, download=False)
+    assert (official.title, official.train_groups) == ("svhn", None)
+
+
+@pytest.mark.parametrize("key", ["train_images", "test_images", "train_labels", "test_labels", "train_house"])
+def test_a_recut_file_of_other_values_is_refused(tmp_path, monkeypatch, key):
+    arrays = recut_arrays()
+    file = save_recut(tmp_path, monkeypatch, arrays)
+    arrays[key].flat[7] ^= 1
+    np.savez(file, **arrays)
+    with pytest.raises(InputError, match=f"{RECUT} holds other {key} than"):
+        read_recut(file)
+
+
+def test_a_damaged_recut_file_is_named(tmp_path, monkeypatch):
+    arrays = recut_arrays()
+    file = save_recut(tmp_path, monkeypatch, arrays)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=f"{RECUT} is not a whole"):
+        svhn(tmp_path, download=False)
+    del arrays["test_house"]
+    np.savez(file, **arrays)
+    with pytest.raises(InputError, match=f"{RECUT} holds no test_house"):
+        read_recut(file)
+
+
+@pytest.mark.real_data
+def test_the_real_digits_cut_again() -> None:
+    try:
+        dataset: Any = svhn(download=False)
+    except InputError as error:
+        pytest.skip(str(error))
+    # The official counts of the digits 0 to 9, from SVHN's own description.
+    assert np.bincount(dataset.train_labels).tolist() == [
+        4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659,
+    ]  # fmt: skip
+    if dataset.train_groups is not None:
+        assert len(np.unique(dataset.train_groups)) == 33_402
 
 
 @pytest.mark.real_data
