@@ -18,7 +18,7 @@ from sklearn.base import clone
 from torch import Tensor
 from torch.nn import functional
 
-from features.base import (
+from dcgan_features.features.base import (
     DTYPES,
     Extractor,
     Images,
@@ -28,10 +28,10 @@ from features.base import (
     check_positive,
     choose_device,
 )
-from features.patches import grid_edges
-from features.pooling import pool_to_grid, signed_power
-from features.views import move
-from gan.statistics import evenly_spaced
+from dcgan_features.features.discriminator.pooling import pool_to_grid, signed_power
+from dcgan_features.features.kmeans.patches import grid_edges
+from dcgan_features.features.kmeans.views import move
+from dcgan_features.gan.batch_norm import evenly_spaced
 
 NORMALISATIONS = ["root", "matrix-root", "none"]
 _CPU_BATCH, _CUDA_BATCH = 64, 512
@@ -124,6 +124,9 @@ class SecondOrderFeatures(Extractor):
         """
         self._check_parameters()
         images = check_images(images)
+        for down, right in self.shifts:
+            if abs(down) >= images.shape[1] or abs(right) >= images.shape[2]:
+                raise ValueError(f"the shift ({down}, {right}) moves images of {images.shape[1:3]} out of sight")
         self.device_ = choose_device(self.device, self.dtype)
         self.network_ = clone(self.network).set_params(device=self.device, dtype=self.dtype).fit(images)
         sample = evenly_spaced(images, self.n_images)
@@ -168,9 +171,7 @@ class SecondOrderFeatures(Extractor):
         weights = [1.0] * len(layers) if self.weights is None else [float(weight) for weight in self.weights]
         if len(weights) != len(layers) or not all(0 < weight < math.inf for weight in weights):
             raise ValueError(f"weights={self.weights!r} must be a number above 0 for each of {len(layers)} layers")
-        self.widths_ = [
-            cells**2 * rank * (rank + 1) // 2 for rank, cells in zip(self.ranks_, self.cells_, strict=True)
-        ]
+        self.widths_ = [cells**2 * rank * (rank + 1) // 2 for rank, cells in zip(self.ranks_, self.cells_, strict=True)]
         if self.first_order:
             if self.grid > min(min(sides) for _, *sides in sizes):
                 raise ValueError(f"grid={self.grid} is finer than the smallest layer's maps")
@@ -182,7 +183,8 @@ class SecondOrderFeatures(Extractor):
         values = [value] * len(self.layers_) if isinstance(value, int) else list(value)
         if len(values) != len(self.layers_):
             raise ValueError(f"{name}={value!r} must be one number, or one for each of {len(self.layers_)} layers")
-        check_positive(**{name: item for item in values})
+        for item in values:
+            check_positive(**{name: item})
         return values
 
     def _fit_directions(self, images: Images) -> None:
@@ -239,7 +241,7 @@ class SecondOrderFeatures(Extractor):
         return torch.cat(scaled, dim=1).to(self.feature_dtype_)
 
     def _project(self, maps: Tensor, index: int) -> Tensor:
-        """z of every position: (n, maps, height, width) to float32 (n, height, width, rank)."""
+        """Project every position: (n, maps, height, width) to z, float32 (n, height, width, rank)."""
         directions, offsets = self.directions_[index].to(maps.dtype), self.offsets_[index].to(maps.dtype)
         return functional.linear(maps.permute(0, 2, 3, 1), directions, offsets).float()
 
