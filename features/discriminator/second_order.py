@@ -37,7 +37,7 @@ NORMALISATIONS = ["root", "matrix-root", "none"]
 _CPU_BATCH, _CUDA_BATCH = 64, 512
 _POSITIONS = 30  # of an image's positions in a layer, drawn for the principal directions
 _FLOOR = 1e-3  # of the largest variance, added to each direction's before it is divided by
-_NEWTON_STEPS = 8
+_NEWTON_STEPS = 12
 
 
 @runtime_checkable
@@ -66,10 +66,11 @@ class SecondOrderFeatures(Extractor):
     cells : cells along each side, one number for all or one each; at most the layer's positions along a side.
     normalisation : "root", the signed square root of each feature; "matrix-root", the square root of each cell's matrix
         of moments, then that of its entries; "none".
-    weights : of the layers' blocks, each above 0; None is 1 each. A block's mean squared norm about its mean is in
-        proportion to its weight, and all blocks' together are 1.
-    first_order : weight of the block of maxima over grid x grid cells and over the views, in signed square roots, its
-        layers at equal variance; 0 leaves it out.
+    first_order : add the block of maxima over grid x grid cells and over the views, in signed square roots, its layers
+        at equal variance.
+    weights : one above 0 for each layer's block, and a last one for the maxima where they are there. A block's mean
+        squared distance from its mean is in proportion to its weight, and all together are 1. None leaves the moments
+        as they are, and the maxima at 1.
     grid : cells along each side of that block.
     flip : take the horizontal flip of each view, too.
     shifts : views: pixels (down, right) by which the image is moved, its edges continued by reflection.
@@ -90,8 +91,8 @@ class SecondOrderFeatures(Extractor):
         rank: int | Sequence[int] = 112,
         cells: int | Sequence[int] = 2,
         normalisation: str = "root",
+        first_order: bool = False,
         weights: Sequence[float] | None = None,
-        first_order: float = 0.0,
         grid: int = 4,
         flip: bool = True,
         shifts: Sequence[tuple[int, int]] = ((0, 0), (2, 2), (-2, -2)),
@@ -106,8 +107,8 @@ class SecondOrderFeatures(Extractor):
         self.rank = rank
         self.cells = cells
         self.normalisation = normalisation
-        self.weights = weights
         self.first_order = first_order
+        self.weights = weights
         self.grid = grid
         self.flip = flip
         self.shifts = shifts
@@ -147,8 +148,6 @@ class SecondOrderFeatures(Extractor):
         check_choice("dtype", self.dtype, list(DTYPES))
         optional = {} if self.batch_size is None else {"batch_size": self.batch_size}
         check_positive(grid=self.grid, n_images=self.n_images, **optional)
-        if not 0 <= self.first_order < math.inf:
-            raise ValueError(f"first_order={self.first_order!r} must be a number of at least 0")
         if not self.shifts:
             raise ValueError("shifts is empty; (0, 0) is the image itself")
 
@@ -168,16 +167,16 @@ class SecondOrderFeatures(Extractor):
                 raise ValueError(f"rank={rank} is more than layer {layer}'s {maps} maps")
             if cells > min(sides):
                 raise ValueError(f"cells={cells} is finer than layer {layer}'s maps, {sides[0]} x {sides[1]}")
-        weights = [1.0] * len(layers) if self.weights is None else [float(weight) for weight in self.weights]
-        if len(weights) != len(layers) or not all(0 < weight < math.inf for weight in weights):
-            raise ValueError(f"weights={self.weights!r} must be a number above 0 for each of {len(layers)} layers")
         self.widths_ = [cells**2 * rank * (rank + 1) // 2 for rank, cells in zip(self.ranks_, self.cells_, strict=True)]
         if self.first_order:
             if self.grid > min(min(sides) for _, *sides in sizes):
                 raise ValueError(f"grid={self.grid} is finer than the smallest layer's maps")
             self.widths_ += [maps * self.grid**2 for maps, *_ in sizes]
-            weights += [self.first_order / len(sizes)] * len(sizes)
-        self._weights = torch.tensor(weights) / sum(weights)
+        blocks = len(layers) + bool(self.first_order)
+        if self.weights is not None and (
+            len(self.weights) != blocks or not all(0 < weight < math.inf for weight in self.weights)
+        ):
+            raise ValueError(f"weights={self.weights!r} must be a number above 0 for each of {blocks} blocks")
 
     def _each(self, name: str, value: int | Sequence[int]) -> list[int]:
         values = [value] * len(self.layers_) if isinstance(value, int) else list(value)
@@ -205,14 +204,22 @@ class SecondOrderFeatures(Extractor):
             self.offsets_.append(offsets)
 
     def _fit_scales(self, images: Images) -> None:
-        """What the blocks are multiplied by, from their variances on these images."""
+        """What the blocks are multiplied by, from their variances on these images; the maxima's are one a layer."""
         self.scales_ = torch.ones(len(self.widths_))
-        variances = torch.zeros(len(self.widths_), dtype=torch.float64)
+        count = len(self.layers_)
+        maxima = len(self.widths_) - count
+        if self.weights is None:
+            shares = torch.cat([torch.full((count,), math.nan), torch.full((maxima,), 1 / max(maxima, 1))])
+        else:
+            given = torch.tensor([float(weight) for weight in self.weights]) / sum(self.weights)
+            shares = torch.cat([given[:count], (given[count:] / max(maxima, 1)).expand(maxima)])
+        if bool(shares.isnan().all()):
+            return
         raw = torch.cat([block.cpu() for block in self.transform_blocks(images)])
         for index, block in enumerate(torch.split(raw, self.widths_, dim=1)):
-            variances[index] = torch.var(block.float(), 0, correction=0).sum(dtype=torch.float64)
-        found = variances > 0
-        self.scales_[found] = (self._weights[found] / variances[found]).sqrt().float()
+            variance = float(torch.var(block.float(), 0, correction=0).sum(dtype=torch.float64))
+            if variance > 0 and not math.isnan(shares[index]):
+                self.scales_[index] = math.sqrt(float(shares[index]) / variance)
 
     def _block_size(self) -> int:
         return self.batch_size or (_CUDA_BATCH if self.device_.type == "cuda" else _CPU_BATCH)
@@ -233,7 +240,7 @@ class SecondOrderFeatures(Extractor):
                 pooled = [pool_to_grid(own, self.grid).flatten(1) for own in maps]
                 maxima = [torch.maximum(*pair) for pair in zip(maxima, pooled, strict=True)] if maxima else pooled
         blocks = [
-            self._normalised(cell_moments(torch.stack(views, dim=1), cells))
+            normalised_moments(cell_moments(torch.stack(views, dim=1), cells), self.normalisation)
             for views, cells in zip(projected, self.cells_, strict=True)
         ]
         blocks += [signed_power(own, 0.5).float() for own in maxima]
@@ -244,15 +251,6 @@ class SecondOrderFeatures(Extractor):
         """Project every position: (n, maps, height, width) to z, float32 (n, height, width, rank)."""
         directions, offsets = self.directions_[index].to(maps.dtype), self.offsets_[index].to(maps.dtype)
         return functional.linear(maps.permute(0, 2, 3, 1), directions, offsets).float()
-
-    def _normalised(self, products: Tensor) -> Tensor:
-        """The features (n, cells^2 * rank * (rank + 1) / 2) of moments (n, cells^2, rank, rank)."""
-        if self.normalisation == "matrix-root":
-            products = matrix_root(products)
-        rank = products.shape[-1]
-        row, column = torch.triu_indices(rank, rank, device=products.device)
-        features = products[:, :, row, column].flatten(1)
-        return features if self.normalisation == "none" else signed_power(features, 0.5)
 
 
 def whitened_directions(values: Tensor, rank: int) -> tuple[Tensor, Tensor]:
@@ -288,6 +286,18 @@ def cell_moments(values: Tensor, cells: int) -> Tensor:
             own = values[:, :, top:bottom, left:right].flatten(1, 3)
             products.append(own.transpose(1, 2) @ own / own.shape[1])
     return torch.stack(products, dim=1)
+
+
+def normalised_moments(products: Tensor, normalisation: str) -> Tensor:
+    """The upper triangles of moments (n, cells, d, d), row by row: float32 (n, cells * d * (d + 1) / 2).
+
+    normalisation : one of `NORMALISATIONS`.
+    """
+    if normalisation == "matrix-root":
+        products = matrix_root(products)
+    row, column = torch.triu_indices(products.shape[-1], products.shape[-1], device=products.device)
+    features = products[:, :, row, column].flatten(1)
+    return features if normalisation == "none" else signed_power(features, 0.5)
 
 
 def matrix_root(matrices: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ def test_views_are_averaged_before_the_root(images):
     both = second_order(**settings, shifts=[(0, 0)]).fit(images)
     plain = second_order(**settings, shifts=[(0, 0)], flip=False).fit(images)
     mirrored = np.ascontiguousarray(images[:, :, ::-1])
-    expected = (plain.transform(images) + plain.transform(mirrored)) / 2 / plain.scales_[0] * both.scales_[0]
+    expected = (plain.transform(images) + plain.transform(mirrored)) / 2
     np.testing.assert_allclose(both.transform(images), expected, atol=1e-5)
     np.testing.assert_allclose(both.transform(mirrored), both.transform(images), atol=1e-5)
 
@@ -123,14 +123,14 @@ def test_the_first_order_block_is_that_of_the_discriminators_features(images):
         NETWORK, reflection="max", shift=1, power=0.5, balance=True, dtype="float32", device="cpu"
     )
     expected = maxima.fit(images).transform(images)
-    made = second_order(layers=[1], first_order=2.0, shifts=FIVE).fit(images).transform(images)[:, 24:]
+    made = second_order(layers=[1], first_order=True, shifts=FIVE).fit(images).transform(images)[:, 24:]
     assert made.shape == expected.shape
     factors = np.linalg.norm(made, axis=0)[1:] / np.linalg.norm(expected, axis=0)[1:]
     np.testing.assert_allclose(made[:, 1:], expected[:, 1:] * np.median(factors), atol=1e-4)
 
 
 def test_blocks_have_their_shares_of_the_variance(images):
-    made = second_order(layers=[1, 2], weights=[1, 2], first_order=3.0).fit(images).transform(images)
+    made = second_order(layers=[1, 2], weights=[1, 2, 3], first_order=True).fit(images).transform(images)
     shares = [made[:, block].var(0).sum() for block in (slice(24), slice(24, 48), slice(48, None))]
     np.testing.assert_allclose(shares, [1 / 6, 2 / 6, 3 / 6], rtol=1e-3)
 
@@ -148,7 +148,7 @@ def networks():
 @pytest.mark.parametrize("case", range(4))
 def test_any_network_whose_layer_maps_can_be_had(images, case):
     network, pool = list(networks())[case]
-    fitted = second_order(network, layers=[0], cells=1).fit(images)
+    fitted = second_order(network, layers=[0], cells=1, weights=[1]).fit(images)
     own = fitted.network_
     pooled = torch.cat([pool(own, maps.float()) for maps in own.layer_maps(images)], dim=1)
     if getattr(own, "standardisation_", None) is not None:
@@ -176,10 +176,10 @@ def test_the_network_given_is_not_changed_and_decides_the_fingerprint(images):
         ({"rank": [2, 3]}, "one for each of 3 layers"),
         ({"cells": 5}, "cells=5 is finer than layer 2's maps, 4 x 4"),
         ({"layers": [3]}, "0 to 2"),
-        ({"weights": [1, 0, 1]}, "a number above 0 for each of 3"),
+        ({"weights": [1, 0, 1]}, "a number above 0 for each of 3 blocks"),
         ({"normalisation": "log"}, "normalisation='log' is not one of"),
-        ({"first_order": -1}, "at least 0"),
-        ({"first_order": 1, "grid": 5}, "grid=5 is finer"),
+        ({"weights": [1, 1, 1], "first_order": True}, "for each of 4"),
+        ({"first_order": True, "grid": 5}, "grid=5 is finer"),
         ({"shifts": []}, "shifts is empty"),
         ({"shifts": [(0, 16)]}, "out of sight"),
         ({"network": RawPixels()}, "layer_maps"),
