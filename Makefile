@@ -6,7 +6,8 @@ UV := $(BIN)/uv --quiet $(if $(wildcard /etc/ssl/certs/*.* /etc/ssl/cert.pem /et
 COMPILE := $(UV) --no-config pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--no-annotate $(if $(UPGRADE),--upgrade)
 
-.PHONY: help demo report test check format docs constraints clean
+
+.PHONY: help demo report test check types format docs constraints clean
 
 help:
 	@echo 'make demo         run the main job on the built-in stand-in (no data needed)'
@@ -30,6 +31,13 @@ test: .venv/installed
 check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(MAKE) --silent types
+
+# mypy reads no package's path from its code, so it is shown the five folders where they are installed.
+types: .venv/installed
+	@mkdir -p build/types/dcgan_features
+	@ln -sfn ../../../dcgan_features/__init__.py build/types/dcgan_features/__init__.py
+	@for folder in benchmarks data eval features gan; do ln -sfn ../../../$$folder build/types/dcgan_features/$$folder; done
 	$(BIN)/mypy
 
 format: .venv/installed
@@ -48,7 +56,7 @@ constraints: .venv/installed
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.venv/installed: constraints.txt constraints-uv.txt pyproject.toml
+.venv/installed: constraints.txt constraints-uv.txt pyproject.toml setup.py
 	@command -v $(PYTHON) >/dev/null || { \
 		echo 'error: there is no $(PYTHON); install Python 3.11 or newer, or say which: make PYTHON=/path/to/python'; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -1,7 +1,7 @@
 """`python -m benchmarks.mnist`: MNIST with few labels, by the systems that fill the SVHN table."""
 
-from benchmarks.command import table_command
-from gan.command import run
+from dcgan_features.benchmarks.runner.cli import table_command
+from dcgan_features.data.utils.cli import run
 
 app = table_command("mnist")
 

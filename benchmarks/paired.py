@@ -10,14 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.markdown import markdown_table
-from benchmarks.predictions import Predictions, predictions_of
-from benchmarks.render import STAND_IN, WARNING
-from benchmarks.results import Outline, RowResult, read_outline, read_rows, write_csv
-from data.errors import InputError, unknown_name
-from data.files import write_text
-from eval import Comparison, compare, holm
-from gan.command import run
+from dcgan_features.benchmarks.records.predictions import Predictions, predictions_of
+from dcgan_features.benchmarks.records.rows import Outline, RowResult, read_outline, read_rows, write_csv
+from dcgan_features.benchmarks.reporting.markdown import markdown_table
+from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.files import write_text
+from dcgan_features.eval import Comparison, compare, holm
 
 COLUMNS = (
     "row_a", "row_b", "protocol", "difference", "low", "high", "wide_low", "wide_high", "p", "p_holm", "only_a",

@@ -16,19 +16,19 @@ import numpy as np
 import torch
 import typer
 
-import data
-from benchmarks.machine import commit, describe_device, versions
-from benchmarks.markdown import markdown_table
-from benchmarks.render import STAND_IN
-from benchmarks.runner import check_writable
-from data.dataset import Dataset
-from data.errors import InputError, unknown_name
-from data.files import write_json, write_text
-from eval import L2SVMCV
-from features import DiscriminatorFeatures
-from gan.command import choose_device, run
-from gan.recipe import Recipe, make_recipe
-from gan.spec import SPECS
+from dcgan_features import data
+from dcgan_features.benchmarks.records.environment import commit, describe_device, versions
+from dcgan_features.benchmarks.reporting.markdown import markdown_table
+from dcgan_features.benchmarks.reporting.table import STAND_IN
+from dcgan_features.benchmarks.runner.executor import check_writable
+from dcgan_features.data.dataset import Dataset
+from dcgan_features.data.utils.cli import choose_device, run
+from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.files import write_json, write_text
+from dcgan_features.eval import L2SVMCV
+from dcgan_features.features import DiscriminatorFeatures
+from dcgan_features.gan.spec import SPECS
+from dcgan_features.gan.training.recipe import Recipe, make_recipe
 
 app = typer.Typer(add_completion=False)
 
@@ -115,7 +115,7 @@ def accuracy(weights: Path, dtype: str, dataset: Dataset, device: torch.device) 
 
 def measure(recipe: Recipe, seeds: int, dataset: Dataset, folder: Path, device: torch.device) -> dict[str, Any]:
     """Train with either precision and each seed, in folders of their own, and compare; runs that are there go on."""
-    from gan.trainer import Run  # with TensorBoard
+    from dcgan_features.gan.training.dcgan import Run  # with TensorBoard
 
     figures: dict[str, list[dict[str, float]]] = {precision: [] for precision in PRECISIONS}
     about = {"description": dataset.title, "digest": dataset.digest, "images": len(dataset.train_images)}

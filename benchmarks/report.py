@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.changes import Change, compare_reports, markdown_of_changes
-from benchmarks.page import make_page
-from benchmarks.render import Report, latex, read_report, write_table
-from benchmarks.screen import print_changes, print_table
-from data.errors import InputError, unknown_name
-from data.files import write_text
-from gan.command import run
+from dcgan_features.benchmarks.reporting.console import print_changes, print_table
+from dcgan_features.benchmarks.reporting.diff import Change, compare_reports, markdown_of_changes
+from dcgan_features.benchmarks.reporting.html import make_page
+from dcgan_features.benchmarks.reporting.table import Report, latex, read_report, write_table
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.files import write_text
 
 app = typer.Typer(add_completion=False)
 

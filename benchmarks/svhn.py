@@ -1,7 +1,7 @@
 """`python -m benchmarks.svhn`: the paper's table 2, measured. Radford, Metz & Chintala (2016), section 5.2."""
 
-from benchmarks.command import table_command
-from gan.command import run
+from dcgan_features.benchmarks.runner.cli import table_command
+from dcgan_features.data.utils.cli import run
 
 app = table_command("svhn")
 

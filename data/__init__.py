@@ -4,12 +4,22 @@ Everything else in the project takes what this package gives: `uint8` images (n,
 and `int64` labels.
 """
 
-from data.adapt import adapted, adapted_dataset
-from data.dataset import Dataset, array_digest
-from data.errors import InputError
-from data.sources import LOADERS, STAND_INS, load, training_images
-from data.splits import class_balanced_draws, digest_indices, group_holdout, holdout
-from data.stand_in import stand_in_factors
+from dcgan_features.data.dataset import Dataset, array_digest
+from dcgan_features.data.padding import adapted, adapted_dataset
+from dcgan_features.data.sources import (
+    LOADERS,
+    STAND_INS,
+    load,
+    training_images,
+)
+from dcgan_features.data.splits import (
+    class_balanced_draws,
+    digest_indices,
+    group_holdout,
+    holdout,
+)
+from dcgan_features.data.synthetic.stand_in import stand_in_factors
+from dcgan_features.data.utils.errors import InputError
 
 __all__ = [
     "LOADERS",

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Dataset
-from data.errors import InputError
-from data.official import chosen_root, downloading, verify
+from dcgan_features.data.dataset import Dataset
+from dcgan_features.data.download import chosen_root, downloading, verify
+from dcgan_features.data.utils.errors import InputError
 
 FOLDER = "cifar-10-batches-py"
 _ELSEWHERE = f"pass --data-root with the folder that holds {FOLDER}, or use --preset demo, which needs no data"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import InputError
+from dcgan_features.data.utils.errors import InputError
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]

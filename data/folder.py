@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from data.dataset import Dataset, Images
-from data.errors import InputError
+from dcgan_features.data.dataset import Dataset, Images
+from dcgan_features.data.utils.errors import InputError
 
 # Formats that Pillow recognises without being able to decode them, or only by running another program.
 _UNREADABLE = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}

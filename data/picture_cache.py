@@ -23,10 +23,10 @@ import numpy as np
 from filelock import FileLock
 from PIL import __version__ as pillow_version
 
-from data.dataset import Images
-from data.errors import InputError
-from data.files import atomic_path, write_text, writing
-from data.folder import decoded, picture_files
+from dcgan_features.data.dataset import Images
+from dcgan_features.data.folder import decoded, picture_files
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import atomic_path, write_text, writing
 
 FORMAT = 1
 PLACE = "PICTURE_CACHE"  # environment variable: where the cache lies
@@ -68,7 +68,7 @@ class CachedPictures:
 
 
 class Progress(Protocol):
-    """Shows how far long work is; `gan.command.progress` is one."""
+    """Shows how far long work is; `data.utils.cli.progress` is one."""
 
     def __call__(
         self, total: float, description: str, done: float = 0

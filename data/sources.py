@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from data.cifar10 import cifar10
-from data.dataset import Dataset, Images, array_digest
-from data.digits import stand_in_digits, stand_in_house_numbers
-from data.errors import InputError, unknown_name
-from data.folder import folder, npy, resize
-from data.mnist import mnist
-from data.stand_in import stand_in
-from data.stl10 import stl10_unlabelled
-from data.svhn import svhn, svhn_extra
+from dcgan_features.data.cifar10 import cifar10
+from dcgan_features.data.dataset import Dataset, Images, array_digest
+from dcgan_features.data.folder import folder, npy, resize
+from dcgan_features.data.mnist import mnist
+from dcgan_features.data.stl10 import stl10_unlabelled
+from dcgan_features.data.svhn import svhn, svhn_extra
+from dcgan_features.data.synthetic.digits import stand_in_digits, stand_in_house_numbers
+from dcgan_features.data.synthetic.stand_in import stand_in
+from dcgan_features.data.utils.errors import InputError, unknown_name
 
 # Every data set with a name: (root, download) to Dataset. A new one is one file and one line here.
 LOADERS: dict[str, Callable[[Path | str | None, bool], Dataset]] = {
@@ -59,7 +59,7 @@ def load(source: str, root: Path | str | None = None, size: int | None = None, d
     """The data set that `source` names.
 
     source : a name in `LOADERS`, else the path of a folder of pictures or of a `.npy` file.
-    root : where named data sets lie or are downloaded to, see `data.official.chosen_root`.
+    root : where named data sets lie or are downloaded to, see `data.download.chosen_root`.
     size : centre-crop and resize all images to size x size pixels; None leaves them as they are.
 
     Raises `InputError` for an unknown name, and for whatever the loader of the source refuses.

@@ -14,8 +14,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import InputError
-from data.randomness import raw_words
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.random_streams import raw_words
 
 Indices = NDArray[np.int64]
 

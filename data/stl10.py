@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data.dataset import Dataset
-from data.errors import InputError
-from data.official import chosen_root, is_there, verify
+from dcgan_features.data.dataset import Dataset
+from dcgan_features.data.download import chosen_root, is_there, verify
+from dcgan_features.data.utils.errors import InputError
 
 SIZE = 96  # pixels along a side
 _IMAGE = 3 * SIZE * SIZE  # bytes

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.dataset import NO_LABEL, Dataset, Images, Labels
-from data.errors import InputError
-from data.official import chosen_root, download_file, is_there, verify
+from dcgan_features.data.dataset import NO_LABEL, Dataset, Images, Labels
+from dcgan_features.data.download import chosen_root, download_file, is_there, verify
+from dcgan_features.data.utils.errors import InputError
 
 CLASSES = tuple("0123456789")
 

@@ -1,15 +1,15 @@
 """Everything that learns with labels: classifiers, protocols and statistics."""
 
-from eval.comparison import Comparison, compare, holm
-from eval.l2svm import L2SVM, l2svm_path
-from eval.m2 import M2
-from eval.neighbours import NearestNeighbours, NearestSearch, nearest
-from eval.perceptron import Perceptron
-from eval.protocols import Evaluation, evaluate, wilson_interval
-from eval.selection import L2SVMCV
-from eval.supervised_cnn import SupervisedCNN
-from eval.swwae import SWWAE
-from eval.tsvm import TSVM
+from dcgan_features.eval.l2svm.cross_validation import L2SVMCV
+from dcgan_features.eval.l2svm.estimator import L2SVM, l2svm_path
+from dcgan_features.eval.neighbours import NearestNeighbours, NearestSearch, nearest
+from dcgan_features.eval.neural.perceptron import Perceptron
+from dcgan_features.eval.neural.supervised_cnn import SupervisedCNN
+from dcgan_features.eval.protocols import Evaluation, evaluate, wilson_interval
+from dcgan_features.eval.semi_supervised.m2 import M2
+from dcgan_features.eval.semi_supervised.swwae import SWWAE
+from dcgan_features.eval.semi_supervised.tsvm import TSVM
+from dcgan_features.eval.significance import Comparison, compare, holm
 
 __all__ = [
     "L2SVM",

@@ -14,7 +14,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 from torch import Tensor
 
-from eval.inputs import Features, check_features
+from dcgan_features.data.utils.identity import known_as
+from dcgan_features.eval.l2svm.validation import Features, check_features
 
 Points = npt.NDArray[Any] | Tensor
 
@@ -143,6 +144,7 @@ def nearest(
     return search.result()
 
 
+@known_as("eval.neighbours.NearestNeighbours")
 class NearestNeighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """The class that most of the k nearest training points have; of classes with as many, the first in order.
 

@@ -15,8 +15,8 @@ import torch
 from sklearn.base import ClassifierMixin, clone
 from torch import Tensor
 
-from eval.inputs import Features
-from features.processes import ALONE, Processes
+from dcgan_features.data.utils.distributed import ALONE, Processes
+from dcgan_features.eval.l2svm.validation import Features
 
 NORMAL_QUANTILE = 1.959963984540054  # 97.5% of the standard normal distribution lies below it
 

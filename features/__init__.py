@@ -4,18 +4,18 @@ An extractor is a scikit-learn transformer: `fit(images)`, then `transform(image
 (n, height, width, channels). Nothing in this package takes a label.
 """
 
-from features.adapter import TorchModuleFeatures, TransformerFeatures, as_extractor
-from features.base import Extractor
-from features.discriminator import DiscriminatorFeatures, RandomDiscriminator
-from features.exemplar.extractor import ExemplarCNNFeatures
-from features.kmeans import KMeansFeatures
-from features.layered_kmeans import LayeredKMeansFeatures
-from features.pretrained import TimmFeatures, TorchvisionFeatures
-from features.principal import PrincipalComponents
-from features.raw_pixels import RawPixels
-from features.store import FeatureStore
-from features.variational import VariationalFeatures
-from features.view_invariant import ViewInvariantKMeansFeatures
+from dcgan_features.features.autoencoder.variational import VariationalFeatures
+from dcgan_features.features.base import Extractor
+from dcgan_features.features.cache.store import FeatureStore
+from dcgan_features.features.discriminator.extractor import DiscriminatorFeatures, RandomDiscriminator
+from dcgan_features.features.exemplar.extractor import ExemplarCNNFeatures
+from dcgan_features.features.kmeans.layered import LayeredKMeansFeatures
+from dcgan_features.features.kmeans.single_layer import KMeansFeatures
+from dcgan_features.features.kmeans.view_invariant import ViewInvariantKMeansFeatures
+from dcgan_features.features.pca import PrincipalComponents
+from dcgan_features.features.pretrained import TimmFeatures, TorchvisionFeatures
+from dcgan_features.features.raw_pixels import RawPixels
+from dcgan_features.features.wrappers import TorchModuleFeatures, TransformerFeatures, as_extractor
 
 __all__ = [
     "DiscriminatorFeatures",

@@ -13,8 +13,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from data.errors import InputError
-from features.devices import computes_bfloat16, with_smaller_blocks
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.gpu import computes_bfloat16, with_smaller_blocks
+from dcgan_features.data.utils.identity import known_as
 
 REFLECTIONS = ["max", "mean"]  # ways to join the features of an image and of its mirror image
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -86,6 +87,7 @@ def choose_device(device: str | torch.device | None, dtype: str = "float32") -> 
     return chosen
 
 
+@known_as("features.base.Extractor")
 class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A scikit-learn transformer from images to feature vectors that learns without labels.
 

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data.errors import InputError, unknown_name
-from data.files import sha256_file
-from features.adapter import TorchModuleFeatures
-from features.base import check_positive
-from features.pooling import pool_to_grid
+from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.files import sha256_file
+from dcgan_features.data.utils.identity import known_as
+from dcgan_features.features.base import check_positive
+from dcgan_features.features.discriminator.pooling import pool_to_grid
+from dcgan_features.features.wrappers import TorchModuleFeatures
 
 DEFAULT, UNTRAINED = "default", "untrained"
 
@@ -40,6 +41,7 @@ class Source:
     interpolation: str
 
 
+@known_as("features.pretrained.PretrainedFeatures")
 class PretrainedFeatures(TorchModuleFeatures):
     """What torchvision's and timm's models share; use one of the subclasses. Nothing is trained.
 
@@ -118,6 +120,7 @@ def _model_input(images: Tensor, source: Source, size: int) -> Tensor:
     return (pixels - mean) / sd
 
 
+@known_as("features.pretrained.TorchvisionFeatures")
 class TorchvisionFeatures(PretrainedFeatures):
     """A classification model of torchvision; parameters as in `PretrainedFeatures`.
 
@@ -162,6 +165,7 @@ class TorchvisionFeatures(PretrainedFeatures):
         return module
 
 
+@known_as("features.pretrained.TimmFeatures")
 class TimmFeatures(PretrainedFeatures):
     """A model of timm, which must be installed; parameters as in `PretrainedFeatures`.
 

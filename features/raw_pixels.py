@@ -8,9 +8,11 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from features.base import Extractor, Images, as_tensor, check_images
+from dcgan_features.data.utils.identity import known_as
+from dcgan_features.features.base import Extractor, Images, as_tensor, check_images
 
 
+@known_as("features.raw_pixels.RawPixels")
 class RawPixels(Extractor):
     """Pixels scaled to low..1, flattened by rows, columns, then channels: float32 (n, height * width * channels).
 

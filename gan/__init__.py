@@ -1,11 +1,11 @@
 """Generator and discriminator: their shapes, training, and weights on disk."""
 
-from gan.checkpoint import LoadedNetworks, load_weights, save_weights
-from gan.networks import Discriminator, Generator, draw_latent, scale_images, unscale_images
-from gan.samples import sample_grid
-from gan.spec import SPECS, Convolution, NetworkSpec
-from gan.statistics import reestimate_batch_statistics
-from gan.theano import load_theano
+from dcgan_features.gan.batch_norm import reestimate_batch_statistics
+from dcgan_features.gan.networks import Discriminator, Generator, draw_latent, scale_images, unscale_images
+from dcgan_features.gan.released_weights import load_theano
+from dcgan_features.gan.samples import sample_grid
+from dcgan_features.gan.spec import SPECS, Convolution, NetworkSpec
+from dcgan_features.gan.weights_file import LoadedNetworks, load_weights, save_weights
 
 __all__ = [
     "SPECS",

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from data.errors import InputError
-from gan.command import run
-from gan.figure_options import Checkpoint, Device, open_laboratory
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.gan.figures.options import Checkpoint, Device, open_laboratory
 
 HOST = "127.0.0.1"  # no other machine can connect
 
@@ -39,7 +39,7 @@ def explore(
     """Explore a generator's latent space in the browser: sample, walk, add and subtract, forget, see filters."""
     if importlib.util.find_spec("nicegui") is None:
         raise InputError("the explorer needs NiceGUI, which is not installed; run: pip install 'nicegui>=3'")
-    from gan.explorer.server import serve
+    from dcgan_features.gan.explorer.server import serve
 
     laboratory = open_laboratory(checkpoint, device)
     serve(laboratory, checkpoint, HOST, free_port(port), browser)

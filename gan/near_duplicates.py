@@ -14,15 +14,15 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-import data
-from data.errors import InputError
-from data.files import atomic_path, write_json
-from data.picture_cache import cache_folder
-from gan.command import run
-from gan.hashing import HashSettings, first_of_each, hash_images
-from gan.pictures import Prepared, prepare_folders
-from gan.recipe import TrainRecipe, read_recipe
-from gan.strip import font
+from dcgan_features import data
+from dcgan_features.data.picture_cache import cache_folder
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import atomic_path, write_json
+from dcgan_features.gan.folders.autoencoder_hash import HashSettings, first_of_each, hash_images
+from dcgan_features.gan.folders.prepare import Prepared, prepare_folders
+from dcgan_features.gan.sample_history import font
+from dcgan_features.gan.training.recipe import TrainRecipe, read_recipe
 
 _VERSION = 1  # of what is kept in the cache
 _KEPT, _REMOVED = "#0072b2", "#e69f00"  # frames: blue and orange, which the colour-blind tell apart
@@ -73,7 +73,7 @@ def find_images(prepared: Prepared, recipe: TrainRecipe, root: Path | None = Non
 
 
 def near_duplicates(images: NDArray[np.uint8], digest: str, settings: HashSettings) -> NDArray[np.int64]:
-    """For each image the index of the first image that it is a near-duplicate of, int64 (n,); see `gan.hashing`.
+    """For each image the index of the first image that it is a near-duplicate of, int64 (n,).
 
     images : uint8 (n, height, width, 3 or 1). digest : their SHA-256, under which the result is kept in the cache:
     a resumed run must leave out the same images, on whatever machine the autoencoder would now be trained.

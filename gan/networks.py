@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gan.spec import NetworkSpec
+from dcgan_features.data.utils.identity import known_as
+from dcgan_features.gan.spec import NetworkSpec
 
 LEAK = 0.2  # slope of the leaky rectifier, section 3
 EPSILON = 1e-8  # added to the batch variance, as in the authors' code
@@ -46,12 +47,13 @@ def _normalised(normalisation: nn.Module, hidden: Tensor, parts: Sequence[int] |
     return torch.cat([normalisation(part) for part in torch.split(hidden, list(parts))])
 
 
+@known_as("gan.networks.Discriminator")
 class Discriminator(nn.Module):
     """Convolutions with batch normalisation (not on the first) and leaky rectifiers, then one logit.
 
     spec : the network's shape; where its `logit` is False there is no logit, only maps. Where its normalisation is
-        spectral the convolutions have shifts in place of batch normalisation, and weights of which `gan.spectral` takes
-        care in training.
+        spectral the convolutions have shifts in place of batch normalisation, and weights of which
+        `gan.training.spectral_norm` takes care in training.
     generator : source of the initial weights; None draws from torch's global one.
     """
 
@@ -96,6 +98,7 @@ class Discriminator(nn.Module):
         return output
 
 
+@known_as("gan.networks.Generator")
 class Generator(nn.Module):
     """A projection of z, then transposed convolutions with batch normalisation and rectifiers; tanh at the end."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from gan.networks import Generator, unscale_images
+from dcgan_features.gan.networks import Generator, unscale_images
 
 BORDER = 2  # pixels between the images of a grid
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from dcgan_features.data.utils.identity import known_as
 
+
+@known_as("gan.spec.Convolution")
 @dataclass(frozen=True)
 class Convolution:
     """One convolution layer: `maps` output channels, a square `kernel`, and its `stride`.
@@ -19,6 +22,7 @@ class Convolution:
     stride: int
 
 
+@known_as("gan.spec.NetworkSpec")
 @dataclass(frozen=True)
 class NetworkSpec:
     """A DCGAN: a discriminator, a generator and the latent space between them.
@@ -109,7 +113,7 @@ PAPER_32_WIDE = replace(
     generator=_layers(3, (1024, 512, 512, 256, 256, 3), (2, 1, 2, 1, 2, 1)),
 )
 
-# With spectral normalisation in place of batch normalisation in the discriminator; see `gan.spectral`.
+# With spectral normalisation in place of batch normalisation in the discriminator; see `gan.training.spectral_norm`.
 PAPER_32_SPECTRAL = replace(PAPER_32, name="paper-32-spectral", discriminator_normalisation="spectral")
 
 # Section 5.2; shapes and the Gaussian z from the authors' released SVHN parameters.

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from gan.command import choose_device, run
-from gan.near_duplicates import find_images
-from gan.pictures import prepare_folders
-from gan.processes import first_goes_ahead, is_first, started_by_torchrun
-from gan.recipe import read_recipe
-from gan.strip import make_strip, save_real
-from gan.trainer import Run
+from dcgan_features.data.utils.cli import choose_device, run
+from dcgan_features.data.utils.distributed import first_goes_ahead, is_first, started_by_torchrun
+from dcgan_features.gan.folders.prepare import prepare_folders
+from dcgan_features.gan.near_duplicates import find_images
+from dcgan_features.gan.sample_history import make_strip, save_real
+from dcgan_features.gan.training.dcgan import Run
+from dcgan_features.gan.training.recipe import read_recipe
 
 app = typer.Typer(add_completion=False)
 

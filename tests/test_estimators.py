@@ -20,12 +20,11 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
-import eval
-import features
-from features.exemplar import ExemplarNetwork
-from features.fingerprint import describe
-from gan.networks import Discriminator
-from gan.spec import SVHN_32
+from dcgan_features import eval, features
+from dcgan_features.features.cache.fingerprint import describe
+from dcgan_features.features.exemplar import ExemplarNetwork
+from dcgan_features.gan.networks import Discriminator
+from dcgan_features.gan.spec import SVHN_32
 
 
 def public(package: Any, base: type) -> list[type]:

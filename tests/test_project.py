@@ -17,20 +17,21 @@ import typer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from benchmarks.documents import filled
-from data.files import sha256_file
-from features.exemplar import load_exemplar_weights
-from gan.checkpoint import load_weights, save_weights
-from gan.networks import Discriminator
-from gan.spec import SVHN_32
+from dcgan_features.benchmarks.documents.__main__ import filled
+from dcgan_features.data.utils.files import sha256_file
+from dcgan_features.features.exemplar import load_exemplar_weights
+from dcgan_features.gan.networks import Discriminator
+from dcgan_features.gan.spec import SVHN_32
+from dcgan_features.gan.weights_file import load_weights, save_weights
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PREFIX = "dcgan_features."
 MAY_IMPORT = {
     "data": (),
     "gan": ("data",),
-    "features": ("gan", "data.errors", "data.files"),
-    "eval": ("features",),
+    "features": ("gan", "data.utils"),
+    "eval": ("features", "data.utils"),
     "benchmarks": ("data", "gan", "features", "eval"),
 }
 # A command begins with the names of data sets; what it gets has no labels.
@@ -42,7 +43,10 @@ MOST_BYTES = 10 * 10**6
 
 
 def forbidden_imports(source: str, package: str, also: tuple[str, ...] = ()) -> list[str]:
-    """Our modules that `source`, a file of `package` that may also import `also`, imports but may not."""
+    """Our modules that `source`, a file of `package` that may also import `also`, imports but may not.
+
+    Those that it imports by the names of their folders, not as parts of `dcgan_features`, are among them.
+    """
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -52,9 +56,10 @@ def forbidden_imports(source: str, package: str, also: tuple[str, ...] = ()) -> 
         elif isinstance(node, ast.Call) and "import" in ast.unparse(node.func) and node.args:
             name = node.args[0]
             found += [name.value] if isinstance(name, ast.Constant) and isinstance(name.value, str) else []
-    ours = [name for name in found if name.split(".")[0] in MAY_IMPORT]
+    bare = [name for name in found if name.split(".")[0] in MAY_IMPORT]
+    ours = [name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX)]
     allowed = (package, *MAY_IMPORT[package], *also)
-    return [name for name in ours if not any(f"{name}.".startswith(f"{room}.") for room in allowed)]
+    return bare + [name for name in ours if not any(f"{name}.".startswith(f"{room}.") for room in allowed)]
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -71,12 +76,13 @@ def test_packages_import_only_what_they_may(package):
 @pytest.mark.parametrize(
     ("package", "source", "expected"),
     [
-        ("features", "from data.errors import InputError\nfrom data import files\nimport gan.spec", []),
-        ("features", "from data import InputError", ["data.InputError"]),
-        ("features", "import data", ["data"]),
-        ("data", "def late():\n    from gan.spec import SPECS", ["gan.spec.SPECS"]),
-        ("eval", "import numpy, data.errors", ["data.errors"]),
-        ("eval", "import importlib\nimportlib.import_module('gan')", ["gan"]),
+        ("features", "from dcgan_features.data.utils.errors import InputError\nimport dcgan_features.gan.spec", []),
+        ("features", "from dcgan_features.data import InputError", ["data.InputError"]),
+        ("features", "from dcgan_features import data", ["data"]),
+        ("features", "from data.utils import files", ["data.utils.files"]),
+        ("data", "def late():\n    from dcgan_features.gan.spec import SPECS", ["gan.spec.SPECS"]),
+        ("eval", "import numpy, dcgan_features.data.cifar10", ["data.cifar10"]),
+        ("data", "import importlib\nimportlib.import_module('dcgan_features.gan')", ["gan"]),
         ("gan", "from evaluation import data\nfrom . import eval", []),
     ],
 )
@@ -84,11 +90,11 @@ def test_forbidden_imports_are_found(package, source, expected):
     assert forbidden_imports(source, package) == expected
 
 
-def test_every_package_is_installed():
-    top = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests"}
+def test_every_folder_with_modules_is_a_package():
+    top = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests", "dcgan_features"}
     assert top == set(MAY_IMPORT)
-    folders = {file.parent.relative_to(ROOT) for name in top for file in (ROOT / name).rglob("__init__.py")}
-    assert set(PROJECT["tool"]["setuptools"]["packages"]) == {".".join(folder.parts) for folder in folders}
+    folders = {file.parent for name in top for file in (ROOT / name).rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
 
 
 @pytest.fixture(scope="module")
@@ -197,15 +203,18 @@ COMMANDS = documented(r"\b(?:python|torchrun [^\n]*?) -m ((?:gan|features|eval|b
 
 @pytest.mark.parametrize(("document", "command"), COMMANDS)
 def test_documented_commands_exist_and_take_their_options(document, command):
-    module, *arguments = shlex.split(command)
-    parsed = typer.main.get_command(import_module(module).app)
+    name, *arguments = shlex.split(command)
+    module = import_module(f"{PREFIX}{name}")
+    if not hasattr(module, "app"):
+        module = import_module(f"{PREFIX}{name}.__main__")
+    parsed = typer.main.get_command(module.app)
     if hasattr(parsed, "commands"):
         name, *arguments = arguments
         parsed = parsed.commands[name]
     elif not arguments:
         assert parsed.params  # named in passing: its options may be required
         return
-    parsed.make_context(module, arguments)  # parses, and raises for what it does not know
+    parsed.make_context(name, arguments)  # parses, and raises for what it does not know
 
 
 @pytest.mark.parametrize(("document", "target"), documented(r"^make ([a-z]+)"))

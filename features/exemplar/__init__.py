@@ -4,8 +4,8 @@ A. Dosovitskiy, P. Fischer, J. T. Springenberg, M. Riedmiller and T. Brox, "Disc
 with exemplar convolutional neural networks", arXiv 1406.6909v2.
 """
 
-from features.exemplar.extractor import ExemplarCNNFeatures
-from features.exemplar.networks import SIZES, ExemplarNetwork
-from features.exemplar.weights import load_exemplar_weights, save_exemplar_weights
+from dcgan_features.features.exemplar.extractor import ExemplarCNNFeatures
+from dcgan_features.features.exemplar.networks import SIZES, ExemplarNetwork
+from dcgan_features.features.exemplar.weights import load_exemplar_weights, save_exemplar_weights
 
 __all__ = ["SIZES", "ExemplarCNNFeatures", "ExemplarNetwork", "load_exemplar_weights", "save_exemplar_weights"]

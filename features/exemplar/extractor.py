@@ -14,8 +14,9 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from data.errors import InputError
-from features.base import (
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.identity import known_as
+from dcgan_features.features.base import (
     DTYPES,
     Extractor,
     Images,
@@ -25,17 +26,18 @@ from features.base import (
     check_positive,
     choose_device,
 )
-from features.exemplar.networks import ExemplarNetwork
-from features.exemplar.seeds import resize
-from features.exemplar.transformations import PATCH
-from features.exemplar.weights import load_exemplar_weights
-from features.patches import Standardisation
-from features.pooling import pool_to_grid
-from gan.statistics import evenly_spaced
+from dcgan_features.features.discriminator.pooling import pool_to_grid
+from dcgan_features.features.exemplar.networks import ExemplarNetwork
+from dcgan_features.features.exemplar.seeds import resize
+from dcgan_features.features.exemplar.transformations import PATCH
+from dcgan_features.features.exemplar.weights import load_exemplar_weights
+from dcgan_features.features.kmeans.patches import Standardisation
+from dcgan_features.gan.batch_norm import evenly_spaced
 
 _CPU_BATCH, _CUDA_BATCH = 32, 512
 
 
+@known_as("features.exemplar.extractor.ExemplarCNNFeatures")
 class ExemplarCNNFeatures(Extractor):
     """Every chosen layer's rectified responses, max-pooled to grid x grid, concatenated layer by layer.
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data.errors import InputError
-from features.exemplar.transformations import PATCH
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.identity import known_as
+from dcgan_features.features.exemplar.transformations import PATCH
 
 SIZES = {
     "small": "64c5-64c5-128f",
@@ -52,6 +53,7 @@ def final_size(layers: list[tuple[int, int]], size: int) -> int:
     return size
 
 
+@known_as("features.exemplar.networks.ExemplarNetwork")
 class ExemplarNetwork(nn.Module):
     """Rectified convolutions and a fully connected layer, which is a convolution too, and the softmax's logits.
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from data.errors import InputError
-from data.files import read_yaml
-from features.exemplar.networks import parse
-from gan.recipe import check_settings
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.features.exemplar.networks import parse
+from dcgan_features.gan.training.recipe import check_settings
 
 # These decide only how long to train and what to write meanwhile: they may differ when a run is resumed.
 FREE_SETTINGS = frozenset({"samples", "checkpoint_seconds", "checkpoint_every", "log_every"})

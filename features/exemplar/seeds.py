@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from data.errors import InputError
-from features.exemplar.transformations import CONTEXT, PATCH
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.features.exemplar.transformations import CONTEXT, PATCH
 
 Images = NDArray[np.uint8]
 _BLOCK = 500  # images looked at together

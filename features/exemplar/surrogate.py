@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 
-from features.exemplar.transformations import Colours, Ranges, draw_parameters, transform
+from dcgan_features.features.exemplar.transformations import Colours, Ranges, draw_parameters, transform
 
 NOT_DRAWN = -1  # in place of a class, for a seed that was dropped
 

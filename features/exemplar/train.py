@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from data import training_images
-from features.exemplar.recipe import read_exemplar_recipe
-from features.exemplar.training import ExemplarRun
-from gan.command import choose_device, run
+from dcgan_features.data import training_images
+from dcgan_features.data.utils.cli import choose_device, run
+from dcgan_features.features.exemplar.recipe import read_exemplar_recipe
+from dcgan_features.features.exemplar.training import ExemplarRun
 
 app = typer.Typer(add_completion=False)
 

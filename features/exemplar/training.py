@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from features.exemplar.networks import ExemplarNetwork
-from features.exemplar.recipe import FREE_SETTINGS, ExemplarRecipe
-from features.exemplar.seeds import draw_seeds
-from features.exemplar.surrogate import NOT_DRAWN, SurrogateData, cluster
-from features.exemplar.transformations import RANGES, identity_parameters, transform
-from features.exemplar.weights import load_exemplar_weights, save_exemplar_weights
-from gan.devices import check_precision
-from gan.run import TrainingRun
-from gan.streams import stream
+from dcgan_features.data.utils.gpu import check_precision
+from dcgan_features.data.utils.torch_streams import stream
+from dcgan_features.features.exemplar.networks import ExemplarNetwork
+from dcgan_features.features.exemplar.recipe import FREE_SETTINGS, ExemplarRecipe
+from dcgan_features.features.exemplar.seeds import draw_seeds
+from dcgan_features.features.exemplar.surrogate import NOT_DRAWN, SurrogateData, cluster
+from dcgan_features.features.exemplar.transformations import RANGES, identity_parameters, transform
+from dcgan_features.features.exemplar.weights import load_exemplar_weights, save_exemplar_weights
+from dcgan_features.gan.training.loop import TrainingRun
 
 # What a stream of random numbers is for; part of its seed.
 _WEIGHTS, _SEEDS, _FIXED, _SCALE, _SAMPLES, _DROPOUT = range(6)

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from data.errors import InputError
-from features.exemplar.networks import ExemplarNetwork, parse
-from gan.checkpoint import fill, read_tensors, write_tensors
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.features.exemplar.networks import ExemplarNetwork, parse
+from dcgan_features.gan.weights_file import fill, read_tensors, write_tensors
 
 KIND = "exemplar-cnn"
 SHIPPED = Path(__file__).parents[1] / "weights"

@@ -1,6 +1,6 @@
 """What the networks answer to the page's questions: functions from a laboratory and named samples to images.
 
-The mathematics is that of `gan.latent`, `gan.directions`, `gan.forget` and `gan.filters`.
+The mathematics is that of `gan.latent`: `paths`, `directions`, `ablation` and `guided_backprop`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from data.errors import InputError
-from gan.directions import Directions, find_directions
-from gan.explorer.state import SLOTS, Edges, Name
-from gan.filter_figures import as_picture
-from gan.filters import gradients, receptive_field, strongest
-from gan.forget import ForgottenObject, fit_object, images_without
-from gan.laboratory import Images, Laboratory
-from gan.latent import along, around, combine, combine_pixels, evenly, interpolate
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.gan.explorer.state import SLOTS, Edges, Name
+from dcgan_features.gan.figures.filters import as_picture
+from dcgan_features.gan.latent.ablation import ForgottenObject, fit_object, images_without
+from dcgan_features.gan.latent.directions import Directions, find_directions
+from dcgan_features.gan.latent.guided_backprop import gradients, receptive_field, strongest
+from dcgan_features.gan.latent.paths import along, around, combine, combine_pixels, evenly, interpolate
+from dcgan_features.gan.latent.sampler import Images, Laboratory
 
 DIRECTIONS = 6
 _MOST_KEPT = 2000  # images of named samples
@@ -145,7 +145,7 @@ class Answers:
     def forget(self, boxes: Sequence[tuple[Name, Edges]], shown: Sequence[Name], maps: int | None = None) -> Forgotten:
         """The shown samples before and after the `maps` maps that speak loudest for what is in the boxes are dropped.
 
-        Raises `InputError` where no map does, and as `gan.forget.fit_object`.
+        Raises `InputError` where no map does, and as `gan.latent.ablation.fit_object`.
         """
         boxed = sorted({name for name, _ in boxes})
         numbered = [(boxed.index(name), *edges) for name, edges in boxes]

@@ -7,12 +7,12 @@ from functools import partial
 
 from nicegui import ui
 
-from gan.explorer.answers import Result, address
-from gan.explorer.desk import Desk, button, figure, gallery, heading, note, picture
-from gan.explorer.state import SLOTS, Name, read_names, write_names
-from gan.laboratory import Images
-from gan.plates import arithmetic_sheet
-from gan.sheet import draw_sheet
+from dcgan_features.gan.explorer.answers import Result, address
+from dcgan_features.gan.explorer.desk import Desk, button, figure, gallery, heading, note, picture
+from dcgan_features.gan.explorer.state import SLOTS, Name, read_names, write_names
+from dcgan_features.gan.figures.grid import draw_sheet
+from dcgan_features.gan.figures.latent import arithmetic_sheet
+from dcgan_features.gan.latent.sampler import Images
 
 SIGNS = dict(zip(SLOTS, ("", "minus", "plus"), strict=True))
 

@@ -9,10 +9,10 @@ from typing import Any, Protocol, TypeVar
 
 from nicegui import ui
 
-from data.errors import InputError
-from gan.explorer.answers import Answers
-from gan.explorer.latest import Latest
-from gan.explorer.state import State
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.gan.explorer.answers import Answers
+from dcgan_features.gan.explorer.latest import Latest
+from dcgan_features.gan.explorer.state import State
 
 Answer = TypeVar("Answer")
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from data.errors import InputError
+from dcgan_features.data.utils.errors import InputError
 
 Answer = TypeVar("Answer")
 

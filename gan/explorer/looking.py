@@ -7,10 +7,10 @@ from typing import Any
 
 from nicegui import ui
 
-from gan.explorer.answers import Forgotten, Looked, address
-from gan.explorer.desk import Desk, button, gallery, heading, note, picture
-from gan.explorer.state import Edges, Name
-from gan.laboratory import Images
+from dcgan_features.gan.explorer.answers import Forgotten, Looked, address
+from dcgan_features.gan.explorer.desk import Desk, button, gallery, heading, note, picture
+from dcgan_features.gan.explorer.state import Edges, Name
+from dcgan_features.gan.latent.sampler import Images
 
 SIDES = ("Left", "Top", "Right", "Bottom")
 

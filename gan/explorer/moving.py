@@ -7,11 +7,11 @@ from typing import Any
 
 from nicegui import ui
 
-from gan.directions import Directions as Found
-from gan.explorer.answers import address
-from gan.explorer.desk import Desk, button, figure, heading, note, picture, slider
-from gan.explorer.state import Name
-from gan.laboratory import Images
+from dcgan_features.gan.explorer.answers import address
+from dcgan_features.gan.explorer.desk import Desk, button, figure, heading, note, picture, slider
+from dcgan_features.gan.explorer.state import Name
+from dcgan_features.gan.latent.directions import Directions as Found
+from dcgan_features.gan.latent.sampler import Images
 
 REACH = 2.0  # standard deviations either way
 

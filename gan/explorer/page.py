@@ -8,13 +8,13 @@ from pathlib import Path
 
 from nicegui import ui
 
-from gan.explorer.answers import Answers, address, png
-from gan.explorer.choosing import Arithmetic, Samples
-from gan.explorer.desk import Desk, Panel, button, figure, gallery, note
-from gan.explorer.looking import Filters, Forget
-from gan.explorer.moving import Directions, Walk
-from gan.explorer.state import MOST_PINNED, Name, read_names
-from gan.laboratory import Images
+from dcgan_features.gan.explorer.answers import Answers, address, png
+from dcgan_features.gan.explorer.choosing import Arithmetic, Samples
+from dcgan_features.gan.explorer.desk import Desk, Panel, button, figure, gallery, note
+from dcgan_features.gan.explorer.looking import Filters, Forget
+from dcgan_features.gan.explorer.moving import Directions, Walk
+from dcgan_features.gan.explorer.state import MOST_PINNED, Name, read_names
+from dcgan_features.gan.latent.sampler import Images
 
 HERE = Path(__file__).parent
 TITLE = "Latent space explorer"

@@ -9,9 +9,9 @@ from fastapi import Request, Response
 from nicegui import app, background_tasks, core, ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from gan.explorer.answers import Answers
-from gan.explorer.page import TITLE, Page
-from gan.laboratory import Laboratory
+from dcgan_features.gan.explorer.answers import Answers
+from dcgan_features.gan.explorer.page import TITLE, Page
+from dcgan_features.gan.latent.sampler import Laboratory
 
 # The page may load and send nothing beyond its own server; NiceGUI brings its scripts, styles and fonts along.
 POLICY = (

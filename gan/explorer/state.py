@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from data.errors import InputError
-from gan.figure_options import numbers
-from gan.plates import Arithmetic, Concept, Forget
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.gan.figures.latent import Arithmetic, Concept, Forget
+from dcgan_features.gan.figures.options import numbers
 
 MOST_SHOWN = 60  # samples at a time, as many as a figure takes
 MOST_PINNED = 16

@@ -4,13 +4,13 @@ from functools import partial
 import pytest
 import yaml
 
-from benchmarks import runner
-from benchmarks.cifar10 import app
-from benchmarks.job import Job, load_dataset
-from benchmarks.results import outline
-from benchmarks.row import attempt
-from benchmarks.table import load_table
-from gan.command import run
+from dcgan_features.benchmarks.cifar10 import app
+from dcgan_features.benchmarks.config.schema import load_table
+from dcgan_features.benchmarks.records.rows import outline
+from dcgan_features.benchmarks.runner import executor as runner
+from dcgan_features.benchmarks.runner.resolve import Job, load_dataset
+from dcgan_features.benchmarks.runner.worker import attempt
+from dcgan_features.data.utils.cli import run
 
 MEANS, SVM = "tests.benchmarks.spies:Means", "tests.benchmarks.spies:SpiedSVM"
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.paired import COLUMNS, app
-from benchmarks.predictions import read_predictions
-from eval import compare, holm
+from dcgan_features.benchmarks.paired import COLUMNS, app
+from dcgan_features.benchmarks.records.predictions import read_predictions
+from dcgan_features.eval import compare, holm
 from tests.benchmarks.conftest import MEANS, measure_rows, write_table
 
 

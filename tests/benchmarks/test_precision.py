@@ -6,14 +6,14 @@ import sys
 import numpy as np
 import pytest
 
-import data
-from benchmarks import precision
-from benchmarks.precision import ACCURACY, agreement, app, chance_apart, compare, curve_agreement, losses
-from data.dataset import Dataset
-from features import DiscriminatorFeatures
-from gan.command import run
-from gan.recipe import make_recipe
-from gan.trainer import Run
+from dcgan_features import data
+from dcgan_features.benchmarks import precision
+from dcgan_features.benchmarks.precision import ACCURACY, agreement, app, chance_apart, compare, curve_agreement, losses
+from dcgan_features.data.dataset import Dataset
+from dcgan_features.data.utils.cli import run
+from dcgan_features.features import DiscriminatorFeatures
+from dcgan_features.gan.training.dcgan import Run
+from dcgan_features.gan.training.recipe import make_recipe
 from tests.gan.tiny import DATA, TINY, tiny_images, tiny_recipe
 
 

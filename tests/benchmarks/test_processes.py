@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.job import Job
-from benchmarks.runner import _PATIENCE, launch
-from benchmarks.table import load_table
+from dcgan_features.benchmarks.config.schema import load_table
+from dcgan_features.benchmarks.runner.executor import _PATIENCE, launch
+from dcgan_features.benchmarks.runner.resolve import Job
 from tests.benchmarks.conftest import MEANS
 from tests.benchmarks.spies import notes
 

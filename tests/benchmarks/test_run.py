@@ -13,16 +13,18 @@ import yaml
 from PIL import Image
 from sklearn.svm import LinearSVC
 
-import data
-from benchmarks import render, report, row
-from benchmarks.results import COLUMNS
-from benchmarks.table import TABLES
-from data.stand_in import stand_in
-from features import KMeansFeatures, RawPixels
-from gan.checkpoint import save_weights
-from gan.command import run
-from gan.networks import Discriminator
-from gan.spec import PAPER_32, SPECS, SVHN_32, Convolution, NetworkSpec
+from dcgan_features import data
+from dcgan_features.benchmarks import report
+from dcgan_features.benchmarks.config.schema import TABLES
+from dcgan_features.benchmarks.records.rows import COLUMNS
+from dcgan_features.benchmarks.reporting import table as render
+from dcgan_features.benchmarks.runner import worker as row
+from dcgan_features.data.synthetic.stand_in import stand_in
+from dcgan_features.data.utils.cli import run
+from dcgan_features.features import KMeansFeatures, RawPixels
+from dcgan_features.gan.networks import Discriminator
+from dcgan_features.gan.spec import PAPER_32, SPECS, SVHN_32, Convolution, NetworkSpec
+from dcgan_features.gan.weights_file import save_weights
 from tests.benchmarks.conftest import MEANS
 from tests.benchmarks.spies import notes
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import runner
-from benchmarks.predictions import read_predictions
-from benchmarks.row import Outcome, attempt
-from benchmarks.runner import Plan, measure_plans
-from data.errors import InputError
-from eval import L2SVMCV
+from dcgan_features.benchmarks.records.predictions import read_predictions
+from dcgan_features.benchmarks.runner import executor as runner
+from dcgan_features.benchmarks.runner.executor import Plan, measure_plans
+from dcgan_features.benchmarks.runner.worker import Outcome, attempt
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.eval import L2SVMCV
 from tests.benchmarks.conftest import MEANS, measure_rows
 from tests.processes import in_processes, results
 

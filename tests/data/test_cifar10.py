@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.cifar10 import cifar10
-from data.errors import InputError
+from dcgan_features.data.cifar10 import cifar10
+from dcgan_features.data.utils.errors import InputError
 from tests.data.conftest import BATCHES, FakeCifar10, Web
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.dataset import Dataset, array_digest
-from data.errors import InputError
+from dcgan_features.data.dataset import Dataset, array_digest
+from dcgan_features.data.utils.errors import InputError
 
 IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
 LABELS = np.array([0, 1])

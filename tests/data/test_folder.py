@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.errors import InputError
-from data.folder import folder, npy, resize
+from dcgan_features.data.folder import folder, npy, resize
+from dcgan_features.data.utils.errors import InputError
 
 QUADRANTS = np.zeros((8, 8, 3), np.uint8)  # red, green / blue, white
 QUADRANTS[:4, :4, 0] = QUADRANTS[:4, 4:, 1] = QUADRANTS[4:, :4, 2] = 255

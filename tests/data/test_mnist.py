@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from torchvision.datasets import MNIST
 
-from data import load, training_images
-from data.errors import InputError
-from data.mnist import _UNPACKED_MD5, mnist, read_idx
+from dcgan_features.data import load, training_images
+from dcgan_features.data.mnist import _UNPACKED_MD5, mnist, read_idx
+from dcgan_features.data.utils.errors import InputError
 
 COUNTS = {"train": 30, "t10k": 12}
 

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.errors import InputError
-from data.folder import folder
-from data.picture_cache import CachedPictures, UnreadablePictures, _header, cached_folder
+from dcgan_features.data.folder import folder
+from dcgan_features.data.picture_cache import CachedPictures, UnreadablePictures, _header, cached_folder
+from dcgan_features.data.utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 SIZE = 8
@@ -250,7 +250,7 @@ def test_a_header_is_as_long_for_many_images_as_for_few() -> None:
 PROGRAM = """
 import sys, time
 from pathlib import Path
-import data.picture_cache as cache
+import dcgan_features.data.picture_cache as cache
 decoded = cache.decoded
 def slowly(files, size):
     for picture in decoded(files, size):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import LOADERS, STAND_INS, load, training_images
-from data.dataset import Dataset, array_digest
-from data.errors import InputError
-from data.sources import without_downloads
-from data.stand_in import stand_in
+from dcgan_features.data import LOADERS, STAND_INS, load, training_images
+from dcgan_features.data.dataset import Dataset, array_digest
+from dcgan_features.data.sources import without_downloads
+from dcgan_features.data.synthetic.stand_in import stand_in
+from dcgan_features.data.utils.errors import InputError
 from tests.data.conftest import BATCHES, FakeCifar10
 
 

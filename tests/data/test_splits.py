@@ -6,9 +6,14 @@ import struct
 import numpy as np
 import pytest
 
-from data.errors import InputError
-from data.randomness import uniform
-from data.splits import class_balanced_draws, digest_indices, group_holdout, holdout
+from dcgan_features.data.splits import (
+    class_balanced_draws,
+    digest_indices,
+    group_holdout,
+    holdout,
+)
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.random_streams import uniform
 
 LABELS = np.array([2, 0, 1, 1, 0, 2, 2, 0, 1, 0, -1, 1, 2, -1, 0])
 

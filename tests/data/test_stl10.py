@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from torchvision.datasets import STL10
 
-from data import load, training_images
-from data.errors import InputError
+from dcgan_features.data import load, training_images
+from dcgan_features.data.utils.errors import InputError
 
 
 @pytest.fixture

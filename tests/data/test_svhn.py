@@ -9,11 +9,22 @@ import pytest
 from scipy.io import savemat
 from torchvision.datasets import SVHN
 
-from data import class_balanced_draws, group_holdout, load, training_images
-from data.dataset import Dataset
-from data.errors import InputError
-from data.official import verify
-from data.svhn import RECUT, read, read_recut, svhn, svhn_extra
+from dcgan_features.data import (
+    class_balanced_draws,
+    group_holdout,
+    load,
+    training_images,
+)
+from dcgan_features.data.dataset import Dataset
+from dcgan_features.data.download import verify
+from dcgan_features.data.svhn import (
+    RECUT,
+    read,
+    read_recut,
+    svhn,
+    svhn_extra,
+)
+from dcgan_features.data.utils.errors import InputError
 
 PARTS = {"train": 60, "test": 20, "extra": 5000}  # more extra images than are put in order at a time
 

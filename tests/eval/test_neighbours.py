@@ -5,8 +5,8 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-import eval.neighbours
-from eval.neighbours import NearestNeighbours, NearestSearch, nearest
+from dcgan_features.eval import neighbours
+from dcgan_features.eval.neighbours import NearestNeighbours, NearestSearch, nearest
 
 
 def brute_force(queries, references, k):
@@ -27,9 +27,9 @@ def assert_exact(found, queries, references, k):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(eval.neighbours, "QUERIES", 7)
-    monkeypatch.setattr(eval.neighbours, "REFERENCES", 13)
-    monkeypatch.setattr(eval.neighbours, "PAIR_NUMBERS", 50)
+    monkeypatch.setattr(neighbours, "QUERIES", 7)
+    monkeypatch.setattr(neighbours, "REFERENCES", 13)
+    monkeypatch.setattr(neighbours, "PAIR_NUMBERS", 50)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.uint8, np.int64])
@@ -94,13 +94,13 @@ def test_products_stay_float32_whatever_the_process_has_chosen():
 
 def test_most_references_are_ruled_out_by_the_product(monkeypatch):
     pairs = []
-    exact = eval.neighbours._squared_distances
+    exact = neighbours._squared_distances
 
     def counted(queries, references, places, found):
         pairs.append(len(places))
         return exact(queries, references, places, found)
 
-    monkeypatch.setattr(eval.neighbours, "_squared_distances", counted)
+    monkeypatch.setattr(neighbours, "_squared_distances", counted)
     random = np.random.default_rng(0)
     nearest(random.normal(size=(50, 20)), random.normal(size=(4000, 20)), 3)
     assert sum(pairs) < 50 * 4000 / 50

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import binomtest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from eval import L2SVM, evaluate, wilson_interval
+from dcgan_features.eval import L2SVM, evaluate, wilson_interval
 
 
 class Recorder(ClassifierMixin, BaseEstimator):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from torch import distributed
 
-import eval.products
-from eval import L2SVM, L2SVMCV
-from eval.products import WeightSpace
-from gan.processes import ProcessLost
+from dcgan_features.data.utils.distributed import ProcessLost
+from dcgan_features.eval import L2SVM, L2SVMCV
+from dcgan_features.eval.l2svm import primal
+from dcgan_features.eval.l2svm.primal import WeightSpace
 from tests.processes import in_processes, results
 
 CLASSES = ["ant", "bee", "cat", "dog"]
@@ -87,9 +87,9 @@ def solve(rank, count, names):
 
 @pytest.mark.parametrize(("count", "names"), [(2, list(TASKS)), (4, ["more rows than features"])])
 def test_the_solution_is_that_of_one_process(count, names, monkeypatch):
-    monkeypatch.setattr(eval.products, "WEIGHT_RANK", RANK)
-    monkeypatch.setattr(eval.products, "FEATURES_A_STEP", PATIENT)
-    monkeypatch.setattr(eval.products, "BLOCK_BYTES", 4096)  # several blocks in a process
+    monkeypatch.setattr(primal, "WEIGHT_RANK", RANK)
+    monkeypatch.setattr(primal, "FEATURES_A_STEP", PATIENT)
+    monkeypatch.setattr(primal, "BLOCK_BYTES", 4096)  # several blocks in a process
     everyones = results(in_processes(count, solve, count, names))
     assert len(np.unique(problem(20)[1][uneven(150, count)[0]])) == 1
     for name in names:

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from data.errors import InputError
-from features.base import Extractor, check_images
-from features.raw_pixels import RawPixels
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.features.base import Extractor, check_images
+from dcgan_features.features.raw_pixels import RawPixels
 
 
 class Broken(Extractor):

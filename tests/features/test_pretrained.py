@@ -9,9 +9,9 @@ import torch
 from torchvision import models
 from torchvision.transforms import functional as transforms
 
-from data.errors import InputError
-from features.fingerprint import describe
-from features.pretrained import TimmFeatures, TorchvisionFeatures
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.features.cache.fingerprint import describe
+from dcgan_features.features.pretrained import TimmFeatures, TorchvisionFeatures
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from features.raw_pixels import RawPixels
+from dcgan_features.features.raw_pixels import RawPixels
 
 EVERY = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from sklearn.linear_model import RidgeClassifier
 
-from data.cifar10 import cifar10
-from features import KMeansFeatures, RawPixels
+from dcgan_features.data.cifar10 import cifar10
+from dcgan_features.features import KMeansFeatures, RawPixels
 
 pytestmark = [
     pytest.mark.real_data,

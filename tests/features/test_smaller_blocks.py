@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from features.base import Extractor, choose_device
-from features.devices import with_smaller_blocks
-from tests.gan.test_devices import OUT
+from dcgan_features.data.utils.gpu import with_smaller_blocks
+from dcgan_features.features.base import Extractor, choose_device
+from tests.data.utils.test_gpu import OUT
 
 
 class Hungry(Extractor):

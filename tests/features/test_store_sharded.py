@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from data.errors import InputError
-from features import DiscriminatorFeatures, FeatureStore, RawPixels
-from features.processes import AllProcesses
-from gan.networks import Discriminator
-from gan.processes import ProcessLost
-from tests.features.test_store import Counting, entries
+from dcgan_features.data.utils.distributed import AllProcesses, ProcessLost
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.features import DiscriminatorFeatures, FeatureStore, RawPixels
+from dcgan_features.gan.networks import Discriminator
+from tests.features.cache.test_store import Counting, entries
 from tests.gan.tiny import TINY, tiny_images
 from tests.processes import in_processes, results
 
@@ -47,7 +46,7 @@ def fill(rank, folder, notes):
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_the_bytes_are_those_of_one_process(tmp_path, monkeypatch, count):
-    monkeypatch.setattr("features.chunks.CHUNK", 1000)  # chunks that two processes write
+    monkeypatch.setattr("features.cache.chunks.CHUNK", 1000)  # chunks that two processes write
     for folder in ("notes", "alone"):
         (tmp_path / folder).mkdir()
     everyones = results(in_processes(count, fill, tmp_path / "shared", tmp_path / "notes"))

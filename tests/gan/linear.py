@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan.laboratory import Laboratory
-from gan.networks import Discriminator
+from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.networks import Discriminator
 from tests.gan.tiny import TINY
 
 

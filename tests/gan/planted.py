@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gan.hashing import HashSettings, first_of_each, hash_images
+from dcgan_features.gan.folders.autoencoder_hash import HashSettings, first_of_each, hash_images
 
 KINDS = ("shift", "jpeg", "brightness")
 

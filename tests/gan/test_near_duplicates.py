@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.dataset import array_digest
-from data.stand_in import stand_in
-from gan.command import run
-from gan.hashing import HashSettings
-from gan.near_duplicates import app, buckets, contact_sheet, find_images, near_duplicates
-from gan.pictures import prepare_folders
-from gan.recipe import read_recipe
+from dcgan_features.data.dataset import array_digest
+from dcgan_features.data.synthetic.stand_in import stand_in
+from dcgan_features.data.utils.cli import run
+from dcgan_features.gan.folders.autoencoder_hash import HashSettings
+from dcgan_features.gan.folders.prepare import prepare_folders
+from dcgan_features.gan.near_duplicates import app, buckets, contact_sheet, find_images, near_duplicates
+from dcgan_features.gan.training.recipe import read_recipe
 
 RECIPE = "network: svhn-32\nhash_images: 3000\n"
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from gan.networks import Discriminator, Generator, draw_latent, scale_images, unscale_images
-from gan.spec import LSUN_64, PAPER_32, PAPER_32_SPECTRAL, PAPER_32_WIDE, SPECS, SVHN_32, NetworkSpec
+from dcgan_features.gan.networks import Discriminator, Generator, draw_latent, scale_images, unscale_images
+from dcgan_features.gan.spec import LSUN_64, PAPER_32, PAPER_32_SPECTRAL, PAPER_32_WIDE, SPECS, SVHN_32, NetworkSpec
 from tests.gan.tiny import TINY
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gan.adversarial import AdversarialTraining
-from gan.command import Interrupted
-from gan.trainer import Run
+from dcgan_features.data.utils.cli import Interrupted
+from dcgan_features.gan.training.adversarial import AdversarialTraining
+from dcgan_features.gan.training.dcgan import Run
 from tests.gan.tiny import DATA, tiny_images, tiny_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ KILLS = 5
 PROGRAM = f"""
 import os, random, signal, sys, time, torch
 from pathlib import Path
-from gan.trainer import Run
+from dcgan_features.gan.training.dcgan import Run
 from tests.gan.tiny import DATA, tiny_images, tiny_recipe
 torch.set_num_threads(1)
 out, moments = Path(sys.argv[1]), random.Random(0)

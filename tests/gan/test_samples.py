@@ -1,8 +1,8 @@
 import numpy as np
 import torch
 
-from gan.networks import Generator
-from gan.samples import generate, image_grid, sample_grid
+from dcgan_features.gan.networks import Generator
+from dcgan_features.gan.samples import generate, image_grid, sample_grid
 from tests.gan.tiny import TINY
 
 

@@ -2,10 +2,10 @@ import pytest
 import torch
 import yaml
 
-from data.errors import InputError
-from gan.checkpoint import load_weights, save_weights
-from gan.recipe import read_recipe
-from gan.trainer import Run
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.gan.training.dcgan import Run
+from dcgan_features.gan.training.recipe import read_recipe
+from dcgan_features.gan.weights_file import load_weights, save_weights
 from tests.gan.tiny import DATA, tiny_images, tiny_recipe
 
 

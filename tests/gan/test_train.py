@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.dataset import array_digest
-from data.folder import folder
-from gan.checkpoint import load_weights
-from gan.command import run
-from gan.train import app
+from dcgan_features.data.dataset import array_digest
+from dcgan_features.data.folder import folder
+from dcgan_features.data.utils.cli import run
+from dcgan_features.gan.train import app
+from dcgan_features.gan.weights_file import load_weights
 from tests.gan.tiny import TINY, tiny_images
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan.laboratory import Laboratory
-from gan.networks import Discriminator, Generator
-from gan.recipe import Recipe, make_recipe
-from gan.spec import SPECS, Convolution, NetworkSpec
+from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.networks import Discriminator, Generator
+from dcgan_features.gan.spec import SPECS, Convolution, NetworkSpec
+from dcgan_features.gan.training.recipe import Recipe, make_recipe
 
 TINY = NetworkSpec(
     name="tiny",

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from gan.conditional import CONDITIONAL_SPECS, ConditionalSpec
-from gan.conditional_training import make_conditional_recipe
-from gan.spec import Convolution
+from dcgan_features.gan.conditional.networks import CONDITIONAL_SPECS, ConditionalSpec
+from dcgan_features.gan.conditional.training import make_conditional_recipe
+from dcgan_features.gan.spec import Convolution
 
 CLASSES = 3
 TINY = ConditionalSpec(

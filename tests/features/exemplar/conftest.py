@@ -1,9 +1,9 @@
 import pytest
 
-import features.exemplar.training
+from dcgan_features.features.exemplar import training
 
 
 @pytest.fixture(autouse=True)
 def few_samples_for_the_scale(monkeypatch):
     """Nearly all the time of making a tiny training goes into the mean and deviation of its pixels."""
-    monkeypatch.setattr(features.exemplar.training, "_SCALE_SAMPLES", 128)
+    monkeypatch.setattr(training, "_SCALE_SAMPLES", 128)

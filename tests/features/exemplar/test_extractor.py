@@ -7,12 +7,12 @@ import torch
 from PIL import Image
 from sklearn.base import clone
 
-from data.errors import InputError
-from features import ExemplarCNNFeatures
-from features.exemplar import ExemplarNetwork, load_exemplar_weights, save_exemplar_weights
-from features.fingerprint import describe
-from gan.checkpoint import save_weights
-from gan.networks import Discriminator
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.features import ExemplarCNNFeatures
+from dcgan_features.features.cache.fingerprint import describe
+from dcgan_features.features.exemplar import ExemplarNetwork, load_exemplar_weights, save_exemplar_weights
+from dcgan_features.gan.networks import Discriminator
+from dcgan_features.gan.weights_file import save_weights
 from tests.features.exemplar.tiny import TINY
 from tests.gan.tiny import TINY as TINY_GAN
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from data.errors import InputError
-from features.exemplar.networks import SIZES, ExemplarNetwork, parse
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.features.exemplar.networks import SIZES, ExemplarNetwork, parse
 from tests.features.exemplar.tiny import TINY
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from data.errors import InputError
-from features.exemplar.seeds import draw_seeds, patch_gradients
-from features.exemplar.transformations import CONTEXT, PATCH
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.features.exemplar.seeds import draw_seeds, patch_gradients
+from dcgan_features.features.exemplar.transformations import CONTEXT, PATCH
 from tests.features.exemplar.tiny import tiny_images
 
 MARGIN = (CONTEXT - PATCH) // 2

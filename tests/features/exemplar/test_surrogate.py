@@ -2,9 +2,9 @@ import numpy as np
 import torch
 from sklearn.cluster import AgglomerativeClustering
 
-from features.exemplar.seeds import draw_seeds
-from features.exemplar.surrogate import NOT_DRAWN, SurrogateData, cluster
-from features.exemplar.transformations import RANGES, transform
+from dcgan_features.features.exemplar.seeds import draw_seeds
+from dcgan_features.features.exemplar.surrogate import NOT_DRAWN, SurrogateData, cluster
+from dcgan_features.features.exemplar.transformations import RANGES, transform
 from tests.features.exemplar.tiny import tiny_images
 
 

@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from features.exemplar.train import app
-from features.exemplar.weights import load_exemplar_weights
-from gan.command import run
+from dcgan_features.data.utils.cli import run
+from dcgan_features.features.exemplar.train import app
+from dcgan_features.features.exemplar.weights import load_exemplar_weights
 from tests.features.exemplar.tiny import TINY, tiny_images
 
 

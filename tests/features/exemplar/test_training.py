@@ -11,11 +11,11 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 from torch.nn import functional
 
-from data.errors import InputError
-from features.exemplar.surrogate import NOT_DRAWN
-from features.exemplar.training import ExemplarRun, ExemplarTraining, Losses
-from features.exemplar.weights import load_exemplar_weights
-from gan.run import TrainingDiverged
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.features.exemplar.surrogate import NOT_DRAWN
+from dcgan_features.features.exemplar.training import ExemplarRun, ExemplarTraining, Losses
+from dcgan_features.features.exemplar.weights import load_exemplar_weights
+from dcgan_features.gan.training.loop import TrainingDiverged
 from tests.features.exemplar.tiny import DATA, TINY, tiny_images, tiny_recipe
 
 ROOT = Path(__file__).parents[3]
@@ -89,13 +89,13 @@ KILLED = {"samples": 8 * 60, "checkpoint_every": 1}
 PROGRAM = f"""
 import os, signal, sys, time, torch
 from pathlib import Path
-import features.exemplar.training
-from features.exemplar.training import ExemplarRun
+from dcgan_features.features.exemplar import training
+from dcgan_features.features.exemplar.training import ExemplarRun
 from tests.features.exemplar.tiny import DATA, tiny_images, tiny_recipe
 torch.set_num_threads(1)
-features.exemplar.training._SCALE_SAMPLES = 128
+training._SCALE_SAMPLES = 128
 out = Path(sys.argv[1])
-features.exemplar.training.ExemplarTraining(tiny_recipe(), tiny_images()).step()  # imports what torch imports late
+training.ExemplarTraining(tiny_recipe(), tiny_images()).step()  # imports what torch imports late
 checkpoint = out / "checkpoint.safetensors"
 for wait in (0.0, 0.05, 0.02):
     before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from features.exemplar.transformations import (
+from dcgan_features.features.exemplar.transformations import (
     CONTEXT,
     PARAMETERS,
     PATCH,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from features.exemplar.recipe import ExemplarRecipe, make_exemplar_recipe
+from dcgan_features.features.exemplar.recipe import ExemplarRecipe, make_exemplar_recipe
 
 TINY = "3c5-4c5-6f"
 DATA = {"digest": "0" * 64, "description": "noise"}

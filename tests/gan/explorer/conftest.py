@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan.checkpoint import save_weights
+from dcgan_features.gan.weights_file import save_weights
 from tests.gan.tiny import tiny_laboratory
 
 ROOT = Path(__file__).parents[3]

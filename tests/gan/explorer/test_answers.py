@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from data.errors import InputError
-from gan.directions import find_directions
-from gan.explorer.answers import Answers, address
-from gan.explorer.state import Name, State, read_names
-from gan.filters import strongest
-from gan.forget import fit_object, images_without
-from gan.laboratory import Laboratory
-from gan.plates import forget_sheet
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.gan.explorer.answers import Answers, address
+from dcgan_features.gan.explorer.state import Name, State, read_names
+from dcgan_features.gan.figures.latent import forget_sheet
+from dcgan_features.gan.latent.ablation import fit_object, images_without
+from dcgan_features.gan.latent.directions import find_directions
+from dcgan_features.gan.latent.guided_backprop import strongest
+from dcgan_features.gan.latent.sampler import Laboratory
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.explorer.answers import Answers, address
-from gan.explorer.state import read_names
-from gan.figure_options import read_choice
-from gan.laboratory import Laboratory
-from gan.plates import Arithmetic, arithmetic_sheet
-from gan.sheet import draw_sheet
+from dcgan_features.gan.explorer.answers import Answers, address
+from dcgan_features.gan.explorer.state import read_names
+from dcgan_features.gan.figures.grid import draw_sheet
+from dcgan_features.gan.figures.latent import Arithmetic, arithmetic_sheet
+from dcgan_features.gan.figures.options import read_choice
+from dcgan_features.gan.latent.sampler import Laboratory
 
 pytestmark = pytest.mark.browser
 SECONDS = 60

@@ -8,9 +8,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from data.errors import InputError
-from gan.command import run
-from gan.explore import app, free_port
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.gan.explore import app, free_port
 
 
 def ended(monkeypatch, capsys, *arguments):

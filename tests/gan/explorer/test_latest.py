@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from data.errors import InputError
-from gan.explorer.latest import Latest
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.gan.explorer.latest import Latest
 
 
 class Told:

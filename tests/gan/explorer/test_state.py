@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from data.errors import InputError
-from gan.explorer.state import MOST_PINNED, MOST_SHOWN, Name, State, read_names, write_names
-from gan.figure_options import read_choice
-from gan.plates import Arithmetic, Forget
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.gan.explorer.state import MOST_PINNED, MOST_SHOWN, Name, State, read_names, write_names
+from dcgan_features.gan.figures.latent import Arithmetic, Forget
+from dcgan_features.gan.figures.options import read_choice
 
 
 @pytest.mark.parametrize(

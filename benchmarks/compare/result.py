@@ -1,0 +1,113 @@
+"""What came of a comparison: the contenders, what each got wrong, and how they compare two by two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dcgan_features.benchmarks.config.schema import Table
+from dcgan_features.benchmarks.curves.label_counts import CurveRow
+from dcgan_features.benchmarks.paired import Pair
+from dcgan_features.benchmarks.records.predictions import Predictions
+from dcgan_features.benchmarks.records.rows import RowResult
+from dcgan_features.data.dataset import Dataset
+from dcgan_features.eval.confusion import Disagreement, confusion, disagreement
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One of those compared. brought : whether it is none of the table's rows."""
+
+    name: str
+    title: str
+    brought: bool
+    result: RowResult
+    predictions: Predictions
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of a comparison.
+
+    protocols : titles, by name, of those compared. references : names of the contenders that others are paired with.
+    pairs : contenders with references, under each protocol.
+    failed : why others could not be measured, by title. bad_input : whether the user can mend all of that.
+    curves : the rows whose accuracy by number of labels was asked for. folder : where the comparison is written.
+    """
+
+    table: Table
+    preset: str
+    dataset: Dataset
+    protocols: dict[str, str]
+    contenders: list[Contender]
+    references: list[str]
+    pairs: list[Pair]
+    failed: dict[str, str]
+    bad_input: bool
+    curves: list[CurveRow]
+    folder: Path
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Each contender's title by its name."""
+        return {each.name: each.title for each in self.contenders}
+
+    def images_per_second(self, each: Contender) -> float | None:
+        """Training and test images over the time that their features took; None for features computed elsewhere."""
+        seconds = each.result.seconds.get("features", 0.0)
+        if seconds <= 0 or each.title.startswith("file:"):
+            return None
+        return (len(self.dataset.train_images) + len(each.predictions.truth)) / seconds
+
+    def confusion(self, each: Contender, protocol: str) -> npt.NDArray[np.float64]:
+        """Percent of each true class (row) taken for each class (column), the mean over the draws."""
+        found = each.predictions
+        return confusion(found.truth, found.by_protocol[protocol], len(self.dataset.classes))
+
+    @property
+    def couples(self) -> list[tuple[Contender, Contender]]:
+        """Each contender with each reference that it was paired with."""
+        by_name = {each.name: each for each in self.contenders}
+        names = dict.fromkeys((pair.first, pair.second) for pair in self.pairs)
+        return [(by_name[first], by_name[second]) for first, second in names]
+
+    def disagreement(self, first: Contender, second: Contender) -> Disagreement:
+        """The test images that only one of the two gets right, over all protocols compared."""
+        one, other = ([each.predictions.by_protocol[name] for name in self.protocols] for each in (first, second))
+        return disagreement(first.predictions.truth, one, other, len(self.dataset.classes))
+
+    def frame(self) -> pd.DataFrame:
+        """One line a contender and protocol, figures in percent; see `benchmarks.compare`."""
+        lines = []
+        for each, protocol in product(self.contenders, self.protocols):
+            found, result = each.result.protocols[protocol], each.result
+            line = {
+                "extractor": each.title,
+                "protocol": protocol,
+                "accuracy": found.measured,
+                "low": found.low,
+                "high": found.high,
+                "sd": found.sd,
+                "draws": len(found.values),
+                "features": result.features["count"],
+                "images_per_second": self.images_per_second(each),
+                "fit_seconds": found.seconds,
+                "peak_gib": result.peak_gib,
+                "stand_in": result.stand_in,
+            }
+            for pair in self.pairs:
+                if (pair.first, pair.protocol) == (each.name, protocol):
+                    line |= {
+                        f"difference_to_{pair.second}": pair.comparison.difference,
+                        f"difference_low_{pair.second}": pair.comparison.low,
+                        f"difference_high_{pair.second}": pair.comparison.high,
+                        f"p_{pair.second}": pair.comparison.adjusted,
+                        f"verdict_{pair.second}": pair.comparison.verdict,
+                    }
+            lines.append(line)
+        return pd.DataFrame(lines)

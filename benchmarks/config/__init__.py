@@ -1,0 +1,1 @@
+"""From YAML to checked rows, and from these to objects."""

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.curves`: accuracy by the number of labels."""

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.documents`: measured figures in README and docs."""

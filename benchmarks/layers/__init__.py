@@ -1,0 +1,1 @@
+"""`python -m benchmarks.layers`: accuracy of each layer of a network."""

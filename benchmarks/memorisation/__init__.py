@@ -1,0 +1,1 @@
+"""`python -m benchmarks.memorisation`: does a GAN draw its training images?"""

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.mnist_generated`: a classifier whose training set a GAN has drawn."""

@@ -1,5 +1,0 @@
-"""The report as one HTML page that needs no network: tables, charts, and where every number comes from."""
-
-from benchmarks.page.assemble import make_page
-
-__all__ = ["make_page"]

@@ -1,0 +1,1 @@
+"""What was measured, on disk: result files, predictions, and what a run says of itself."""

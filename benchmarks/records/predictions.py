@@ -1,0 +1,113 @@
+"""What each row predicted for each test image: kept beside its result, so that a comparison needs no second run.
+
+`<row>.npz` holds `truth`, one `predicted-<protocol>` for each protocol, and `classes` where the labels are not whole
+numbers that two bytes hold: then the others are indices into it. The row's JSON records the file's SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcgan_features.benchmarks.records.rows import RowResult, read_row, row_path
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import atomic_path, sha256_file
+
+DIGEST = "predictions"  # its key among the digests of a row's JSON
+_PREFIX = "predicted-"
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A row's predictions.
+
+    truth : the test set's labels, (n_test,). by_protocol : the predicted labels, (draws, n_test), by protocol.
+    Whole numbers are int64.
+    """
+
+    truth: Array
+    by_protocol: dict[str, Array]
+
+
+def predictions_path(results: Path, table: str, row: str) -> Path:
+    """Where a row's predictions lie."""
+    return row_path(results, table, row).with_suffix(".npz")
+
+
+def write_predictions(results: Path, table: str, row: str, truth: Array, by_protocol: Mapping[str, Array]) -> str:
+    """Write a row's predictions, atomically; return the file's SHA-256, which belongs into the row's JSON.
+
+    truth : (n_test,). by_protocol : (draws, n_test), by protocol.
+    Raises ValueError for other shapes, and for labels that are neither numbers nor text.
+    """
+    truth, predicted = np.asarray(truth), {name: np.asarray(made) for name, made in by_protocol.items()}
+    for name, made in predicted.items():
+        if truth.ndim != 1 or made.ndim != 2 or made.shape[1] != len(truth):
+            raise ValueError(f"{name}: predictions of shape {made.shape} for labels of shape {truth.shape}")
+    path = predictions_path(results, table, row)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **_encoded(truth, predicted))
+    return sha256_file(path)
+
+
+def _encoded(truth: Array, predicted: dict[str, Array]) -> dict[str, Any]:
+    named = {"truth": truth, **{_PREFIX + name: made for name, made in predicted.items()}}
+    values = np.unique(np.concatenate([np.unique(item) for item in named.values()]))
+    if np.issubdtype(values.dtype, np.integer) and values[0] >= 0 and values[-1] < 2**16:
+        small = np.min_scalar_type(int(values[-1]))
+        encoded = {name: item.astype(small) for name, item in named.items()}
+    else:
+        small = np.min_scalar_type(len(values))
+        encoded = {name: np.searchsorted(values, item).astype(small) for name, item in named.items()}
+        encoded["classes"] = np.array(values.tolist())  # text in an object array gets a type that needs no pickle
+        if encoded["classes"].dtype.hasobject:
+            raise ValueError(f"labels such as {values[0]!r} cannot be kept; use whole numbers or text")
+    # By columns an image's predictions lie side by side over the draws, mostly alike: a quarter smaller.
+    return {name: np.asfortranarray(item) for name, item in encoded.items()}
+
+
+def read_predictions(results: Path, table: str, row: str) -> Predictions:
+    """A row's predictions. Raises `InputError` when there are none, and when they are not those of the row's result."""
+    result = read_row(row_path(results, table, row))
+    if result is None:
+        raise InputError(f"the row {row} of the table {table} is not measured in {results}; measure it first")
+    return predictions_of(results, result)
+
+
+def predictions_of(results: Path, result: RowResult) -> Predictions:
+    """The predictions that belong to a result; errors as `read_predictions`."""
+    path, digest = predictions_path(results, result.table, result.row), result.digests.get(DIGEST)
+    remedy = f"measure the row {result.row} again with --rerun"
+    if digest is None:
+        raise InputError(f"{path.with_suffix('.json')} was measured before predictions were kept; {remedy}")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; restore it from a copy, or {remedy}") from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise InputError(
+            f"{path} is damaged or of another run than the .json beside it; restore it from a copy, or {remedy}"
+        )
+    try:
+        return _decoded(content)
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise InputError(f"{path} holds no predictions ({error}); {remedy}") from None
+
+
+def _decoded(content: bytes) -> Predictions:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        classes = stored["classes"] if "classes" in stored.files else None
+        found = {name: stored[name] for name in stored.files if name != "classes"}
+    found = {name: item.astype(np.int64) if classes is None else classes[item] for name, item in found.items()}
+    truth = found.pop("truth")
+    return Predictions(truth, {name.removeprefix(_PREFIX): item for name, item in found.items()})

@@ -1,0 +1,231 @@
+"""What was measured, on disk: one JSON a row, and the lines of a table's CSV that are made from them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dcgan_features.benchmarks.config.schema import Published, Table
+from dcgan_features.benchmarks.config.search import Trial
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import atomic_path, read_json, write_json
+
+FORMAT = 1
+COLUMNS = (
+    "row", "protocol", "metric", "published", "published_pm", "measured", "sd", "low", "high", "draws", "unlabelled",
+    "seconds", "peak_gib", "device", "data", "stand_in", "deviations",
+)  # fmt: skip
+
+Model = TypeVar("Model", bound=BaseModel)
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Checked(BaseModel):
+    """Part of a result file; read back, it must say all that it said when it was written and nothing else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProtocolResult(Checked):
+    """A row under one protocol; figures in percent.
+
+    values : one a draw of labels, `measured` their mean, `sd` over the draws (None for one draw), `pm` 1.96 sd.
+    low, high : 95% interval for the test sample. difference : measured less published; None where nothing comparable
+    was published or the data are a stand-in. chosen : what each fit chose inside its labels, with the held-out scores.
+    labels : labelled images a draw. draw_digests : SHA-256 of the indices drawn; the hold-out's where there is one.
+    scored_on : the images that the figures are of, "test" or "validation"; test_images is their number.
+    trials : the settings that were tried on the validation images, before `settings`, the best of them, were used;
+    validation_digest : SHA-256 of the validation images' indices. None, or empty, where none were set aside.
+    """
+
+    metric: str
+    published: Finite | None
+    published_pm: Finite | None
+    measured: Finite
+    difference: Finite | None
+    sd: Finite | None
+    pm: Finite | None
+    low: Finite
+    high: Finite
+    values: list[Finite]
+    chosen: list[dict[str, Any]]
+    labels: int
+    test_images: int
+    seconds: Finite
+    draw_digests: list[str]
+    scored_on: Literal["test", "validation"] = "test"
+    trials: list[Trial] = []
+    settings: dict[str, Any] | None = None
+    validation_digest: str | None = None
+
+
+class RowResult(Checked):
+    """Everything that one run of a row found and what it depended on.
+
+    identity : digest of settings, data, weights and code version: a row with the same one is not run again.
+    seconds : wall time by stage; a stage whose outcome was found on disk counts what it took when it was made.
+    peak_gib : largest resident memory of the row's process, memory-mapped features included.
+    """
+
+    format: Literal[1]
+    identity: str
+    table: str
+    row: str
+    title: str
+    preset: str
+    stand_in: bool
+    data: str
+    data_note: str
+    unlabelled: str
+    protocols: dict[str, ProtocolResult]
+    features: dict[str, Any]
+    seconds: dict[str, Finite]
+    peak_gib: Finite
+    peak_device_gib: Finite | None
+    device: str
+    seeds: dict[str, int]
+    digests: dict[str, str | None]
+    settings: dict[str, Any]
+    commit: str | None
+    versions: dict[str, str]
+    deviations: list[str]
+    finished: str
+
+
+class RowOutline(Checked):
+    """What a table shows of a row even before it is measured."""
+
+    name: str
+    title: str
+    units: int | None
+    citation: str
+    note: str
+    published: dict[str, Published]
+
+
+class Outline(Checked):
+    """What a report needs to know of a table; kept in `<table>.json`, so that reports need nothing else.
+
+    protocols : those that the preset measures. titles : of all the table's protocols, as the preset has them.
+    """
+
+    format: Literal[1]
+    name: str
+    title: str
+    metric: str
+    preset: str
+    protocols: list[str]
+    titles: dict[str, str]
+    rows: list[RowOutline]
+
+
+def outline(table: Table, preset: str) -> Outline:
+    """The outline of a table as a preset measures it."""
+    rows = [RowOutline(**{name: getattr(row, name) for name in RowOutline.model_fields}) for row in table.rows]
+    return Outline(
+        format=1,
+        name=table.name,
+        title=table.title,
+        metric=table.metric,
+        preset=preset,
+        protocols=list(table.presets[preset].protocols),
+        titles={name: item.title for name, item in {**table.protocols, **table.protocols_of(preset)}.items()},
+        rows=rows,
+    )
+
+
+def row_path(folder: Path, table: str, row: str) -> Path:
+    """Where a row's result lies."""
+    return folder / table / f"{row}.json"
+
+
+def read_row(path: Path) -> RowResult | None:
+    """The result in a file; None where there is no file. A damaged one is an `InputError` that names it."""
+    return _read(path, RowResult) if path.exists() else None
+
+
+def read_rows(folder: Path, rows: Outline) -> dict[str, RowResult]:
+    """All results of a table's rows that are there, by row."""
+    found = {row.name: read_row(row_path(folder, rows.name, row.name)) for row in rows.rows}
+    return {name: result for name, result in found.items() if result is not None}
+
+
+def write_row(folder: Path, result: RowResult) -> Path:
+    """Write a row's result, atomically; return its path."""
+    path = row_path(folder, result.table, result.row)
+    write_json(path, result.model_dump())
+    return path
+
+
+def read_outline(path: Path) -> Outline:
+    """The outline in a table's JSON. A damaged one is an `InputError` that names it."""
+    content = read_json(path)
+    if not isinstance(content, dict) or "outline" not in content:
+        raise InputError(f"{path} is not a table of results; give a folder that a benchmark wrote")
+    return _check(path, Outline, content["outline"])
+
+
+def _read(path: Path, model: type[Model]) -> Model:
+    return _check(path, model, read_json(path))
+
+
+def _check(path: Path, model: type[Model], content: Any) -> Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(
+            f"{path} is damaged or of another version ({key}: {first['msg'].lower()}); "
+            "delete it, restore it from a copy, or measure the row again with --rerun"
+        ) from None
+
+
+def table_lines(rows: Outline, results: dict[str, RowResult]) -> list[dict[str, Any]]:
+    """The CSV's lines, one a row and protocol, keys as `COLUMNS`; what is not known is None.
+
+    `seconds` is what the row's line cost: training, features, and the protocol's own fits.
+    """
+    lines = []
+    for row in rows.rows:
+        result = results.get(row.name)
+        measured = result.protocols if result is not None else {}
+        # A row that is not measured shows all that was published of it, whatever the preset measures.
+        for protocol in dict.fromkeys([*rows.protocols, *(measured or row.published)]):
+            published, found = row.published.get(protocol), measured.get(protocol)
+            if published is None and found is None:
+                continue
+            line: dict[str, Any] = dict.fromkeys(COLUMNS)
+            line.update(row=row.name, protocol=protocol, metric=rows.metric)
+            if published is not None:
+                line.update(published=published.value, published_pm=published.pm)
+            if result is not None and found is not None:
+                before = sum(seconds for stage, seconds in result.seconds.items() if stage not in result.protocols)
+                line.update(
+                    measured=round(found.measured, 3),
+                    sd=None if found.sd is None else round(found.sd, 3),
+                    low=round(found.low, 3),
+                    high=round(found.high, 3),
+                    draws=len(found.values),
+                    unlabelled=result.unlabelled,
+                    seconds=round(before + found.seconds, 1),
+                    peak_gib=round(result.peak_gib, 2),
+                    device=result.device,
+                    data=result.data,
+                    stand_in=result.stand_in,
+                    deviations="; ".join(result.deviations),
+                )
+            lines.append(line)
+    return lines
+
+
+def write_csv(path: Path, lines: list[dict[str, Any]], columns: Sequence[str] = COLUMNS) -> None:
+    """Write the lines with these columns, in this order; what is not known stays empty."""
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)

@@ -1,0 +1,1 @@
+"""From results to what people read: tables, the screen, plots, the page, and differences."""

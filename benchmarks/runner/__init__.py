@@ -1,0 +1,1 @@
+"""Running a table: command line, plan, one worker a row, protocols, progress."""

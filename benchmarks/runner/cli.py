@@ -1,0 +1,133 @@
+"""The command line that all tables share; `benchmarks.cifar10` is one line of it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dcgan_features.benchmarks.config.components import find_class
+from dcgan_features.benchmarks.config.schema import TABLES, Row, Table, load_table
+from dcgan_features.benchmarks.records.rows import outline, read_rows, table_lines
+from dcgan_features.benchmarks.reporting.console import print_table
+from dcgan_features.benchmarks.runner.dry_run import headline, say_what_would_run
+from dcgan_features.benchmarks.runner.executor import check_writable, describe, plan, run_plans
+from dcgan_features.benchmarks.runner.resolve import Job
+from dcgan_features.benchmarks.runner.worker import Outcome
+from dcgan_features.data.utils.cli import choose_device
+from dcgan_features.data.utils.distributed import all_processes, resuming_command
+from dcgan_features.data.utils.errors import InputError
+
+DEMO = "demo"
+
+
+def table_command(name: str) -> typer.Typer:
+    """The command that measures the shipped table `name`, or one of the user's."""
+    app = typer.Typer(add_completion=False)
+
+    @app.command()
+    def measure(
+        only: Annotated[list[str] | None, typer.Option(help="Measure this row alone; repeatable.")] = None,
+        table: Annotated[Path | None, typer.Option(help="A table of your own, in YAML.")] = None,
+        preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.")] = None,
+        data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
+        device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
+        resume: Annotated[
+            bool,
+            typer.Option(
+                "--resume/--no-resume", " /--rerun", help="Keep rows that are measured, or measure them again."
+            ),
+        ] = True,
+        results: Annotated[
+            Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")
+        ] = None,
+        store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Say what would run, what is cached, disk and time; do nothing.")
+        ] = False,
+    ) -> None:
+        """Measure the rows of a table and print them beside the published figures."""
+        loaded = load_table(table or name)
+        chosen, _ = loaded.preset(preset)
+        jobs = make_jobs(loaded, table, loaded.chosen_rows(only or []), chosen, data_root, device, results, store)
+        for job in jobs:
+            _check_classes(loaded, job.line, chosen)
+        if resume:
+            read_rows(jobs[0].results, outline(loaded, chosen))  # a damaged result is reported before anything is done
+        if dry_run:
+            print("\n".join(say_what_would_run(jobs, resume)))
+            return
+        raise typer.Exit(_measure(jobs, resume))
+
+    return app
+
+
+def _measure(jobs: list[Job], resume: bool) -> int:
+    """Measure the jobs of one table; returns the exit code."""
+    first = jobs[0]
+    table, folder, store = first.table, first.results, first.store
+    frame = outline(table, first.preset)
+    check_writable(folder / table.name)
+    check_writable(store)
+    print(all_processes().first(lambda: headline(first)))  # which fetches the images, if they are not here
+    plans = [plan(job, resume) for job in jobs]
+    print("\n".join(describe(plans, store, folder)), flush=True)
+    outcomes = run_plans(plans, frame, folder, resume, this_command())
+    print_table(frame, table_lines(frame, read_rows(folder, frame)))
+    print(f"written: {folder / table.name}.csv, .md and .json")
+    return exit_code(outcomes)
+
+
+def make_jobs(
+    table: Table,
+    path: Path | None,
+    rows: Sequence[Row],
+    preset: str,
+    data_root: Path | None,
+    device: str | None,
+    results: Path | None,
+    store: Path,
+) -> list[Job]:
+    """Jobs for rows of a table, from what was given on the command line; `path` is None for a shipped table."""
+    return [
+        Job(
+            table=table,
+            table_folder=(path.parent if path is not None else TABLES).resolve(),
+            row=row.name,
+            preset=preset,
+            data_root=data_root.expanduser().resolve() if data_root is not None else None,
+            device=str(choose_device(device)),
+            store=store.expanduser().resolve(),
+            results=(results or Path("results", DEMO if preset == DEMO else "")).resolve(),
+        )
+        for row in rows
+    ]
+
+
+def exit_code(outcomes: Mapping[str, Outcome]) -> int:
+    """Say which rows failed, and why; 0 where none did, 2 where the user can mend them all, else 1."""
+    failed = {name: outcome for name, outcome in outcomes.items() if outcome.status == "failed"}
+    for name, outcome in failed.items():
+        print(f"error: row {name} is not measured: {outcome.message}", file=sys.stderr)
+    if not failed:
+        return 0
+    return 2 if all(outcome.bad_input for outcome in failed.values()) else 1
+
+
+def _check_classes(table: Table, row: Row, preset: str) -> None:
+    measurement = row.measurement(preset, table.classifier)
+    if measurement is not None:
+        where = f"row {row.name} of the table {table.name}"
+        for component, package in ((measurement.extractor, "features"), (measurement.classifier, "eval")):
+            if component is None:
+                raise InputError(f"{where}: there is no class; give one")
+            find_class(component, package, where)
+
+
+def this_command() -> str:
+    """The command line that is running, to be typed again."""
+    return shlex.join(resuming_command(f"benchmarks.{Path(sys.argv[0]).stem}", sys.argv[1:]))

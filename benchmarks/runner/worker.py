@@ -1,0 +1,236 @@
+"""Measuring one row: extract features without labels, fit on the labels of each protocol, write the result.
+
+This module is the process of its own in which the runner has a row measured: it reads a `Job` as one line of JSON from
+stdin and writes an `Outcome` to stdout. Where `torchrun` started several runners, theirs work together: they share the
+images, the label draws and the rows of a single fit, and the first one writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from pydantic import BaseModel
+from torch import Tensor
+
+from dcgan_features.benchmarks.config.components import build
+from dcgan_features.benchmarks.config.weights import Prepared, prepare
+from dcgan_features.benchmarks.records.environment import commit, describe_device, peak_gib, versions
+from dcgan_features.benchmarks.records.predictions import DIGEST, write_predictions
+from dcgan_features.benchmarks.records.rows import RowResult, write_row
+from dcgan_features.benchmarks.runner.protocol import Extracted, judge
+from dcgan_features.benchmarks.runner.resolve import Job, Ready, digest_of, finished_result, look_into
+from dcgan_features.benchmarks.runner.stages import Stages
+from dcgan_features.data.utils.cli import Interrupted
+from dcgan_features.data.utils.distributed import Processes, ProcessLost, all_processes, process_group
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.gpu import failure
+from dcgan_features.features import FeatureStore, as_extractor
+from dcgan_features.features.cache.fingerprint import describe
+
+
+class Outcome(BaseModel):
+    """How a row ended. message : one sentence, unless it is measured. bad_input : whether the user can mend it."""
+
+    status: Literal["measured", "failed", "interrupted"]
+    message: str = ""
+    bad_input: bool = False
+
+
+def attempt(job: Job, resume: bool = True) -> Outcome:
+    """Measure a row and write its result; whatever goes wrong becomes a sentence."""
+    try:
+        with writing(job.results):
+            measure(job, resume)
+    except (InputError, ValueError) as error:
+        # Estimators refuse parameters and data with ValueError, and these come from the table.
+        return Outcome(status="failed", message=" ".join(str(error).split()), bad_input=True)
+    except (KeyboardInterrupt, Interrupted) as error:
+        return Outcome(status="interrupted", message=str(error))
+    except MemoryError:
+        return Outcome(status="failed", message="there was not enough memory")
+    except Exception as error:
+        said = str(error) if isinstance(error, ProcessLost) else failure(error)
+        if said is not None:
+            return Outcome(status="failed", message=said)
+        traceback.print_exc()
+        return Outcome(status="failed", message=f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+    return Outcome(status="measured")
+
+
+def measure(job: Job, resume: bool = True) -> RowResult:
+    """The row's result, measured unless it is on disk already and `resume` is set; written when it is complete."""
+    processes = all_processes()
+    with processes.together():
+        ready = look_into(job)
+    with _alone(job, processes):
+        finished = processes.first(lambda: finished_result(job, ready.identity) if resume else None)
+        if finished is not None:
+            return finished
+        stages = Stages(job.row)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)  # scikit-learn's ConvergenceWarning is one
+            result, predictions = _measure(job, ready, stages, processes)
+        remarks = _without_likes(str(item.message) for item in caught if item.category.__name__ in _TO_RECORD)
+        for remark in remarks:
+            print(f"{job.row}: warning: {remark}", file=sys.stderr)
+
+        def write() -> RowResult:
+            kept = write_predictions(job.results, job.table.name, job.row, ready.truth, predictions)
+            added = {"deviations": [*result.deviations, *remarks], "digests": {**result.digests, DIGEST: kept}}
+            written = result.model_copy(update=added)
+            write_row(job.results, written)
+            return written
+
+        return processes.first(write)
+
+
+@contextlib.contextmanager
+def _alone(job: Job, processes: Processes) -> Iterator[None]:
+    """Keep other commands from measuring the same row meanwhile; wait for one that does."""
+    lock = FileLock(job.path.with_name(f".{job.row}.lock"))
+
+    def acquire() -> None:
+        job.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"{job.row}: waiting for another command that measures this row", file=sys.stderr, flush=True)
+            lock.acquire()
+
+    processes.first(acquire)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+_TO_RECORD = ("ConvergenceWarning",)
+
+
+def _without_likes(warned: Iterable[str]) -> list[str]:
+    """One of the warnings that differ in their numbers alone, with the number of them."""
+    alike: dict[str, list[str]] = {}
+    for text in warned:
+        alike.setdefault(re.sub(r"[0-9][0-9.e+-]*", "0", text), []).append(text)
+    return [f"{first} ({len(more) + 1} fits)" if more else first for first, *more in alike.values()]
+
+
+def make_extractor(job: Job, ready: Ready, network: Path | None, progress: Callable[[str, int, int], None]) -> Any:
+    """The row's extractor, unfitted; `network` is where the weights lie that it takes, if it takes any."""
+    assert ready.measurement.extractor is not None
+    offered: dict[str, Any] = {"device": job.device, "progress": progress}
+    if network is not None:
+        offered["discriminator"] = network
+    return as_extractor(build(ready.measurement.extractor, "features", job.where, offered))
+
+
+def _measure(job: Job, ready: Ready, stages: Stages, processes: Processes) -> tuple[RowResult, dict[str, Any]]:
+    """The result, and the predictions of the test set by protocol, (draws, n_test)."""
+    device, dataset, measurement = torch.device(job.device), ready.dataset, ready.measurement
+    trained: Prepared | None = None
+    memory = job.store / "seconds"
+    if ready.weights is not None:
+        if ready.weights.train is None:
+            trained = prepare(ready.weights, device)
+        else:
+            with stages.timed("training", memory / f"{ready.weights.digest}.json"):
+                trained = prepare(ready.weights, device)
+    extractor = make_extractor(job, ready, None if trained is None else trained.path, stages.report)
+    key = digest_of([describe(extractor), dataset.digest])  # with all its parameters, those left at defaults too
+    with stages.timed("features", memory / f"{key}.json"):
+        train, test = _features(extractor, ready, FeatureStore(job.store / "features", processes), stages)
+    found = {name: judge(job, ready, name, Extracted(train, test, key), stages, processes) for name in job.protocols}
+    peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
+    result = RowResult(
+        format=1,
+        identity=ready.identity,
+        table=job.table.name,
+        row=job.row,
+        title=job.line.title,
+        preset=job.preset,
+        stand_in=dataset.stand_in,
+        data=dataset.title,
+        data_note=dataset.note,
+        unlabelled=_unlabelled(ready, trained),
+        protocols={name: summary for name, (summary, _) in found.items()},
+        features={"count": train.shape[1], "dtype": str(train.dtype).removeprefix("torch.")},
+        seconds=stages.seconds,
+        peak_gib=max(processes.gather(peak_gib())),
+        peak_device_gib=peak,
+        device=describe_device(device) + (f", {processes.count} processes" if processes.count > 1 else ""),
+        seeds=job.table.seeds.model_dump(),
+        digests={"data": ready.data_digest, "weights": trained.sha256 if trained else None},
+        settings=ready.settings,
+        commit=commit(),
+        versions=versions(),
+        deviations=measurement.deviations,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    of_the_test_set = {name: made for name, (summary, made) in found.items() if summary.scored_on == "test"}
+    return result, {name: np.stack(predictions) for name, predictions in of_the_test_set.items()}
+
+
+def _unlabelled(ready: Ready, trained: Prepared | None) -> str:
+    """Which images were learnt from without labels: as the table says, else those of the weights, else the fit's."""
+    if ready.measurement.unlabelled is not None:
+        return ready.measurement.unlabelled
+    if trained is not None:
+        return trained.unlabelled
+    return f"{ready.dataset.title} ({len(ready.dataset.train_images):,} images)"
+
+
+def _features(extractor: Any, ready: Ready, store: FeatureStore, stages: Stages) -> tuple[Tensor, Tensor]:
+    """Features of training and test images by an extractor that is fitted on the training images, without labels."""
+    own, test = ready.dataset.train_images, ready.dataset.test_images
+    assert test is not None
+    total = len(own) + len(test)
+    train_features = store.get(extractor, own, own, progress=lambda done, _: stages.report("features", done, total))
+    test_features = store.get(
+        extractor, own, test, progress=lambda done, _: stages.report("features", len(own) + done, total)
+    )
+    return train_features, test_features
+
+
+def _end_with_the_runner() -> None:
+    """End this process when the runner's end of stdin closes: it died, and nobody would read the outcome."""
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def main() -> None:
+    """Measure the row that stdin describes."""
+    # Shells have their background jobs ignore it, which is inherited; what comes here is for the runner to say.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    outcome_pipe = os.dup(1)
+    os.dup2(2, 1)  # whatever a user's class prints must not get into the outcome
+    request = bytearray()
+    while not request.endswith(b"\n"):
+        received = os.read(0, 65536)
+        if not received:
+            sys.exit("python -m benchmarks.runner.worker is started by the runner; run python -m benchmarks.cifar10")
+        request += received
+    threading.Thread(target=_end_with_the_runner, daemon=True).start()
+    resume, group, job = request.decode().split(" ", 2)
+    with process_group(group):
+        outcome = attempt(Job.model_validate_json(job), resume == "resume")
+        os.write(outcome_pipe, outcome.model_dump_json().encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""`python -m benchmarks.speed`: this machine's ratios, for the solver, extraction, k-means and training."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from dcgan_features.benchmarks.records.environment import commit, versions
+from dcgan_features.benchmarks.runner.executor import check_writable
+from dcgan_features.data.utils.cli import choose_device, duration, run
+from dcgan_features.data.utils.files import write_json
+
+app = typer.Typer(add_completion=False, help="Measure this machine's ratios; each is compared within one run.")
+
+Device = Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")]
+Results = Annotated[
+    Path,
+    typer.Option(help="Folder of the results; speed/<command>.json, on a GPU <command>-gpu.json, is written there."),
+]
+
+
+_CPU = torch.device("cpu")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _begin(name: str, seconds: float, results: Path, device: torch.device = _CPU) -> Path:
+    check_writable(results / "speed")
+    _say(f"{name}: about {duration(seconds)} on two CPU cores; an interrupted measurement begins anew")
+    return results / "speed" / (f"{name}.json" if device.type == "cpu" else f"{name}-gpu.json")
+
+
+def _finish(path: Path, measured: Any) -> None:
+    write_json(path, {"measured": measured, "commit": commit(), "versions": versions()})
+    print(f"written: {path}")
+
+
+@app.command()
+def extract(
+    repeats: Annotated[int, typer.Option(min=1, help="Timings of extraction and of the product, in turn.")] = 9,
+    device: Device = None,
+    results: Results = Path("results"),
+) -> None:
+    """The paper's network over this machine's matrix product and a plain loop, in bf16 and fp32."""
+    from dcgan_features.benchmarks.speed.extract import measure_extract, print_extract
+
+    place = choose_device(device)
+    path = _begin("extract", 8.0 * repeats, results, place)
+    rows = measure_extract(repeats=repeats, device=str(place))
+    print_extract(rows)
+    _finish(path, rows)
+
+
+@app.command()
+def kmeans(
+    data_root: Annotated[Path | None, typer.Option(help="Folder of CIFAR-10; without it the stand-in.")] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Learning and making k-means features over scikit-learn's and NumPy's time, and the matrix product."""
+    from dcgan_features.benchmarks.speed.kmeans import measure_kmeans, print_kmeans
+    from dcgan_features.data import load
+
+    dataset = load("stand-in") if data_root is None else load("cifar10", data_root, download=False)
+    path = _begin("kmeans", 120, results)
+    measured = measure_kmeans(dataset.train_images, dataset.title, _say)
+    print_kmeans(measured)
+    _finish(path, measured)
+
+
+@app.command()
+def svm(device: Device = None, results: Results = Path("results")) -> None:
+    """The L2-SVM over LIBLINEAR's, one fit and a path of C."""
+    from dcgan_features.benchmarks.speed.svm import against_liblinear
+
+    place = choose_device(device)
+    path = _begin("svm", 600, results, place)
+    _finish(path, _printed(against_liblinear(_say, place)))
+
+
+@app.command()
+def svm_rows(device: Device = None, results: Results = Path("results")) -> None:
+    """The L2-SVM's time over the number of rows, up to the size of CIFAR-10 under the paper's network."""
+    from dcgan_features.benchmarks.speed.svm import over_rows, verdict
+
+    place = choose_device(device)
+    path = _begin("svm-rows", 300, results, place)
+    measured = _printed(over_rows(_say, place))
+    if said := verdict(measured, place):
+        print(said)
+    _finish(path, measured)
+
+
+def _printed(figures: dict[str, Any]) -> dict[str, Any]:
+    for name, value in figures.items():
+        print(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}")
+    return figures
+
+
+@app.command()
+def train(
+    repeats: Annotated[int, typer.Option(min=1, help="Timings of steps, plain loop and product, in turn.")] = 5,
+    device: Device = None,
+    results: Results = Path("results"),
+) -> None:
+    """A DCGAN's training step over the matrix product, against a plain loop, and what its time goes to."""
+    from dcgan_features.benchmarks.speed.train import measure_train, print_train
+
+    place = choose_device(device)
+    path = _begin("train", 40 + 12.0 * repeats, results, place)
+    rows = measure_train(place, _say, repeats=repeats)
+    print_train(rows)
+    _finish(path, rows)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,26 @@
+"""Random numbers that are the same on every machine and with every version of numpy.
+
+numpy promises a stable stream for the bit generator PCG64 and for SeedSequence, but not for the methods of
+`numpy.random.Generator` (NEP 19). Published seeds therefore define everything through the raw 64-bit words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcgan_features.data.utils.errors import InputError
+
+
+def raw_words(count: int, *entropy: int) -> NDArray[np.uint64]:
+    """The first `count` 64-bit words of PCG64(SeedSequence(entropy)), uint64 (count,)."""
+    if min(entropy) < 0:
+        raise InputError(f"a seed is {min(entropy)}; give a whole number that is not negative")
+    words: NDArray[np.uint64] = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(count)
+    return words
+
+
+def uniform(shape: tuple[int, ...], *entropy: int) -> NDArray[np.float64]:
+    """Numbers of U[0, 1) made of the upper 53 bits of each word of `raw_words`, float64 of the given shape."""
+    words = raw_words(int(np.prod(shape)), *entropy)
+    return (words >> np.uint64(11)).astype(np.float64).reshape(shape) * 2.0**-53

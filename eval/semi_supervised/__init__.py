@@ -1,0 +1,1 @@
+"""Classifiers that also learn from rows without a label."""

@@ -1,0 +1,1 @@
+"""M1 of Kingma, Mohamed, Rezende & Welling (NIPS 2014): features of a variational autoencoder."""

@@ -1,0 +1,1 @@
+"""Features are computed once, kept on disk, and found again by content."""

@@ -1,0 +1,1 @@
+"""k-means features: one layer, three layers with receptive fields, and view-invariant ones."""

@@ -1,0 +1,1 @@
+"""Generator and discriminator that are told the class of each image."""

@@ -1,0 +1,1 @@
+"""`python -m gan.figures`: pictures of what a trained network has learned."""

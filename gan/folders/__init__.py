@@ -1,0 +1,1 @@
+"""Folders of a user's pictures: made ready for training, and searched for near-duplicates."""

@@ -1,0 +1,1 @@
+"""What can be done in the latent space of a trained generator."""

@@ -1,0 +1,186 @@
+"""Trained networks on disk: weights as safetensors, and beside them a JSON that says where they come from."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import atomic_path, read_json, sha256_file, write_json
+from dcgan_features.gan.networks import Discriminator, Generator
+from dcgan_features.gan.spec import NetworkSpec
+
+FORMAT = 1  # of the JSON; raised when its meaning changes
+
+
+@dataclass(frozen=True)
+class LoadedNetworks:
+    """Networks read from disk, on the CPU in float32 and evaluation mode.
+
+    generator : None where it was not stored.
+    metadata : what the JSON says, or where the arrays were found.
+    """
+
+    discriminator: Discriminator
+    generator: Generator | None
+    metadata: dict[str, Any]
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """The shape of the networks."""
+        return self.discriminator.spec
+
+
+def _files(path: Path | str) -> tuple[Path, Path]:
+    """The safetensors and JSON files meant by a stem, or by either file."""
+    stem = Path(path)
+    if stem.suffix in (".safetensors", ".json"):
+        stem = stem.with_suffix("")
+    return stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".json")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed a result."""
+    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
+
+
+def save_weights(
+    path_stem: Path | str,
+    discriminator: Discriminator,
+    generator: Generator | None,
+    metadata: dict[str, Any],
+    dtype: torch.dtype = torch.float32,
+) -> Path:
+    """Write `<stem>.safetensors` and `<stem>.json`, each atomically; return the former's path.
+
+    metadata : JSON-ready; the network's specification, versions and the weights' SHA-256 are added to it.
+    dtype : in which kernels and matrices are stored; gains, shifts and statistics stay float32. The half-sized
+        types keep a file small and are read back as float32.
+    Raises `InputError` where the folder cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    parts: list[tuple[str, nn.Module]] = [("discriminator", discriminator)]
+    if generator is not None:
+        parts.append(("generator", generator))
+    for part, module in parts:
+        for name, tensor in module.state_dict().items():
+            if not name.endswith("num_batches_tracked"):
+                tensors[f"{part}.{name}"] = tensor
+    about = {"spec": discriminator.spec.to_dict(), "parts": [part for part, _ in parts], **metadata}
+    return write_tensors(path_stem, tensors, about, dtype)
+
+
+def write_tensors(path_stem: Path | str, tensors: dict[str, Tensor], about: dict[str, Any], dtype: torch.dtype) -> Path:
+    """Write tensors of whatever network as `<stem>.safetensors`, and `<stem>.json`; return the former's path.
+
+    about : JSON-ready; format, dtype, versions and the weights' SHA-256 are added to it.
+    dtype : in which what has two axes or more is stored; all else is float32.
+    """
+    weights_path, json_path = _files(path_stem)
+    stored = {
+        name: tensor.detach().to("cpu", dtype if tensor.ndim > 1 else torch.float32).contiguous()
+        for name, tensor in tensors.items()
+    }
+    with atomic_path(weights_path) as temporary:
+        temporary.write_bytes(save(stored))  # not save_file, whose errors hide that the disk is full
+        digest = sha256_file(temporary)
+    kind = {"format": FORMAT, "dtype": str(dtype).removeprefix("torch.")}
+    write_json(json_path, {**kind, **about, "versions": versions(), "sha256": digest})
+    return weights_path
+
+
+def load_weights(path: Path | str, expected_spec: NetworkSpec | None = None) -> LoadedNetworks:
+    """Read what `save_weights` wrote; `path` is the stem or either file.
+
+    expected_spec : refuse weights of any other network.
+    Raises `InputError` when a file is missing or damaged, when the weights are not those the JSON describes, or
+    when they belong to another network.
+    """
+    described: list[NetworkSpec] = []
+
+    def check(metadata: dict[str, Any]) -> None:
+        spec = NetworkSpec.from_dict(metadata["spec"])
+        list(metadata["parts"])
+        if expected_spec is not None and spec != expected_spec:
+            raise InputError(
+                f"{path} holds the network '{spec.name}', but '{expected_spec.name}' is needed; "
+                "choose other weights or another network"
+            )
+        described.append(spec)
+
+    tensors, metadata, weights_path = read_tensors(path, check)
+    spec, parts = described[0], metadata["parts"]
+    discriminator = Discriminator(spec)
+    generator = Generator(spec) if "generator" in parts else None
+    modules: dict[str, nn.Module] = {"discriminator": discriminator}
+    if generator is not None:
+        modules["generator"] = generator
+    fill(modules, tensors, weights_path)
+    return LoadedNetworks(discriminator.eval(), generator.eval() if generator else None, metadata)
+
+
+def read_tensors(
+    path: Path | str, check: Callable[[dict[str, Any]], None]
+) -> tuple[dict[str, Tensor], dict[str, Any], Path]:
+    """What `write_tensors` wrote: tensors, what the JSON says, and the safetensors file; `path` is the stem or a file.
+
+    check : looks into what the JSON says before the tensors are read; a KeyError, TypeError or ValueError of it means
+        that the weights are something else.
+    Raises `InputError` when a file is missing or damaged, or when the weights are not those the JSON describes.
+    """
+    weights_path, json_path = _files(path)
+    for file in (weights_path, json_path):
+        if not file.is_file():
+            raise InputError(f"{file} does not exist; weights are a .safetensors and a .json file side by side")
+    metadata = read_json(json_path)
+    try:
+        digest, version = str(metadata["sha256"]), metadata["format"]
+        if version == FORMAT:
+            check(metadata)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{json_path} does not describe weights of this kind: {error!r}") from error
+    if version != FORMAT:
+        raise InputError(f"{json_path} is of format {version}, this version reads format {FORMAT}")
+    if sha256_file(weights_path) != digest:
+        raise InputError(
+            f"{weights_path} is damaged or not the file that {json_path.name} describes (SHA-256 differs); "
+            "restore both from a copy"
+        )
+    try:
+        return load_file(weights_path), metadata, weights_path
+    except SafetensorError as error:
+        raise InputError(f"{weights_path} is not a safetensors file: {error}") from error
+
+
+def fill(modules: dict[str, nn.Module], tensors: dict[str, Tensor], source: Path) -> None:
+    """Copy tensors named `<part>.<name>` into modules named `<part>`, every one of them and nothing else.
+
+    Raises `InputError` that names the first missing, superfluous or wrongly shaped tensor of `source`.
+    """
+    wanted = {
+        f"{part}.{name}": tensor
+        for part, module in modules.items()
+        for name, tensor in module.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    odd = sorted(wanted.keys() ^ tensors.keys())
+    if odd:
+        state = "lacks" if odd[0] in wanted else "has, beyond the network's own,"
+        raise InputError(f"{source} belongs to another network: it {state} the tensor '{odd[0]}'")
+    with torch.no_grad():
+        for name, target in wanted.items():
+            if target.shape != tensors[name].shape:
+                raise InputError(
+                    f"{source} belongs to another network: the tensor '{name}' is {tuple(tensors[name].shape)} "
+                    f"where {tuple(target.shape)} is needed"
+                )
+            target.copy_(tensors[name])

@@ -1,0 +1,137 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dcgan_features.benchmarks.compare.candidate import name_of
+from dcgan_features.benchmarks.config.components import build, check_complete
+from dcgan_features.benchmarks.config.external import bring, read_specification
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.features import TorchModuleFeatures, TorchvisionFeatures
+from dcgan_features.features.precomputed import StoredFeatures
+
+
+class Net(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.first = nn.Conv2d(3, width, 3)
+        self.second = nn.Conv2d(width, 2, 3)
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+
+class Centred(Net):
+    @staticmethod
+    def input_transform(images):
+        return images.permute(0, 3, 1, 2).float() - 128
+
+
+class Needy(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+
+
+HERE = "tests.benchmarks.test_bring"
+
+
+def built(text):
+    return build(read_specification(text), "features", text, {"device": "cpu"})
+
+
+@pytest.mark.parametrize(("text", "name", "settings"), [
+    ("a.b:C", "a.b:C", {}),
+    ("a.b:C@layer,width=64,alpha=1e-4", "a.b:C@layer", {"width": 64, "alpha": 1e-4}),
+    ("./mine.py:C,names=[a, b],flag=true", "./mine.py:C", {"names": ["a", "b"], "flag": True}),
+    ("file:a,b.npz", "file:a,b.npz", {}),
+    (" a:C , width = 3", "a:C", {"width": 3}),
+])  # fmt: skip
+def test_specifications(text, name, settings):
+    read = read_specification(text)
+    assert (read.name, read.settings) == (name, settings)
+
+
+@pytest.mark.parametrize(("text", "sentence"), [
+    ("a:C,width=1,width=2", "'width' is given twice"),
+    ("a:C,width=", "'width' has no value; write width=..."),
+    ("a:C,width=[1", r"the value '\[1' of 'width' cannot be read"),
+])  # fmt: skip
+def test_settings_that_cannot_be_read(text, sentence):
+    with pytest.raises(InputError, match=sentence):
+        read_specification(text)
+
+
+def test_names_of_rows_are_those_of_files():
+    assert name_of("./mine.py:Colours,width=8") == "mine.py-colours-width-8"
+    assert name_of("torchvision:resnet18@layer3") == "torchvision-resnet18-layer3"
+    long = [name_of(f"file:{'x' * 200}{end}.npz") for end in "ab"]
+    assert len(set(long)) == 2
+    assert max(map(len, long)) < 100
+
+
+def test_a_torch_module_is_wrapped_and_its_weights_are_the_same_each_time():
+    first, second = built(f"{HERE}:Net@first,width=5"), built(f"{HERE}:Net@first,width=5")
+    assert type(first) is TorchModuleFeatures
+    assert (first.layer, first.device, first.input_transform) == ("first", "cpu", None)
+    weights = [each.module.state_dict()["first.weight"] for each in (first, second)]
+    assert weights[0].shape == (5, 3, 3, 3)
+    assert torch.equal(*weights)
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    own = built(f"{HERE}:Centred")
+    with torch.no_grad():
+        expected = own.module(torch.from_numpy(images).permute(0, 3, 1, 2).float() - 128).flatten(1)
+    np.testing.assert_allclose(own.fit_transform(images), expected.numpy(), rtol=1e-4, atol=1e-3)
+
+
+def test_models_and_files_are_classes_with_settings():
+    model = built("torchvision:resnet18@layer3,weights=untrained,size=64")
+    assert isinstance(model, TorchvisionFeatures)
+    assert (model.model, model.layer, model.weights, model.size) == ("resnet18", "layer3", "untrained", 64)
+    assert bring("file:my/features.npz", "").kind is StoredFeatures
+    assert bring("file:my/features.npz", "").implied == {"path": "my/features.npz"}
+
+
+def test_a_file_is_a_module_of_its_own_whatever_its_name(tmp_path, monkeypatch):
+    """A file named like one of our packages takes nothing's place, and finds what lies beside it."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "features.py").write_text("from beside_it import SIZE\nclass Own:\n    size = SIZE\n")
+    (tmp_path / "beside_it.py").write_text("SIZE = 7\n")
+    assert vars(bring(f"{tmp_path}/features.py:Own", "").kind)["size"] == 7
+    assert "stored" in vars(__import__("features"))
+
+
+@pytest.mark.parametrize(("name", "sentence"), [
+    ("nowhere_at_all:C", "x: cannot import nowhere_at_all .*install it, or name its file: path/to/file.py:Class"),
+    (f"{HERE}:Nett", "test_bring.py has no class Nett; did you mean 'Net'"),
+    (f"{HERE}:HERE", "HERE is not a class but a str"),
+    (f"{HERE}:", "names no class"),
+    ("none.py:C", "none.py does not exist; check the path"),
+    ("broken.py:C", r"cannot import broken.py \(SyntaxError: .*, line 2\); mend it"),
+    ("raising.py:C", r"cannot import raising.py \(ZeroDivisionError: .*, raising.py line 1\); mend it"),
+    ("needing.py:C", r"cannot import needing.py \(ModuleNotFoundError: No module named 'nowhere_at_all'\)"),
+    ("plain.py:D", "plain.py has no class D; did you mean 'C'"),
+    ("plain.py:C@layer1", "@layer1 names a layer, but C is not a torch.nn.Module"),
+])  # fmt: skip
+def test_classes_that_are_not_there(tmp_path, monkeypatch, name, sentence):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "broken.py").write_text("x = 1\ny = = 2\n")
+    (tmp_path / "raising.py").write_text("1 / 0\n")
+    (tmp_path / "needing.py").write_text("import nowhere_at_all\n")
+    (tmp_path / "plain.py").write_text("class C:\n    pass\n")
+    with pytest.raises(InputError, match=sentence) as raised:
+        bring(name, "x")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("text", "sentence"), [
+    (f"{HERE}:Needy", "needs the setting 'width'; write it"),
+    (f"{HERE}:Net,widht=3", "unknown setting 'widht' .*did you mean 'width'"),
+    ("torchvision:resnet18,model=resnet50", "unknown setting 'model'"),
+    ("torchvision:resnet18,layr=a", "did you mean 'layer'"),
+])  # fmt: skip
+def test_settings_that_do_not_suit(text, sentence):
+    with pytest.raises(InputError, match=sentence):
+        check_complete(read_specification(text), "features", text, (), "write it")

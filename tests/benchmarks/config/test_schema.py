@@ -1,0 +1,184 @@
+from typing import Any
+
+import pytest
+import yaml
+
+from dcgan_features.benchmarks.config.schema import Component, Protocol, Table, load_table
+from dcgan_features.benchmarks.runner.resolve import Job
+from dcgan_features.data.utils.errors import InputError
+
+DATA: dict[str, Any] = {"dataset": {"source": "stand-in"}, "protocols": {"all-labels": {}}}
+
+
+def measured(table: Table, row: int, preset: str = "quick") -> Any:
+    return table.rows[row].measurement(preset, table.classifier)
+
+
+def test_the_published_rows_of_cifar10_in_the_papers_order():
+    rows = load_table("cifar10").rows
+    printed = [
+        (
+            row.name,
+            row.published["all-labels"].value,
+            row.published["400-per-class"].value,
+            row.published["400-per-class"].pm,
+            row.units,
+        )
+        for row in rows
+        if row.published
+    ]
+    assert printed == [
+        ("kmeans-1-layer", 80.6, 63.7, 0.7, 4800),
+        ("kmeans-3-layer", 82.0, 70.7, 0.7, 3200),
+        ("kmeans-view-invariant", 81.9, 72.6, 0.7, 6400),
+        ("exemplar-cnn", 84.3, 77.4, 0.2, 1024),
+        ("dcgan", 82.8, 73.8, 0.4, 512),
+    ]
+    assert [row.name for row in rows if not row.published] == [
+        "kmeans-3-layer-random-rf",
+        "kmeans-3-layer-single-rf",
+        "kmeans-view-invariant-1600",
+        "kmeans-1-layer-1600",
+        "kmeans-1-layer-split",
+        "kmeans-1-layer-triangle",
+        "kmeans-1-layer-1600-split",
+        "kmeans-1-layer-1600-triangle",
+        "exemplar-cnn-clustered",
+        "dcgan-mirror",
+        "dcgan-balanced",
+        "dcgan-mirror-balanced",
+        "dcgan-paper-32",
+        "dcgan-paper-32-mirror-balanced",
+        "dcgan-paper-32-mirror-shift-balanced",
+        "dcgan-paper-32-mirror-shift-root-balanced",
+        "dcgan-paper-32-rotations",
+        "dcgan-paper-32-rotations-mirror-shift-balanced",
+        "dcgan-paper-32-rotations-mirror-shift-root-balanced",
+        "random-dcgan",
+        "random-dcgan-paper-32",
+        "random-dcgan-paper-32-mirror-balanced",
+        "random-dcgan-paper-32-mirror-shift-balanced",
+        "raw-pixels",
+    ]
+
+
+@pytest.mark.parametrize("preset", ["demo", "quick", "paper"])
+def test_control_and_dcgan_share_network_and_classifier(preset):
+    table = load_table("cifar10")
+    rows = {row.name: measured(table, index, preset) for index, row in enumerate(table.rows)}
+    weights = rows["dcgan"].weights
+    network = weights.network or weights.train.recipe["network"]
+    assert rows["random-dcgan"].extractor.settings["network"] == network
+    assert rows["random-dcgan"].classifier == rows["dcgan"].classifier
+
+
+def test_protocols_of_the_presets():
+    table = load_table("cifar10")
+    quick = table.protocols_of("quick")
+    assert quick["all-labels"].holdout == 10_000
+    assert (quick["400-per-class"].per_class, quick["400-per-class"].draws, quick["400-per-class"].folds) == (
+        400,
+        10,
+        5,
+    )
+    assert table.protocols_of("demo")["all-labels"].holdout == 800
+    assert table.presets["demo"].dataset.source == "stand-in"
+    assert table.presets["quick"].dataset.source == table.presets["paper"].dataset.source == "cifar10"
+    assert table.preset(None)[0] == "quick"
+
+
+def test_numbers_without_a_point_are_numbers(make_table):
+    path = make_table(classifier={"class": "L2SVMCV", "Cs": "CS"})
+    path.write_text(path.read_text().replace("CS", "[1e-4, 2.5E+3, .5e1, 1_000, 1e]"))
+    assert load_table(path).classifier.settings["Cs"] == [1e-4, 2500.0, 5.0, 1000, "1e"]
+
+
+def test_presets_replace_settings_and_add_deviations(make_table):
+    base = {"class": "KMeansFeatures", "n_units": 9, "alpha": 0.5}
+    row: dict[str, Any] = {
+        "name": "a", "title": "A", "extractor": base, "deviations": ["one"],
+        "presets": {"quick": {"extractor": {"class": "KMeansFeatures", "n_units": 3}, "deviations": ["two"]}},
+    }  # fmt: skip
+    table = load_table(make_table(rows=[row]))
+    got = measured(table, 0)
+    assert got.extractor == Component(name="KMeansFeatures", settings={"n_units": 3, "alpha": 0.5})
+    assert got.deviations == ["one", "two"]
+    row["presets"]["quick"]["extractor"] = {"class": "RawPixels"}
+    other = measured(load_table(make_table(rows=[row])), 0)
+    assert other.extractor == Component(name="RawPixels")
+
+
+def test_a_row_may_be_measured_in_some_presets_only(make_table):
+    row: dict[str, Any] = {
+        "name": "a", "title": "A", "deviations": ["one"], "presets": {"large": {"extractor": {"class": "RawPixels"}}},
+    }  # fmt: skip
+    table = load_table(make_table(rows=[row], presets={"small": DATA, "large": DATA}))
+    assert measured(table, 0, "small") is None
+    assert measured(table, 0, "large").extractor == Component(name="RawPixels")
+    assert measured(table, 0, "large").deviations == ["one"]
+
+
+def test_hold_outs_are_possible_with_drawn_labels_and_folds_with_few():
+    def protocol(**keys):
+        return Protocol(title="x", **keys)
+
+    assert protocol(per_class=1000, draws=3, holdout=2000).holdout == 2000
+    assert protocol(per_class=3, holdout=5).folds == 5  # not used
+    assert protocol(per_class=3, folds=3).folds == 3
+    assert protocol(per_class=1).per_class == 1  # for classifiers that choose nothing
+
+
+def test_a_job_that_went_to_another_process_means_the_same(tmp_path):
+    table = load_table("cifar10")
+    for preset in table.presets:
+        for row in table.rows:
+            job = Job(
+                table=table, table_folder=tmp_path, row=row.name, preset=preset, data_root=None,
+                device="cpu", store=tmp_path, results=tmp_path,
+            )  # fmt: skip
+            sent = Job.model_validate_json(job.model_dump_json(exclude_unset=True))
+            assert sent.measurement == job.measurement
+            assert sent.protocols == job.protocols
+
+
+@pytest.mark.parametrize(("change", "sentence"), [
+    ({"titel": "x"}, r"unknown key 'titel' in .*tiny.yaml, the table: did you mean 'title'"),
+    ({"rows": [{"name": "a", "title": "A", "extracter": {}}]}, "unknown key 'extracter' .*a row.*'extractor'"),
+    ({"protocols": {"x": {"title": "x", "per_clas": 3}}}, "unknown key 'per_clas' .*a protocol.*'per_class'"),
+    ({"rows": [{"name": "a", "title": "A", "published": {"all-lables": {"value": 3}}}]}, "did you mean 'all-labels'"),
+    ({"rows": [{"name": "a", "title": "A", "published": {"all-labels": {"value": 300}}}]}, "less than or equal to 100"),
+    ({"rows": [{"name": "a", "title": "A", "presets": {"quik": {}}}]}, "unknown preset 'quik'.*'quick'"),
+    ({"rows": [{"name": "a", "title": "A"}, {"name": "a", "title": "B"}]}, "two rows are named 'a'"),
+    ({"rows": []}, "rows: list should have at least 1 item"),
+    ({"rows": [{"name": "a", "title": "A", "extractor": {"n_units": 3}}]}, "must be a mapping with the key 'class'"),
+    ({"rows": [{"name": "../a", "title": "A"}]}, "rows.0.name: string should match pattern"),
+    ({"presets": {}}, "there is no preset"),
+    ({"presets": {"p": {"dataset": {"source": "stand-in"}, "protocols": {"all": {}}}}}, "unknown protocol 'all'"),
+    ({"presets": {"p": {"dataset": {"source": "stand-in"}, "protocols": {"all-labels": {"foldz": 3}}}}}, "'folds'"),
+    ({"protocols": {"x": {"title": "x", "draws": 3}}}, "'draws' goes with 'per_class'"),
+    ({"protocols": {"x": {"title": "x", "per_class": 3}}}, "5 folds cannot be made of 3 labels a class; .* 2 to 3"),
+    ({"presets": {"p": {**DATA, "curve": ["all-lables"]}}}, "unknown protocol 'all-lables' in .*a curve.*'all-labels'"),
+    ({"presets": {"p": {**DATA, "curve": ["all-labels"] * 2}}}, "a curve names 'all-labels' twice"),
+    ({"rows": [{"name": "a", "title": "A", "weights": {}}]}, "give either 'file' or 'train'"),
+])  # fmt: skip
+def test_what_a_table_cannot_say(make_table, change, sentence):
+    with pytest.raises(InputError, match=sentence) as raised:
+        load_table(make_table(**change))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("content", "sentence"), [("a: [", "is not YAML"), ("just words", "holds no 'key: value'")])
+def test_files_that_are_no_tables(tmp_path, content, sentence):
+    path = tmp_path / "t.yaml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=sentence):
+        load_table(path)
+    with pytest.raises(InputError, match="cannot read the table"):
+        load_table(tmp_path / "absent.yaml")
+    with pytest.raises(InputError, match=r"unknown table 'cifar11'.*'cifar10'"):
+        load_table("cifar11")
+
+
+def test_the_shipped_table_survives_a_round_trip():
+    table = load_table("cifar10")
+    assert Table.model_validate(yaml.safe_load(table.model_dump_json(exclude_unset=True))) == table

@@ -1,0 +1,33 @@
+import re
+
+import pytest
+
+from dcgan_features.benchmarks.runner.progress import Pace
+
+
+def test_the_time_left_follows_what_was_taken():
+    pace = Pace([10, 5, None, 20])
+    assert pace.left() == 35 * 60
+    pace.finish(300)  # half of what was expected
+    assert pace.left() == pytest.approx(25 * 60 / 2)
+    pace.finish(1500)  # 30 minutes for 15, all in all
+    assert pace.left() == pytest.approx(20 * 60 * 2)
+    pace.finish(77)  # nothing was expected of it
+    assert pace.left() == pytest.approx(20 * 60 * 2)
+    pace.finish(1)
+    assert pace.left() is None
+
+
+def test_rows_without_estimates_have_no_time_left():
+    assert Pace([None, None]).left() is None
+    assert Pace([]).left() is None
+
+
+def test_each_finished_row_says_what_it_gave(cli, make_table):
+    rows = [{"name": name, "title": name, "extractor": {"class": "RawPixels"}, "minutes": 1} for name in ("a", "b")]
+    _, _, err = cli("--table", make_table(rows=rows))
+    assert "[1/2] a, about 2 min 00 s left in all" in err
+    assert re.search(r"\[2/2\] b, about \d+ s left in all", err)
+    assert re.search(
+        r"^a: all labels \d+\.\d\d \(stand-in\), 5 a class \d+\.\d\d ±\d+\.\d\d \(stand-in\), after", err, re.M
+    )

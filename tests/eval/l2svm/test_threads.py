@@ -1,0 +1,47 @@
+"""Parts shared out to threads: all of them, once, in an order that repeats, and torch's setting left as it was."""
+
+import threading
+
+import pytest
+import torch
+
+from dcgan_features.eval.l2svm.threads import share_out
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def test_every_part_is_worked_on_once_and_in_the_same_share_each_time(threads):
+    shares = share_out(list(range(7)), list)
+    assert sorted(part for share in shares for part in share) == list(range(7))
+    assert len(shares) == threads
+    assert share_out(list(range(7)), list) == shares
+
+
+def test_each_thread_computes_alone_and_the_setting_comes_back(threads):
+    def work(parts):
+        return threading.get_ident(), torch.get_num_threads()
+
+    seen = share_out([1, 2, 3], work)
+    assert all(count == 1 for _, count in seen)
+    assert torch.get_num_threads() == threads
+
+
+def test_an_error_in_a_thread_is_raised_and_the_setting_comes_back(threads):
+    def work(parts):
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        share_out([1, 2, 3], work)
+    assert torch.get_num_threads() == threads
+
+
+def test_one_part_needs_no_thread(threads):
+    assert share_out([5], lambda parts: (threading.current_thread() is threading.main_thread(), list(parts))) == [
+        (True, [5])
+    ]
