@@ -16,11 +16,12 @@ from torch import Tensor
 from dcgan_features.data.utils.checks import check_choice, check_counts
 from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import DTYPES, Extractor, Images, check_images
+from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
 from dcgan_features.features.kmeans.dictionary import Dictionary, euclidean_kmeans, gain_shape_kmeans
 from dcgan_features.features.kmeans.patches import (
     Standardisation,
     Whitening,
+    all_patches,
     cells_of_patches,
     draw_patches,
     fold_offset,
@@ -211,6 +212,19 @@ class KMeansFeatures(Extractor):
         encode = self._threshold if self.encoder == "threshold" else self._triangle
         cells = cells_of_patches(images, self.patch_size, self.pooling_grid, self.device_)
         return torch.cat([encode(cell) for cell in cells], dim=1)
+
+    def layer_maps(self, images: Images) -> list[Tensor]:
+        """The responses at each position of a patch before pooling: one (n, units, rows, columns), in a list.
+
+        images : uint8 (n, height, width, channels), few enough for the responses to fit in memory. "threshold" only.
+        """
+        if self.encoder != "threshold":
+            raise ValueError(f"the encoder {self.encoder} has no maps; only those of 'threshold' can be had")
+        with torch.inference_mode():
+            patches = all_patches(as_tensor(images).to(self.device_).float(), self.patch_size)
+            n, rows, columns = patches.shape[:3]
+            inputs = self._inputs(normalise_contrast(patches.reshape(n * rows * columns, -1)))
+            return [rectify_(inputs @ self.filters_).view(n, rows, columns, -1).permute(0, 3, 1, 2)]
 
     def _inputs(self, patches: Tensor) -> Tensor:
         """Patches (rows, d), then two ones and zeros up to the filters' length, in their dtype."""
