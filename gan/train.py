@@ -10,7 +10,8 @@ import typer
 
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.devices import device_option
-from dcgan_features.data.utils.distributed import first_goes_ahead, is_first, started_by_torchrun
+from dcgan_features.data.utils.distributed import first_goes_ahead, is_first
+from dcgan_features.data.utils.torchrun import started_by_torchrun
 from dcgan_features.gan.folders.prepare import prepare_folders
 from dcgan_features.gan.near_duplicates import find_images
 from dcgan_features.gan.sample_history import make_strip, save_real

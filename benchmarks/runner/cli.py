@@ -19,8 +19,9 @@ from dcgan_features.benchmarks.runner.executor import check_writable, describe, 
 from dcgan_features.benchmarks.runner.resolve import Job
 from dcgan_features.benchmarks.runner.worker import Outcome
 from dcgan_features.data.utils.devices import device_option
-from dcgan_features.data.utils.distributed import all_processes, resuming_command
+from dcgan_features.data.utils.distributed import all_processes
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.torchrun import resuming_command
 
 DEMO = "demo"
 

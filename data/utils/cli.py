@@ -13,10 +13,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from dcgan_features.data.utils.distributed import ProcessLost, process_group, started_by_torchrun
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import writing
-from dcgan_features.data.utils.gpu import failure
+from dcgan_features.data.utils.torchrun import started_by_torchrun
 
 USER_ERROR, INTERRUPTED = 2, 130
 FIRST_SECONDS, PLAIN_SECONDS = 3.0, 10.0  # until the first line of progress, and between two, without a terminal
@@ -38,7 +37,7 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
     """
     app.pretty_exceptions_enable = False
     try:
-        with process_group("command"):
+        with _group():
             code = app(standalone_mode=False)
     except InputError as error:
         _fail(f"error: {error}", USER_ERROR)
@@ -55,13 +54,32 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
     except _ClickException as error:  # type: ignore[misc]
         _fail(f"error: {_usage(error)}", USER_ERROR)
     except RuntimeError as error:
-        said = str(error) if isinstance(error, ProcessLost) else failure(error)
+        said = _failure(error)
         if said is None:
             raise
         _fail(f"error: {said}; {how_to_resume}", USER_ERROR)
     if code == INTERRUPTED:
         _fail(f"interrupted; {how_to_resume}", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _group() -> contextlib.AbstractContextManager[None]:
+    """The group of `torchrun`'s processes, where it started this one; else nothing, and PyTorch is not imported."""
+    if not started_by_torchrun():
+        return contextlib.nullcontext()
+    from dcgan_features.data.utils.distributed import process_group
+
+    return process_group("command")
+
+
+def _failure(error: RuntimeError) -> str | None:
+    """What to say of an error of the device or of another process; None where it is neither."""
+    if "torch" not in sys.modules:
+        return None
+    from dcgan_features.data.utils.distributed import ProcessLost
+    from dcgan_features.data.utils.gpu import failure
+
+    return str(error) if isinstance(error, ProcessLost) else failure(error)
 
 
 def _fail(message: str, code: int) -> NoReturn:

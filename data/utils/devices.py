@@ -6,9 +6,9 @@ import os
 
 import torch
 
-from dcgan_features.data.utils.distributed import started_by_torchrun
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.gpu import computes_bfloat16
+from dcgan_features.data.utils.torchrun import started_by_torchrun
 
 
 def choose_device(device: str | torch.device | None, dtype: str = "float32") -> torch.device:
