@@ -108,9 +108,9 @@ def accuracy(weights: Path, dtype: str, dataset: Dataset, device: torch.device) 
     per_class = min(PER_CLASS, int(np.bincount(dataset.train_labels).min()))
     (draw,) = data.class_balanced_draws(dataset.train_labels, per_class, 1, 0)
     extractor = DiscriminatorFeatures(weights, dtype=dtype, device=device).fit(dataset.train_images)
-    rows = torch.as_tensor(extractor.transform(dataset.train_images[draw]))
+    rows = extractor.transform_tensor(dataset.train_images[draw])
     fitted = L2SVMCV(CS, device=str(device)).fit(rows, dataset.train_labels[draw])
-    predicted = fitted.predict(torch.as_tensor(extractor.transform(dataset.test_images)))
+    predicted = fitted.predict(extractor.transform_tensor(dataset.test_images))
     return float(np.mean(predicted == dataset.test_labels) * 100)
 
 

@@ -21,7 +21,7 @@ REFLECTIONS = ["max", "mean"]  # ways to join the features of an image and of it
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 Images = NDArray[np.uint8]
-Features = Tensor | NDArray[np.float32]
+Features = NDArray[np.float32]
 
 
 def check_images(images: Any) -> Images:
@@ -53,8 +53,15 @@ def join_reflection(features: Tensor, mirrored: Tensor, reflection: str) -> Tens
 class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A scikit-learn transformer from images to feature vectors that learns without labels.
 
-    A subclass has `fit`, which ends by calling `_fitted`, and `_transform_block`. Features come as a NumPy float32
-    array or, for dtype="bfloat16", as a torch tensor on the CPU, since NumPy has no such type.
+    A subclass has `fit`, which ends by calling `_fitted`, and `_transform_block`. `transform` gives a NumPy float32
+    array, which any estimator of scikit-learn takes; `transform_tensor` gives a tensor of the type that the extractor
+    computes in, bfloat16 or float32, which the feature store keeps and `eval.L2SVM` takes.
+
+    Attributes
+    ----------
+    image_shape_ : (height, width, channels) of the images fitted on.
+    n_features_out_ : int, length of a feature vector.
+    feature_dtype_ : torch.dtype of what `transform_tensor` gives.
     """
 
     # Parameters that change how fast the features are made, not what they are.
@@ -69,19 +76,24 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         raise NotImplementedError
 
     def transform(self, images: Images) -> Features:
-        """Features of the images, (n, n_features_out_).
+        """Return the features of the images, float32 (n, n_features_out_).
 
-        images : uint8 (n, height, width, channels), of the size fitted on.
+        images : uint8 (n, height, width, channels), of the size fitted on. After `set_output` a data frame is returned.
         Raises ValueError for other images, and InputError when a feature is not finite.
         """
-        output = self._joined(images, on_device=False)
-        return output.numpy() if self.feature_dtype_ == torch.float32 else output
+        check_is_fitted(self, "n_features_out_")
+        output = np.empty((len(check_images(images)), self.n_features_out_), np.float32)
+        start = 0
+        for block in self.transform_blocks(images):
+            output[start : start + len(block)] = block.float().numpy()
+            start += len(block)
+        return output
 
-    def transform_on_device(self, images: Images) -> Tensor:
-        """The same features as a tensor left where `_transform_block` has it: if on a GPU, for a solver there."""
-        return self._joined(images, on_device=True)
+    def transform_tensor(self, images: Images, on_device: bool = False) -> Tensor:
+        """Return the same features as a tensor of the type `feature_dtype_`, half as large where that is bfloat16.
 
-    def _joined(self, images: Images, on_device: bool) -> Tensor:
+        on_device : leave it where it is made: if on a GPU, for a solver there; else on the CPU.
+        """
         check_is_fitted(self, "n_features_out_")
         output = torch.empty(0)
         start = 0
@@ -92,10 +104,21 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             start += len(block)
         return output
 
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Return the names of the columns for `set_output`: the class's in lower case and the column's number."""
+        check_is_fitted(self, "n_features_out_")
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{column}" for column in range(self.n_features_out_)], dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # images have four dimensions
+        return tags
+
     def transform_blocks(
         self, images: Images, starts: range | None = None, on_device: bool = False
     ) -> Iterator[Tensor]:
-        """The same features, some rows at a time, in order: tensors (rows, n_features_out_) on the CPU.
+        """What `transform_tensor` gives, some rows at a time, in order: tensors (rows, n_features_out_) on the CPU.
 
         starts : of those in `block_starts`, the blocks to make; None is all. Where the device's memory does not suffice
             for a block, it is made in smaller parts, and so are those that follow.

@@ -37,7 +37,7 @@ def stand_in_features(rows: int) -> tuple[Tensor, npt.NDArray[np.int64]]:
     extractor = RandomDiscriminator(network="paper-32", layers=SMALL_LAYERS)
     extractor.fit(images.train_images[:1280])
     assert images.train_labels is not None
-    return torch.as_tensor(extractor.transform(images.train_images)), images.train_labels
+    return extractor.transform_tensor(images.train_images), images.train_labels
 
 
 def large_problem(rows: int, dimensions: int) -> tuple[Tensor, npt.NDArray[np.int64]]:

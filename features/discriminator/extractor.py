@@ -35,7 +35,7 @@ from dcgan_features.features.kmeans.views import move
 from dcgan_features.gan.batch_norm import evenly_spaced, reestimate_batch_statistics
 from dcgan_features.gan.networks import LEAK, Discriminator, scale_images
 from dcgan_features.gan.spec import SPECS, NetworkSpec
-from dcgan_features.gan.weights_file import load_weights
+from dcgan_features.gan.weights_file import find_weights, load_weights
 
 # Images a block: on the CPU the first layer's maps then fit the last-level cache; a GPU needs more to be busy.
 _CPU_BATCH, _CUDA_BATCH = 32, 4096
@@ -71,7 +71,8 @@ class DiscriminatorFeatures(Extractor):
 
     Column ((maps of earlier chosen layers) + map) * grid^2 + row * grid + column holds one cell of one map.
 
-    discriminator : a `gan.networks.Discriminator`, or the path of saved weights. It is not changed.
+    discriminator : a `gan.networks.Discriminator`, which is not changed; the path of saved weights; or the name of
+        shipped ones, such as "paper-32".
     grid : cells along each side; at most the smallest chosen map's size.
     layers : indices of the layers to use, from 0, in the order wanted; None is all.
     reflection : "max" or "mean", of the features of an image and of its mirror image, so that both have the same; None,
@@ -163,7 +164,7 @@ class DiscriminatorFeatures(Extractor):
 
     def _balancing_scales(self, images: Images, spec: NetworkSpec) -> Tensor:
         """What makes the layers' total variances their mean; 1 for a layer that is the same for all images."""
-        features = torch.as_tensor(self.transform(evenly_spaced(images, _BALANCED)))
+        features = self.transform_tensor(evenly_spaced(images, _BALANCED))
         widths = [spec.discriminator[index].maps * self.grid**2 for index in self.layers_]
         variances = torch.stack(
             [torch.var(own.float(), 0, correction=0).sum() for own in torch.split(features, widths, dim=1)]
@@ -181,9 +182,9 @@ class DiscriminatorFeatures(Extractor):
         if isinstance(self.discriminator, Discriminator):
             return copy.deepcopy(self.discriminator).eval()
         if isinstance(self.discriminator, str | Path):
-            return load_weights(self.discriminator).discriminator.eval()
+            return load_weights(find_weights(self.discriminator)).discriminator.eval()
         raise ValueError(
-            "discriminator must be a gan.networks.Discriminator or the path of saved weights, "
+            "discriminator must be a gan.networks.Discriminator, the path of saved weights or a name of shipped ones, "
             f"not {type(self.discriminator).__name__}"
         )
 
