@@ -16,7 +16,6 @@ import re
 import sys
 import traceback
 from dataclasses import dataclass, field
-from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -119,12 +118,14 @@ def _from_file(path: Path, where: str) -> ModuleType:
     name = f"{full.stem}_{hashlib.sha256(str(full).encode() + full.read_bytes()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
-    loader = SourceFileLoader(name, str(full))
-    module = sys.modules[name] = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(full)))
+    found = importlib.util.spec_from_file_location(name, full)
+    assert found is not None
+    assert found.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(found)
     if str(full.parent) not in sys.path:
         sys.path.append(str(full.parent))  # for what it imports from beside it
     try:
-        loader.exec_module(module)
+        found.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
         raise InputError(f"{where}: cannot import {path} ({_reason(error)}); mend it") from error
