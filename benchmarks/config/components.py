@@ -21,10 +21,11 @@ OFFERED = ("device", "progress")  # what every extractor is offered besides its 
 class Chosen:
     """A component whose class is found; its constructor takes all of the component's settings.
 
-    where : what the component is part of, which begins messages.
+    package : that the component is looked for in. where : what it is part of, which begins messages.
     """
 
     component: Component
+    package: str
     where: str
     found: Brought
 
@@ -61,12 +62,19 @@ class Chosen:
         """An instance with the component's settings and, of what is `offered`, that which its constructor takes.
 
         Settings of the table win over offers. A trained network is offered as `discriminator`, whatever the class calls
-        it. Raises `InputError` for settings that are lacking, and for values that the constructor refuses.
+        it. A setting that is a mapping with the key 'class' is a component itself, of the same package, with the same
+        offers. Raises `InputError` for settings that are lacking, and for values that the constructor refuses.
         """
+        nested = {
+            name: find(Component.model_validate(value), self.package, f"{self.where}, {name}").build(offered)
+            for name, value in self.component.settings.items()
+            if isinstance(value, dict) and "class" in value
+        }
         accepted, network = self.parameters, self.network_setting
         if "discriminator" in offered:
             offered = {**offered, network: offered["discriminator"]}
-        settings = {name: value for name, value in offered.items() if name in accepted} | self.component.settings
+        settings = {name: value for name, value in offered.items() if name in accepted}
+        settings |= {**self.component.settings, **nested}
         remedy = "add it to the table"
         if network in accepted:
             remedy = "give 'weights' to the row"
@@ -90,7 +98,7 @@ def find(component: Component, package: str, where: str) -> Chosen:
         if component.name not in classes:
             raise unknown_name("class", component.name, [*classes, "package.module:Class"], where)
         found = Brought(classes[component.name])
-    chosen = Chosen(component, where, found)
+    chosen = Chosen(component, package, where, found)
     accepted = [name for name in chosen.parameters if name not in found.implied]
     for name in component.settings:
         if name not in accepted and (name in found.implied or not _takes_any(found.kind)):
