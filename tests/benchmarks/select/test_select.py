@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from dcgan_features.benchmarks.select.study import STUDIES, Block, load_selectio
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.features import RandomDiscriminator, SecondOrderFeatures
 
-EXTRACTOR = {
+EXTRACTOR: dict[str, Any] = {
     "class": "SecondOrderFeatures",
     "network": {"class": "RandomDiscriminator", "network": "svhn-32"},
     "layers": [1, 2],
@@ -180,7 +181,7 @@ def test_shipped_selections_can_be_read():
 
 
 def test_a_setting_that_is_a_component_is_built_with_what_is_offered():
-    settings = {"network": {"class": "DiscriminatorFeatures", "grid": 2}, "layers": [0]}
+    settings: dict[str, Any] = {"network": {"class": "DiscriminatorFeatures", "grid": 2}, "layers": [0]}
     made = build(Component(name="SecondOrderFeatures", settings=settings), "features", "here", {"discriminator": "w"})
     assert made.network.discriminator == "w"
     assert made.network.grid == 2
