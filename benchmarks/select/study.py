@@ -94,9 +94,9 @@ class Study(Strict):
                 raise InputError(f"{where}: two candidates are named '{candidate.name}'; rename one of them")
             if candidate.against is not None and candidate.against not in names:
                 raise unknown_name("candidate", candidate.against, names, mine)
-            for source in (name for block in candidate.blocks for name in block.sources):
-                if source not in self.sources:
-                    raise unknown_name("source", source, self.sources, mine)
+            for wanted in (name for block in candidate.blocks for name in block.sources):
+                if wanted not in self.sources:
+                    raise unknown_name("source", wanted, self.sources, mine)
         if self.pool < self.per_class:
             raise InputError(f"{where}: {self.per_class} labels a class cannot be drawn of {self.pool}; raise 'pool'")
         for name, source in self.sources.items():
