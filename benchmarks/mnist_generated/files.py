@@ -19,7 +19,7 @@ from dcgan_features.data.utils.cli import duration
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import read_json, write_json, write_text
 from dcgan_features.eval.protocols import wilson_interval
-from dcgan_features.eval.significance import compare
+from dcgan_features.eval.significance import NOT_APART, compare
 from dcgan_features.gan.samples import image_grid
 
 FORMAT = 1
@@ -160,7 +160,7 @@ def _sentences(line: Line) -> list[str]:
     against, chosen = line["against_real"], line["chosen"]
     difference, low, high = (against[key] for key in ("difference", "low", "high"))
     verdict = (
-        "not told apart from the real images that it was trained on"
+        f"{NOT_APART} from the real images that it was trained on"
         if low <= 0 <= high
         else f"{'worse' if difference > 0 else 'better'} than the real images that it was trained on"
     )
