@@ -182,7 +182,8 @@ def test_shipped_selections_can_be_read():
 
 def test_a_setting_that_is_a_component_is_built_with_what_is_offered():
     settings: dict[str, Any] = {"network": {"class": "DiscriminatorFeatures", "grid": 2}, "layers": [0]}
-    made = find(Component(name="SecondOrderFeatures", settings=settings), "features", "here").build(
+    component = Component(name="SecondOrderFeatures", settings=settings)
+    made = find(component, "features", "here").build({"discriminator": "w"})
         {"discriminator": "w"}
     )
     assert made.network.discriminator == "w"
