@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from dcgan_features.benchmarks.config.images import LabelledDataset
-from dcgan_features.data.utils.files import atomic_path
+from dcgan_features.benchmarks.reporting.plots.style import new_figure, show_image, write_figure
 from dcgan_features.eval.confusion import Disagreement
 
 _COLUMNS, _ROWS = 10, 2  # of the images on one side of a sheet
@@ -21,7 +20,7 @@ def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.fl
     """Write one matrix a protocol, side by side, as PNG: rows are true classes, columns what they are taken for."""
     count = len(classes)
     side = max(3.0, 0.42 * count)
-    figure = Figure(figsize=(side * len(matrices) + 2.2, side + 1.6), layout="constrained")
+    figure = new_figure(side * len(matrices) + 2.2, side + 1.6)
     figure.suptitle(title, fontsize=11)
     axes = figure.subplots(1, len(matrices), sharey=True, squeeze=False)[0]
     for axis, (protocol, matrix) in zip(axes, matrices.items(), strict=True):
@@ -40,7 +39,7 @@ def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.fl
     bar = figure.colorbar(image, ax=list(axes), shrink=0.8)
     bar.set_label("percent of the true class", fontsize=8)
     bar.ax.tick_params(labelsize=8)
-    _save(figure, path)
+    write_figure(path, figure, dpi=120)
 
 
 def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str], dataset: LabelledDataset) -> None:
@@ -51,7 +50,7 @@ def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str],
     sides = ((0, found.only_first, found.mistaken_second), (1, found.only_second, found.mistaken_first))
     rows = [min(_ROWS, max(1, -(-len(indices) // _COLUMNS))) for _, indices, _ in sides]
     heights = [1.5 * count + 0.5 for count in rows]
-    figure = Figure(figsize=(_COLUMNS * 1.05, sum(heights)), layout="constrained")
+    figure = new_figure(_COLUMNS * 1.05, sum(heights))
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
     for side, indices, said in sides:
         part, right, wrong = parts[side], titles[side], titles[1 - side]
@@ -61,8 +60,7 @@ def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str],
         part.suptitle(f"{heading}. Below each: what {wrong} says, and its index.", fontsize=9)
         axes = part.subplots(rows[side], _COLUMNS, squeeze=False)
         for axis, index in zip(axes.flat, shown, strict=False):
-            image = dataset.test_images[index]
-            axis.imshow(image if image.shape[2] == 3 else image[:, :, 0], cmap="gray", interpolation="nearest")
+            show_image(axis, dataset.test_images[index])
             axis.set_title(dataset.classes[dataset.test_labels[index]], fontsize=8, pad=2)
             axis.set_xlabel(f"{dataset.classes[said[index]]}\n#{index}", fontsize=7, labelpad=2)
         for axis in axes.flat:
@@ -70,9 +68,4 @@ def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str],
             axis.set_yticks([])
         for axis in axes.flat[len(shown) :]:
             axis.set_axis_off()
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    write_figure(path, figure, dpi=120)
