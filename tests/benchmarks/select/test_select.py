@@ -184,8 +184,6 @@ def test_a_setting_that_is_a_component_is_built_with_what_is_offered():
     settings: dict[str, Any] = {"network": {"class": "DiscriminatorFeatures", "grid": 2}, "layers": [0]}
     component = Component(name="SecondOrderFeatures", settings=settings)
     made = find(component, "features", "here").build({"discriminator": "w"})
-        {"discriminator": "w"}
-    )
     assert made.network.discriminator == "w"
     assert made.network.grid == 2
     settings["network"]["gird"] = 3
