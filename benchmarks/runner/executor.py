@@ -20,8 +20,9 @@ from types import FrameType
 
 from filelock import FileLock
 
+from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import Outline, RowResult, read_row, read_rows
-from dcgan_features.benchmarks.reporting.table import STAND_IN, with_pm, write_table
+from dcgan_features.benchmarks.reporting.table import STAND_IN, write_table
 from dcgan_features.benchmarks.runner.progress import Pace
 from dcgan_features.benchmarks.runner.resolve import Job, Ready, finished_result, look_into
 from dcgan_features.benchmarks.runner.worker import Outcome
@@ -63,20 +64,31 @@ def plan(job: Job, resume: bool = True, look_only: bool = False) -> Plan:
         ready = look_into(job)
     except InputError as error:
         return Plan(job, "failed", str(error))
-    if not resume:
-        try:
-            read_row(job.path)
-        except InputError:
-            if not look_only:
-                job.path.unlink(missing_ok=True)
-        return Plan(job, "measure", minutes=minutes, ready=ready)
-    if (finished := finished_result(job, ready.identity)) is not None:
+    if resume and (finished := finished_result(job, ready.identity)) is not None:
         return Plan(job, "finished", minutes=sum(finished.seconds.values()) / 60, ready=ready)
-    former = read_row(job.path)
+    try:
+        former = read_row(job.path)
+    except InputError:
+        if resume:
+            raise
+        former = None
+        if not look_only:
+            job.path.unlink(missing_ok=True)
+    if former is not None and _another_preset(job, former):
+        why = f"{job.path} is of the preset {former.preset}, and a preset never writes over another's results"
+        return Plan(job, "failed", f"{why}; give --results another folder")
+    if not resume:
+        return Plan(job, "measure", minutes=minutes, ready=ready)
     why = "measured with other settings or code"
     if former is not None and former.identity == ready.identity:
         why = "whose predictions are not kept or damaged"
     return Plan(job, "measure", message=why, replaces=former, minutes=minutes, ready=ready)
+
+
+def _another_preset(job: Job, former: RowResult) -> bool:
+    """Whether a result is of another preset of the table, under whatever name an earlier release gave it."""
+    renamed = job.table.renamed.presets
+    return renamed.get(former.preset, former.preset) != job.preset
 
 
 def check_writable(folder: Path) -> None:

@@ -1,9 +1,10 @@
 import pytest
 from rich.console import Console
 
+from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import COLUMNS, Outline, RowOutline, table_lines, write_csv
 from dcgan_features.benchmarks.reporting.console import print_table
-from dcgan_features.benchmarks.reporting.table import difference_text, escape_latex, measured_text, with_pm
+from dcgan_features.benchmarks.reporting.table import difference_text, escape_latex, measured_text
 from dcgan_features.benchmarks.runner.stages import Stages
 
 
