@@ -173,10 +173,11 @@ def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line])
     if any(line["stand_in"] for line in lines):
         text += [f"**{WARNING}**", ""]
     text += [
-        f"{metric_text(outline.metric)}. Measured: mean ± standard deviation over label draws; the 95% interval is "
-        "over label draws and test images. Against its control: the difference from the row that is named as its control "
-        "below, image by image on the same label draws, with its 95% interval and the verdict of the test, adjusted "
-        "after Holm for the table's comparisons under the same labels. Minutes: training, features and fits of the line.",
+        f"{metric_text(outline.metric)}. Measured: mean ± standard deviation over label draws; the 95% interval "
+        "is over label draws and test images. Against its control: the difference from the row that is named as its "
+        "control below, image by image on the same label draws, with its 95% interval and the verdict of the test, "
+        "adjusted after Holm for the table's comparisons under the same labels. Minutes: training, features, fits of "
+        "the line.",
     ]
     for title, own in grouped(outline, lines).items():
         text += ["", *([f"## {title}", ""] if title else []), *results_table(outline, own)]

@@ -31,6 +31,7 @@ def about(outline: Outline, row: RowOutline, result: RowResult | None) -> dict[s
         "title": row.title,
         "citation": row.citation,
         "note": row.note,
+        "control": row.control,
         "published": [(outline.titles.get(name, name), figure) for name, figure in row.published.items()],
         "units": row.units,
         "measured": result is not None,

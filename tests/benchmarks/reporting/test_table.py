@@ -46,8 +46,8 @@ def test_an_unmeasured_row_keeps_its_lines(outline, tmp_path):
     write_csv(tmp_path / "t.csv", lines)
     assert (tmp_path / "t.csv").read_text().splitlines() == [
         ",".join(COLUMNS),
-        "kmeans,all-labels,accuracy,80.6" + "," * 13,
-        "kmeans,400-per-class,accuracy,63.7,0.7" + "," * 12,
+        "kmeans,,all-labels,accuracy,80.6" + "," * 25,
+        "kmeans,,400-per-class,accuracy,63.7,0.7" + "," * 24,
     ]
 
 
@@ -71,7 +71,7 @@ def test_the_screen_fits_its_width(outline, width, terminal):
     assert max(map(len, text.splitlines())) <= width
     shown = [" ".join(part.split()) for part in text.splitlines()]
     name = "kmeans" if width == 80 else "View Invariant K-means"
-    wide = "" if width == 80 else " 60.1-62.4 10 1 h 02 min 9.3"
+    wide = "" if width == 80 else " 60.1 to 62.4 10 1 h 02 min 9.3"
     assert f"{name} all labels 80.6 61.23 ±0.51 (stand-in){wide}" in shown
     assert f"{'' if terminal else name + ' '}400 a class 63.7 ±0.7 61.23 ±0.51 -2.47{wide}" in shown
     assert "T (stand-in)" in shown[0]
@@ -80,7 +80,7 @@ def test_the_screen_fits_its_width(outline, width, terminal):
 
 def test_a_stage_found_on_disk_counts_what_it_took_to_make(tmp_path, monkeypatch):
     clock = iter([0.0, 100.0, 200.0, 201.0, 300.0, 303.0])
-    monkeypatch.setattr("benchmarks.runner.stages.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("dcgan_features.benchmarks.runner.stages.time.perf_counter", lambda: next(clock))
     for expected in (100.0, 100.0):
         stages = Stages("a")
         with stages.timed("features", tmp_path / "seconds.json"):
