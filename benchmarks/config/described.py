@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dcgan_features.benchmarks.config.components import find_class, parameters
+from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.schema import Component
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.features.exemplar.networks import parse
@@ -21,11 +21,15 @@ def full_settings(extractor: Settings) -> dict[str, Any]:
     """
     given = dict(extractor.get("settings", {}))
     try:
-        kind = find_class(Component(name=extractor["name"], settings=given), "features", "a result")
+        chosen = find(Component(name=extractor["name"], settings=given), "features", "a result")
     except (InputError, KeyError):
         return given
-    defaults = {name: item.default for name, item in parameters(kind).items() if item.default is not item.empty}
-    return {**defaults, **given}
+    settings = {name: item.default for name, item in chosen.parameters.items() if item.default is not item.empty}
+    settings.update(given)
+    for part in chosen.parts.values():  # an extractor on another one's maps: what it does not say itself
+        inner = full_settings(part.component.model_dump())
+        settings = {**inner, **settings}
+    return settings
 
 
 def units_of(measurement: Settings) -> int | None:
