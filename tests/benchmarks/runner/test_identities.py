@@ -75,7 +75,9 @@ def identities(name):
                 if isinstance(resolved.weights, TrainedWeights):
                     entry["network"] = resolved.weights.folder.name
                 elif not isinstance(resolved.weights, StoredWeights) or resolved.weights.path.exists():
-                    entry["features"] = digest_of(describe(make_extractor(job.method.extractor, resolved.weights, "cpu")))
+                    entry["features"] = digest_of(
+                        describe(make_extractor(job.method.extractor, resolved.weights, "cpu"))
+                    )
                 found[f"{preset}/{job.row}"] = entry
     return found
 
