@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from dcgan_features.data.utils.errors import InputError
@@ -49,7 +51,7 @@ def _files(path: Path | str) -> tuple[Path, Path]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computed a result."""
+    """Versions of what trained a network; torch's with its build, as "2.9.0+cu128"."""
     return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
 
 
@@ -135,6 +137,7 @@ def read_tensors(
 
     check : looks into what the JSON says before the tensors are read; a KeyError, TypeError or ValueError of it means
         that the weights are something else.
+    The tensors may be shared with other callers: copy what is to be changed.
     Raises `InputError` when a file is missing or damaged, or when the weights are not those the JSON describes.
     """
     weights_path, json_path = _files(path)
@@ -150,15 +153,25 @@ def read_tensors(
         raise InputError(f"{json_path} does not describe weights of this kind: {error!r}") from error
     if version != FORMAT:
         raise InputError(f"{json_path} is of format {version}, this version reads format {FORMAT}")
-    if sha256_file(weights_path) != digest:
+    found = weights_path.stat()
+    tensors = _read_once(weights_path, json_path.name, digest, (found.st_mtime_ns, found.st_size, found.st_ino))
+    return dict(tensors), metadata, weights_path
+
+
+# A network is asked for several times on end: to be checked, to be told from others, and to be used.
+@lru_cache(maxsize=1)
+def _read_once(path: Path, described_in: str, digest: str, stamp: tuple[int, ...]) -> dict[str, Tensor]:
+    """The tensors of a file whose SHA-256 must be `digest`; `stamp` is another one once the file has changed."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
         raise InputError(
-            f"{weights_path} is damaged or not the file that {json_path.name} describes (SHA-256 differs); "
+            f"{path} is damaged or not the file that {described_in} describes (SHA-256 differs); "
             "restore both from a copy"
         )
     try:
-        return load_file(weights_path), metadata, weights_path
+        return load(content)
     except SafetensorError as error:
-        raise InputError(f"{weights_path} is not a safetensors file: {error}") from error
+        raise InputError(f"{path} is not a safetensors file: {error}") from error
 
 
 def fill(modules: dict[str, nn.Module], tensors: dict[str, Tensor], source: Path) -> None:

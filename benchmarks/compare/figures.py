@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from dcgan_features.data.dataset import Dataset
+from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.data.utils.files import atomic_path
 from dcgan_features.eval.confusion import Disagreement
 
@@ -43,13 +43,11 @@ def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.fl
     _save(figure, path)
 
 
-def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str], dataset: Dataset) -> None:
+def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str], dataset: LabelledDataset) -> None:
     """Write a sheet of the clearest images that only the first gets right, and below those that only the second does.
 
     Over each image stands its true class, below it what the other says and its index in the test set.
     """
-    assert dataset.test_images is not None
-    assert dataset.test_labels is not None
     sides = ((0, found.only_first, found.mistaken_second), (1, found.only_second, found.mistaken_first))
     rows = [min(_ROWS, max(1, -(-len(indices) // _COLUMNS))) for _, indices, _ in sides]
     heights = [1.5 * count + 0.5 for count in rows]

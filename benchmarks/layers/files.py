@@ -10,7 +10,7 @@ from dcgan_features.benchmarks.layers.study import ALONE, CUMULATIVE, LAYER_COLU
 from dcgan_features.benchmarks.records.rows import write_csv
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING, with_pm
-from dcgan_features.benchmarks.runner.resolve import Job
+from dcgan_features.benchmarks.runner.job import Job
 from dcgan_features.data.utils.files import write_text
 
 _HOW = (

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dcgan_features.benchmarks.mnist_generated.study import Images, Nearest, RealImages, Study, System
-from dcgan_features.benchmarks.records.environment import commit, versions
+from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.records.rows import write_csv
 from dcgan_features.benchmarks.reporting.curve_plot import INK
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
@@ -118,7 +118,7 @@ def write_study(study: Study, lines: Sequence[Line], folder: Path) -> None:
     lines = [{**line, "deviations": _deviations(study, line)} for line in lines]
     stem = folder / study.name
     about = {"format": FORMAT, "study": study.name, "citation": study.citation}
-    write_json(stem.with_suffix(".json"), {**about, "lines": lines, "commit": commit(), "versions": versions()})
+    write_json(stem.with_suffix(".json"), {**about, "lines": lines, **environment()})
     table = [{**line, "seconds": round(sum(line["seconds"].values()), 1)} for line in lines]
     for line in table:
         line |= {key: round(line[key], 3) for key in ("measured", "low", "high")}

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dcgan_features.benchmarks.config.schema import Published, Table
 from dcgan_features.benchmarks.config.search import Trial
-from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.errors import InputError, first_fault
 from dcgan_features.data.utils.files import atomic_path, read_json, write_json
 
 FORMAT = 1
@@ -177,10 +177,9 @@ def _check(path: Path, model: type[Model], content: Any) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        key, fault, _ = first_fault(error)
         raise InputError(
-            f"{path} is damaged or of another version ({key}: {first['msg'].lower()}); "
+            f"{path} is damaged or of another version ({key or 'the file'}: {fault}); "
             "delete it, restore it from a copy, or measure the row again with --rerun"
         ) from None
 

@@ -58,7 +58,8 @@ def compare_reports(before: Report, after: Report) -> list[Change]:
     for key in dict.fromkeys([*new, *old]):
         was, now = (lines.get(key) for lines in (old, new))
         was, now = (line if line is not None and line["measured"] is not None else None for line in (was, now))
-        if was is None and now is None:
+        line = now or was
+        if line is None:
             continue
         row, protocol = key
         former, latter = before.results.get(row), after.results.get(row)
@@ -73,8 +74,6 @@ def compare_reports(before: Report, after: Report) -> list[Change]:
                 verdict = "beyond" if low > 0 or high < 0 else "within"
             if former.digests.get("data") != latter.digests.get("data"):
                 verdict = "not comparable"
-        line = now or was
-        assert line is not None
         changes.append(
             Change(
                 table=after.outline.name,

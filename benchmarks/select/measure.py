@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dcgan_features.benchmarks.config.components import build
+from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.weights import locate, prepare
 from dcgan_features.benchmarks.select.blocks import Sources, block_key, gram
 from dcgan_features.benchmarks.select.study import Candidate, Study
@@ -83,7 +83,7 @@ def split_images(study: Study, labels: NDArray[np.int64]) -> Split:
 
 
 def compute_sources(
-    study: Study, names: Sequence[str], dataset: Dataset, split: Split, store: Path, data_root: Path | None, say: Say
+    study: Study, names: Sequence[str], dataset: Dataset, split: Split, store: Path, data_root: Path, say: Say
 ) -> Sources:
     """Fit the sources named, and their features, from the store where it has them."""
     images = np.ascontiguousarray(dataset.train_images[split.images])
@@ -93,10 +93,11 @@ def compute_sources(
         source, where, begun = study.sources[name], f"source {name} of {study.name}", time.perf_counter()
         offered: dict[str, object] = {"device": "cpu"}
         if source.weights is not None:
-            own = (fit_images, dataset.title)
-            found = locate(source.weights, where, Path(__file__).parent, store, *own, data_root)
-            offered["discriminator"] = prepare(found, torch.device("cpu")).path
-        extractor = build(source.extractor, "features", where, offered)
+            own = Dataset(dataset.name, fit_images, stand_in=dataset.stand_in)
+            found = locate(source.weights, where, Path(__file__).parent, store, own, data_root)
+            prepare(found, fit_images, torch.device("cpu"))
+            offered["discriminator"] = found.path
+        extractor = find(source.extractor, "features", where).build(offered)
         features[name] = cache.get(extractor, fit_images, images)
         extractors[name] = extractor
         say(
