@@ -18,7 +18,12 @@ _NUMBERED = 20  # classes up to which a matrix has its percentages written in
 
 
 def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.float64]], classes: list[str]) -> None:
-    """Write one matrix a protocol, side by side, as PNG: rows are true classes, columns what they are taken for."""
+    """Write the matrices of `confusion_figure` as PNG."""
+    _save(confusion_figure(title, matrices, classes), path)
+
+
+def confusion_figure(title: str, matrices: dict[str, npt.NDArray[np.float64]], classes: list[str]) -> Figure:
+    """One matrix a protocol, side by side: rows are true classes, columns what they are taken for."""
     count = len(classes)
     side = max(3.0, 0.42 * count)
     figure = Figure(figsize=(side * len(matrices) + 2.2, side + 1.6), layout="constrained")
@@ -40,11 +45,16 @@ def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.fl
     bar = figure.colorbar(image, ax=list(axes), shrink=0.8)
     bar.set_label("percent of the true class", fontsize=8)
     bar.ax.tick_params(labelsize=8)
-    _save(figure, path)
+    return figure
 
 
 def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str], dataset: LabelledDataset) -> None:
-    """Write a sheet of the clearest images that only the first gets right, and below those that only the second does.
+    """Write the images of `disagreement_figure` as PNG."""
+    _save(disagreement_figure(found, titles, dataset), path)
+
+
+def disagreement_figure(found: Disagreement, titles: tuple[str, str], dataset: LabelledDataset) -> Figure:
+    """The clearest images that only the first gets right, and below those that only the second does.
 
     Over each image stands its true class, below it what the other says and its index in the test set.
     """
@@ -70,7 +80,28 @@ def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str],
             axis.set_yticks([])
         for axis in axes.flat[len(shown) :]:
             axis.set_axis_off()
-    _save(figure, path)
+    return figure
+
+
+def accuracy_figure(title: str, protocols: list[str], found: dict[str, list[tuple[float, float, float]]]) -> Figure:
+    """Accuracies with their 95% intervals, a row of points an extractor and a colour a protocol.
+
+    found : (accuracy, low, high) in percent for each protocol, by the extractor's title.
+    """
+    figure = Figure(figsize=(7.5, 1.4 + 0.32 * len(found) * max(1, len(protocols) / 2)), layout="constrained")
+    axis = figure.subplots()
+    for number, protocol in enumerate(protocols):
+        middle, low, high = np.array([values[number] for values in found.values()]).T
+        places = np.arange(len(found)) + 0.7 * ((number + 0.5) / len(protocols) - 0.5)
+        axis.errorbar(middle, places, xerr=[middle - low, high - middle], fmt="o", ms=4, capsize=2, label=protocol)
+    axis.set_yticks(range(len(found)), list(found), fontsize=8)
+    axis.invert_yaxis()
+    axis.set_xlabel("accuracy in percent, with its 95% interval for the test sample", fontsize=9)
+    axis.set_title(title, fontsize=10)
+    axis.grid(axis="x", alpha=0.3)
+    if len(protocols) > 1:
+        axis.legend(fontsize=8)
+    return figure
 
 
 def _save(figure: Figure, path: Path) -> None:
