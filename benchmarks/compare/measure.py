@@ -257,8 +257,8 @@ def judge(
         rows = np.flatnonzero(labelled >= 0)
         X, labelled = X[torch.from_numpy(rows)], labelled[rows]
     classifier = probe.make(choice, len(labelled), None if device == "cpu" else device)
-    if probe.kind == "logistic":  # which is scikit-learn's
-        X, X_test = X.float().numpy(), X_test.float().numpy()
+    if probe.kind == "logistic":
+        X, X_test = _fewer_columns(X, X_test)
     classifier.fit(X, labelled)
     if hasattr(classifier, "predict_proba"):
         shares = classifier.predict_proba(X_test)
@@ -292,3 +292,15 @@ def judge(
     return found, predicted[None]
 
 
+
+
+def _fewer_columns(train: Tensor, test: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both parts for scikit-learn; of more columns than training rows only the span of these is kept, which is exact.
+
+    The penalty does not change under rotations, and the weights lie in the span of the training rows.
+    """
+    own, other = train.float(), test.float()
+    if own.shape[0] < own.shape[1]:
+        basis = torch.linalg.qr(own.T.double()).Q.float()  # (d, n)
+        own, other = own @ basis, other @ basis
+    return own.numpy(), other.numpy()

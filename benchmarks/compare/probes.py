@@ -161,5 +161,5 @@ def _default(kind: str) -> tuple[float, ...]:
 def _logistic(Cs: Sequence[float], choice: Choice, device: str | None) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(tol=1e-4, max_iter=1000)
+    fitted = LogisticRegression(max_iter=300)
     return HeldOutChoice(fitted, Cs, holdout=choice.holdout, n_splits=choice.folds)

@@ -35,7 +35,8 @@ class Compared:
     """What came of a comparison.
 
     name, title : of the table or of the data. source : what it was measured on, in words. table : None where the
-    protocols are no table's. protocols : titles, by name, of those compared. references : names of the contenders that others are paired with.
+    protocols are no table's. protocols : titles, by name, of those compared.
+    references : names of the contenders that others are paired with.
     pairs : contenders with references, under each protocol.
     failed : why others could not be measured, by title. bad_input : whether the user can mend all of that.
     curves : the rows whose accuracy by number of labels was asked for. folder : where the comparison is written.

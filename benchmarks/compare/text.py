@@ -11,7 +11,7 @@ from dcgan_features.benchmarks.compare.result import Compared, Contender
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING, with_pm
 from dcgan_features.data.utils.cli import duration
-from dcgan_features.eval.significance import LEVEL, Comparison
+from dcgan_features.eval.significance import LEVEL, NOT_APART, Comparison
 
 EXPLANATION = (
     "Accuracy in percent on the test images: the mean over the label draws, ± their standard deviation; its 95% "
@@ -180,8 +180,8 @@ def print_comparison(compared: Compared, console: Console | None = None) -> None
 def _verdict(pair: Comparison) -> str:
     """The verdict in a word or two; a star where it holds for these test images only."""
     if pair.adjusted >= LEVEL:
-        return "not told apart"
-    return ("better" if pair.difference > 0 else "worse") + ("*" if pair.verdict.endswith("images") else "")
+        return NOT_APART
+    return ("better" if pair.difference > 0 else "worse") + ("*" if not pair.general else "")
 
 
 def _print(console: Console, headings: list[str], rows: list[list[str]]) -> None:

@@ -21,7 +21,7 @@ OFFERED = ("device", "progress")  # what every extractor is offered besides its 
 class Chosen:
     """A component whose class is found; its constructor takes all of the component's settings.
 
-    package : that the component is looked for in. where : what it is part of, which begins messages.
+    package : the one whose classes are meant. where : what the component is part of, which begins messages.
     """
 
     component: Component
@@ -29,10 +29,24 @@ class Chosen:
     where: str
     found: Brought
 
+    @cached_property
+    def parts(self) -> dict[str, Chosen]:
+        """The settings that are components themselves, of the same package: mappings with the key 'class'."""
+        return {
+            name: find(Component.model_validate(value), self.package, f"{self.where}, {name}")
+            for name, value in self.component.settings.items()
+            if isinstance(value, dict) and "class" in value
+        }
+
     @property
     def kind(self) -> type:
         """The class."""
         return self.found.kind
+
+    @property
+    def kinds(self) -> list[type]:
+        """The class, and those of its parts."""
+        return [self.kind, *(kind for part in self.parts.values() for kind in part.kinds)]
 
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
@@ -62,19 +76,15 @@ class Chosen:
         """An instance with the component's settings and, of what is `offered`, that which its constructor takes.
 
         Settings of the table win over offers. A trained network is offered as `discriminator`, whatever the class calls
-        it. A setting that is a mapping with the key 'class' is a component itself, of the same package, with the same
-        offers. Raises `InputError` for settings that are lacking, and for values that the constructor refuses.
+        it. A setting that is a component itself is built with the same offers. Raises `InputError` for settings that
+        are lacking, and for values that the constructor refuses.
         """
-        nested = {
-            name: find(Component.model_validate(value), self.package, f"{self.where}, {name}").build(offered)
-            for name, value in self.component.settings.items()
-            if isinstance(value, dict) and "class" in value
-        }
+        parts = {name: part.build(offered) for name, part in self.parts.items()}
         accepted, network = self.parameters, self.network_setting
         if "discriminator" in offered:
             offered = {**offered, network: offered["discriminator"]}
         settings = {name: value for name, value in offered.items() if name in accepted}
-        settings |= {**self.component.settings, **nested}
+        settings |= self.component.settings | parts
         remedy = "add it to the table"
         if network in accepted:
             remedy = "give 'weights' to the row"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tabulate import tabulate  # type: ignore[import-untyped]
 
 from dcgan_features.benchmarks.records.rows import (
     Outline,
@@ -15,6 +18,7 @@ from dcgan_features.benchmarks.records.rows import (
     table_lines,
     write_csv,
 )
+from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.data.utils.files import write_json, write_text
 
 NOT_MEASURED = "not measured"
@@ -116,6 +120,7 @@ def _cells(outline: Outline, lines: list[Line]) -> list[list[str]]:
 
 
 _HEADINGS = ["Row", "Units", "Labels", "Published", "Measured", "Difference", "95% interval", "Minutes"]
+_TEXT = (0, 2)  # columns of words, not figures
 
 
 def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line]) -> str:
@@ -127,7 +132,7 @@ def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line])
         f"{metric_text(outline.metric)}. Measured: mean ± standard deviation over label draws; the interval "
         "is for the test sample. Minutes: training, features and fits of the line.",
         "",
-        *markdown_table(outline, lines),
+        *lines_in_markdown(outline, lines),
     ]
     for row in outline.rows:
         result = results.get(row.name)
@@ -168,44 +173,22 @@ def draws_text(found: ProtocolResult) -> str:
     return "; ".join(parts)
 
 
-def markdown_table(outline: Outline, lines: list[Line]) -> list[str]:
+def lines_in_markdown(outline: Outline, lines: list[Line]) -> list[str]:
     """The lines as a table in Markdown."""
-    return [
-        f"| {' | '.join(_HEADINGS)} |",
-        "|---|---:|---|---:|---:|---:|---:|---:|",
-        *(f"| {' | '.join(map(_escape_markdown, cells))} |" for cells in _cells(outline, lines)),
-    ]
+    return markdown_table(_HEADINGS, _cells(outline, lines), _TEXT)
+
+
+_SIGNS = {"\u2212": "$-$", "±": "$\\pm$"}  # as LaTeX writes them
 
 
 def latex(outline: Outline, lines: list[Line]) -> str:
     """The table for a paper that loads booktabs."""
-    rule = " \\\\"
-    text = [
-        f"% {table_title(outline, lines)}; needs \\usepackage{{booktabs}}",
-        "\\begin{tabular}{lrlrrrrr}",
-        "\\toprule",
-        " & ".join(map(escape_latex, _HEADINGS)) + rule,
-        "\\midrule",
-        *(" & ".join(map(escape_latex, cells)) + rule for cells in _cells(outline, lines)),
-        "\\bottomrule",
-        "\\end{tabular}",
-    ]
+    cells = [[re.sub("^-", "\u2212", cell) for cell in row] for row in _cells(outline, lines)]
+    align = ["left" if column in _TEXT else "right" for column in range(len(_HEADINGS))]
+    table = tabulate(cells, _HEADINGS, tablefmt="latex_booktabs", disable_numparse=True, colalign=align)
+    for sign, command in _SIGNS.items():
+        table = table.replace(sign, command)
+    text = [f"% {table_title(outline, lines)}; needs \\usepackage{{booktabs}}", table]
     if any(line["stand_in"] for line in lines):
-        text.append(f"\\par {escape_latex(WARNING)}")
+        text.append(f"\\par {WARNING}")
     return "\n".join(text) + "\n"
-
-
-_LATEX = {
-    "\\": "\\textbackslash{}", "&": "\\&", "%": "\\%", "$": "\\$", "#": "\\#", "_": "\\_", "{": "\\{", "}": "\\}",
-    "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "<": "$<$", ">": "$>$",
-}  # fmt: skip
-
-
-def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it stands; a leading minus sign becomes a real one."""
-    escaped = "".join(_LATEX.get(character, character) for character in text)
-    return f"$-${escaped[1:]}" if escaped.startswith("-") else escaped
-
-
-def _escape_markdown(text: str) -> str:
-    return text.replace("|", "\\|")

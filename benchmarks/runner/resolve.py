@@ -116,7 +116,7 @@ def resolve(job: Job) -> ResolvedJob:
         located = locate(measurement.weights, job.where, job.table_folder, job.store, dataset, job.data_root)
         weights, unlabelled, weights_digest = located, located.unlabelled, located.digest
     choice, seeds = job.table.presets[job.preset].dataset, job.table.seeds
-    code = [code_of(method.extractor.kind), code_of(method.classifier.kind)]
+    code = [code_of(kind) for kind in (*method.extractor.kinds, *method.classifier.kinds)]
     decisive = {
         "format": FORMAT,
         "measurement": identifying(measurement, LATER[Measurement], _WORDS, mode="json"),

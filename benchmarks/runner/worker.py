@@ -115,9 +115,9 @@ def _found(job: ResolvedJob) -> _Found:
     extractor = find(job.extractor, "features", job.where)
     classifier = find(job.classifier, "eval", job.where)
     changed = ["the images"] if original.digest != job.data_digest else []
-    for chosen, code in zip((extractor, classifier), job.code, strict=True):
-        if code_of(chosen.kind) != code:
-            changed.append(f"the code of {chosen.component.name}")
+    for kind, code in zip((*extractor.kinds, *classifier.kinds), job.code, strict=True):
+        if code_of(kind) != code:
+            changed.append(f"the code of {kind.__name__}")
     if changed:
         raise InputError(f"{job.where}: {' and '.join(changed)} changed since this command began; run it again")
     return _Found(adapt(original, job.images), extractor, classifier)

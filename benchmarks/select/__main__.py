@@ -39,14 +39,15 @@ def select(
     check_writable(store)
     check_writable(results)
     begun = time.perf_counter()
-    dataset = load_dataset(study.dataset, chosen_root(data_root))
+    root = chosen_root(data_root)
+    dataset = load_dataset(study.dataset, root)
     split = split_images(study, dataset.train_labels)
     names = [
         source
         for source in study.sources
         if any(source in block.sources for candidate in candidates for block in candidate.blocks)
     ]
-    sources = compute_sources(study, names, dataset, split, store, chosen_root(data_root), _say)
+    sources = compute_sources(study, names, dataset, split, store, root, _say)
     labels = dataset.train_labels[split.images]
     measured = measure(study, candidates, sources, split, labels, _say)
     pairs = compare_all(measured, labels[split.evaluated])
