@@ -53,6 +53,7 @@ class ProtocolResult(Checked):
     scored_on : the images that the figures are of, "test" or "validation"; test_images is their number.
     trials : the settings that were tried on the validation images, before `settings`, the best of them, were used;
     validation_digest : SHA-256 of the validation images' indices. None, or empty, where none were set aside.
+    calibration_error : expected, in percentage points, the mean over the draws; None where it was not measured.
     """
 
     metric: str
@@ -74,6 +75,7 @@ class ProtocolResult(Checked):
     trials: list[Trial] = []
     settings: dict[str, Any] | None = None
     validation_digest: str | None = None
+    calibration_error: Finite | None = None
 
 
 class RowResult(Checked):
