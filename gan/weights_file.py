@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from dcgan_features.data.utils.errors import InputError, unknown_name
@@ -145,6 +147,7 @@ def read_tensors(
 
     check : looks into what the JSON says before the tensors are read; a KeyError, TypeError or ValueError of it means
         that the weights are something else.
+    The tensors may be shared with other callers: copy what is to be changed.
     Raises `InputError` when a file is missing or damaged, or when the weights are not those the JSON describes.
     """
     weights_path, json_path = _files(path)
@@ -160,15 +163,25 @@ def read_tensors(
         raise InputError(f"{json_path} does not describe weights of this kind: {error!r}") from error
     if version != FORMAT:
         raise InputError(f"{json_path} is of format {version}, this version reads format {FORMAT}")
-    if sha256_file(weights_path) != digest:
+    found = weights_path.stat()
+    tensors = _read_once(weights_path, json_path.name, digest, (found.st_mtime_ns, found.st_size, found.st_ino))
+    return dict(tensors), metadata, weights_path
+
+
+# A network is asked for several times on end: to be checked, to be told from others, and to be used.
+@lru_cache(maxsize=1)
+def _read_once(path: Path, described_in: str, digest: str, stamp: tuple[int, ...]) -> dict[str, Tensor]:
+    """The tensors of a file whose SHA-256 must be `digest`; `stamp` is another one once the file has changed."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
         raise InputError(
-            f"{weights_path} is damaged or not the file that {json_path.name} describes (SHA-256 differs); "
+            f"{path} is damaged or not the file that {described_in} describes (SHA-256 differs); "
             "restore both from a copy"
         )
     try:
-        return load_file(weights_path), metadata, weights_path
+        return load(content)
     except SafetensorError as error:
-        raise InputError(f"{weights_path} is not a safetensors file: {error}") from error
+        raise InputError(f"{path} is not a safetensors file: {error}") from error
 
 
 def fill(modules: dict[str, nn.Module], tensors: dict[str, Tensor], source: Path) -> None:

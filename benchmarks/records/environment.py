@@ -6,10 +6,11 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from dcgan_features.data.utils.versions import versions as versions_of
+from dcgan_features.data.utils.versions import versions
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors")
 
@@ -52,6 +53,6 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that compute."""
-    return versions_of(*_PACKAGES)
+def environment() -> dict[str, Any]:
+    """What every file of results says of the code: its commit, and the versions of Python and of what computes."""
+    return {"commit": commit(), "versions": versions(*_PACKAGES)}

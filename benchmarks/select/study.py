@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
-from dcgan_features.benchmarks.config.components import find_class
+from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.schema import Component, DatasetChoice, Weights
 from dcgan_features.benchmarks.config.strict import Count, Name, Strict
 from dcgan_features.data.utils.errors import InputError, unknown_name
@@ -94,13 +94,13 @@ class Study(Strict):
                 raise InputError(f"{where}: two candidates are named '{candidate.name}'; rename one of them")
             if candidate.against is not None and candidate.against not in names:
                 raise unknown_name("candidate", candidate.against, names, mine)
-            for source in (name for block in candidate.blocks for name in block.sources):
-                if source not in self.sources:
-                    raise unknown_name("source", source, self.sources, mine)
+            for wanted in (name for block in candidate.blocks for name in block.sources):
+                if wanted not in self.sources:
+                    raise unknown_name("source", wanted, self.sources, mine)
         if self.pool < self.per_class:
             raise InputError(f"{where}: {self.per_class} labels a class cannot be drawn of {self.pool}; raise 'pool'")
         for name, source in self.sources.items():
-            kind = find_class(source.extractor, "features", f"{where}, source {name}")
+            kind = find(source.extractor, "features", f"{where}, source {name}").kind
             settings = source.extractor.settings
             if kind is not SecondOrderFeatures or settings.get("normalisation") != "none" or not settings.get("layers"):
                 raise InputError(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from dcgan_features.benchmarks.records.environment import commit, versions
+from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data.utils.cli import duration, run
 from dcgan_features.data.utils.devices import device_option
@@ -38,7 +38,7 @@ def _begin(name: str, seconds: float, results: Path, device: torch.device = _CPU
 
 
 def _finish(path: Path, measured: Any) -> None:
-    write_json(path, {"measured": measured, "commit": commit(), "versions": versions()})
+    write_json(path, {"measured": measured, **environment()})
     print(f"written: {path}")
 
 

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import yaml
 from sklearn.svm import LinearSVC
 from typer.testing import CliRunner
 
-from dcgan_features.benchmarks.config.components import build
+from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.schema import Component
 from dcgan_features.benchmarks.select.__main__ import app
 from dcgan_features.benchmarks.select.blocks import Sources, gram
@@ -16,7 +17,7 @@ from dcgan_features.benchmarks.select.study import STUDIES, Block, load_selectio
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.features import RandomDiscriminator, SecondOrderFeatures
 
-EXTRACTOR = {
+EXTRACTOR: dict[str, Any] = {
     "class": "SecondOrderFeatures",
     "network": {"class": "RandomDiscriminator", "network": "svhn-32"},
     "layers": [1, 2],
@@ -176,14 +177,16 @@ def test_shipped_selections_can_be_read():
         study = load_selection(name)
         assert study.name == name
         for key, source in study.sources.items():
-            build(source.extractor, "features", key, {"discriminator": "weights", "device": "cpu"})
+            find(source.extractor, "features", key).build({"discriminator": "weights", "device": "cpu"})
 
 
 def test_a_setting_that_is_a_component_is_built_with_what_is_offered():
-    settings = {"network": {"class": "DiscriminatorFeatures", "grid": 2}, "layers": [0]}
-    made = build(Component(name="SecondOrderFeatures", settings=settings), "features", "here", {"discriminator": "w"})
+    settings: dict[str, Any] = {"network": {"class": "DiscriminatorFeatures", "grid": 2}, "layers": [0]}
+    component = Component(name="SecondOrderFeatures", settings=settings)
+    made = find(component, "features", "here").build({"discriminator": "w"})
     assert made.network.discriminator == "w"
     assert made.network.grid == 2
     settings["network"]["gird"] = 3
+    chosen = Component(name="SecondOrderFeatures", settings=settings)
     with pytest.raises(InputError, match=r"gird.*grid"):
-        build(Component(name="SecondOrderFeatures", settings=settings), "features", "here", {"discriminator": "w"})
+        find(Component(name="SecondOrderFeatures", settings=settings), "features", "here").build({"discriminator": "w"})

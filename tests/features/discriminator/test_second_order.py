@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -42,9 +44,10 @@ def images():
     return np.clip(coarse + random.normal(0, 20, coarse.shape), 0, 255).astype(np.uint8)
 
 
-def second_order(network=None, **settings):
+def second_order(network: Any = None, **settings: Any) -> SecondOrderFeatures:
     own = DiscriminatorFeatures(NETWORK) if network is None else network
-    return SecondOrderFeatures(own, **{"rank": 3, "dtype": "float32", "batch_size": 7, "device": "cpu"} | settings)
+    defaults: dict[str, Any] = {"rank": 3, "dtype": "float32", "batch_size": 7, "device": "cpu"}
+    return SecondOrderFeatures(own, **{**defaults, **settings})
 
 
 def moments_by_hand(fitted, images, cells, normalise):
@@ -139,7 +142,7 @@ def networks():
     yield DiscriminatorFeatures(NETWORK), lambda own, maps: pool_to_grid(maps, own.grid).flatten(1)
     exemplar = ExemplarNetwork("4c5-6c5-8f", 3, torch.Generator().manual_seed(0))
     yield ExemplarCNNFeatures(exemplar, resize=32, grid=1), lambda own, maps: maps.amax((2, 3))
-    k_means = {"n_patches": 300, "n_iter": 2, "pooling_grid": 1}
+    k_means: dict[str, Any] = {"n_patches": 300, "n_iter": 2, "pooling_grid": 1}
     yield KMeansFeatures(6, standardise=False, **k_means), lambda own, maps: maps.sum((2, 3))
     layered = LayeredKMeansFeatures((8, 6), 4, n_groups=2, group_size=4, n_images=12, n_samples=200, **k_means)
     yield layered, lambda own, maps: maps.sum((2, 3))
