@@ -129,7 +129,11 @@ def test_modules_import_only_what_they_may(prefix):
 @pytest.mark.parametrize(
     ("module", "source", "expected"),
     [
-        ("features.pretrained", "from dcgan_features.data.utils.errors import InputError\nimport dcgan_features.gan.spec", []),
+        (
+            "features.pretrained",
+            "from dcgan_features.data.utils.errors import InputError\nimport dcgan_features.gan.spec",
+            [],
+        ),
         ("features.pca", "from dcgan_features.data import InputError", ["data.InputError"]),
         ("features.pca", "from dcgan_features import data", ["data"]),
         ("features.pca", "from data.utils import files", ["data.utils.files"]),
