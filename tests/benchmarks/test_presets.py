@@ -49,7 +49,10 @@ def test_the_default_preset_has_the_folder_of_the_committed_results():
 
 
 def test_a_preset_is_kept_from_anothers_results_in_a_folder_that_is_named(cli, make_table, tmp_path):
-    data: dict[str, Any] = {"dataset": {"source": "stand-in", "n_train": 100, "n_test": 50}, "protocols": {"5-per-class": {}}}
+    data: dict[str, Any] = {
+        "dataset": {"source": "stand-in", "n_train": 100, "n_test": 50},
+        "protocols": {"5-per-class": {}},
+    }
     other = {**data, "dataset": {**data["dataset"], "n_train": 120}}
     row = {"name": "a", "title": "A", "extractor": {"class": MEANS}}
     table = make_table(rows=[row], presets={"one": data, "two": other}, renamed={"presets": {"uno": "one"}})
