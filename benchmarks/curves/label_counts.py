@@ -12,8 +12,8 @@ import numpy as np
 from dcgan_features.benchmarks.config.schema import Table
 from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import RowResult, write_csv
-from dcgan_features.benchmarks.reporting.curve_plot import Curve, Point, write_plot
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
+from dcgan_features.benchmarks.reporting.plots.label_curves import Curve, Point, write_plot
 from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
 from dcgan_features.benchmarks.runner.job import Job
 from dcgan_features.benchmarks.runner.resolve import resolve

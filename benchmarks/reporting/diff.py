@@ -11,6 +11,7 @@ import numpy as np
 from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.records.predictions import predictions_of
 from dcgan_features.benchmarks.records.rows import RowResult
+from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import Line, Report, protocol_text
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.eval.significance import compare
@@ -168,6 +169,9 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+_HEADINGS = ["Table", "Row", "Labels", "Before", "Now", "Change", "95% interval", "Verdict"]
+
+
 def markdown_of_changes(changes: list[Change], against: str) -> str:
     """The changes as a Markdown table, with what else differs below it."""
     text = [
@@ -175,10 +179,8 @@ def markdown_of_changes(changes: list[Change], against: str) -> str:
         "",
         f"Against {against}. {EXPLANATION}",
         "",
-        "| Table | Row | Labels | Before | Now | Change | 95% interval | Verdict |",
-        "|---|---|---|---:|---:|---:|---:|---|",
+        *markdown_table(_HEADINGS, map(cells, changes), (0, 1, 2, 7)),
     ]
-    text += [f"| {' | '.join(cells(change))} |" for change in changes]
     for change in changes:
         if change.reasons:
             text += ["", f"{change.title}, {change.protocol}: {'; '.join(change.reasons)}."]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tabulate import tabulate  # type: ignore[import-untyped]
 
 from dcgan_features.benchmarks.records.figures import interval, rounded, with_pm
 from dcgan_features.benchmarks.records.rows import (
@@ -117,6 +120,7 @@ GROUPS = {"published": "Published rows", "control": "Their controls", "beyond": 
 _HEADINGS = [
     "Row", "Labels", "Published", "Measured", "Difference", "95% interval", "Against its control", "Features", "Minutes"
 ]  # fmt: skip
+_TEXT = (0, 1, 6)  # columns of words, not figures
 _ABOUT_HEADINGS = ["Row", "Learned without labels from", "Images", "Seeds", "Units", "Features", "Views", "C at an end"]
 
 
@@ -235,35 +239,22 @@ def draws_text(found: ProtocolResult) -> str:
 def results_table(outline: Outline, lines: list[Line], leave_out: Collection[str] = ()) -> list[str]:
     """The lines as a table in Markdown, without the columns headed as in `leave_out`."""
     kept = [number for number, heading in enumerate(_HEADINGS) if heading not in leave_out]
-    cells = ([row[number] for number in kept] for row in _cells(outline, lines))
-    return markdown_table([_HEADINGS[number] for number in kept], cells, text_columns=2)
+    cells = [[row[number] for number in kept] for row in _cells(outline, lines)]
+    text = [place for place, number in enumerate(kept) if number in _TEXT]
+    return markdown_table([_HEADINGS[number] for number in kept], cells, text)
+
+
+_SIGNS = {"\u2212": "$-$", "±": "$\\pm$"}  # as LaTeX writes them
 
 
 def latex(outline: Outline, lines: list[Line]) -> str:
     """The table for a paper that loads booktabs."""
-    rule = " \\\\"
-    text = [
-        f"% {table_title(outline, lines)}; needs \\usepackage{{booktabs}}",
-        "\\begin{tabular}{llrrrrlrr}",
-        "\\toprule",
-        " & ".join(map(escape_latex, _HEADINGS)) + rule,
-        "\\midrule",
-        *(" & ".join(map(escape_latex, cells)) + rule for cells in _cells(outline, lines)),
-        "\\bottomrule",
-        "\\end{tabular}",
-    ]
+    cells = [[re.sub("^-", "\u2212", cell) for cell in row] for row in _cells(outline, lines)]
+    align = ["left" if column in _TEXT else "right" for column in range(len(_HEADINGS))]
+    table = tabulate(cells, _HEADINGS, tablefmt="latex_booktabs", disable_numparse=True, colalign=align)
+    for sign, command in _SIGNS.items():
+        table = table.replace(sign, command)
+    text = [f"% {table_title(outline, lines)}; needs \\usepackage{{booktabs}}", table]
     if any(line["stand_in"] for line in lines):
-        text.append(f"\\par {escape_latex(WARNING)}")
+        text.append(f"\\par {WARNING}")
     return "\n".join(text) + "\n"
-
-
-_LATEX = {
-    "\\": "\\textbackslash{}", "&": "\\&", "%": "\\%", "$": "\\$", "#": "\\#", "_": "\\_", "{": "\\{", "}": "\\}",
-    "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "<": "$<$", ">": "$>$",
-}  # fmt: skip
-
-
-def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it stands; a leading minus sign becomes a real one."""
-    escaped = "".join(_LATEX.get(character, character) for character in text)
-    return f"$-${escaped[1:]}" if escaped.startswith("-") else escaped

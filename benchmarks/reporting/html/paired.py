@@ -7,10 +7,10 @@ from typing import Any
 
 from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.reporting.html.csv_file import Line, number, read_lines
+from dcgan_features.eval.significance import NOT_APART
 
 NAME = "paired"
 _NEEDED = {"row_a", "row_b", "protocol", "difference", "low", "high", "verdict"}
-_UNDECIDED = "not told apart"
 
 
 def paired_views(folder: Path, table: str, rows: dict[str, str], protocols: dict[str, str]) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def _matrix(lines: list[Line], title: str, rows: dict[str, str]) -> dict[str, An
         difference, low, high = (number(line[key]) for key in ("difference", "low", "high"))
         if difference is None or low is None or high is None:
             continue
-        decided = line["verdict"] != _UNDECIDED
+        decided = line["verdict"] != NOT_APART
         pair = (line["row_a"], line["row_b"])
         cells[pair] = _cell(difference, low, high, decided)
         cells[pair[::-1]] = _cell(-difference, -high, -low, decided)

@@ -4,7 +4,7 @@ from rich.console import Console
 from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import COLUMNS, Outline, RowOutline, table_lines, write_csv
 from dcgan_features.benchmarks.reporting.console import print_table
-from dcgan_features.benchmarks.reporting.table import difference_text, escape_latex, measured_text
+from dcgan_features.benchmarks.reporting.table import difference_text, latex, measured_text
 from dcgan_features.benchmarks.runner.progress import Stages
 
 
@@ -36,9 +36,15 @@ def test_figures_as_printed():
     assert difference_text(line(measured=70.0, published=73.8, stand_in=True)) == ""
 
 
-def test_latex_escapes():
-    assert escape_latex("50%_a & b±1") == "50\\%\\_a \\& b$\\pm$1"
-    assert escape_latex("-3.80") == "$-$3.80"
+def test_latex_escapes(outline):
+    named = outline.model_copy(update={"rows": [outline.rows[0].model_copy(update={"title": "50%_a & b"})]})
+    shown = {"row": "kmeans", "protocol": "all-labels", "published": 73.8, "published_pm": 0.4, "measured": 70.0}
+    text = latex(named, [line(**shown)])
+    (cells,) = [part for part in text.splitlines() if "50" in part]
+    assert [cell.strip() for cell in cells.removesuffix("\\\\").replace("\\&", "and").split("&")] == [
+        "50\\%\\_a and b", "all labels", "73.8 $\\pm$0.4", "70.00", "$-$3.80", "", "", "", ""
+    ]  # fmt: skip
+    assert "\\begin{tabular}{llrrrrlrr}\n\\toprule\n" in text
 
 
 def test_an_unmeasured_row_keeps_its_lines(outline, tmp_path):

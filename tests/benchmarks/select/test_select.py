@@ -187,5 +187,6 @@ def test_a_setting_that_is_a_component_is_built_with_what_is_offered():
     assert made.network.discriminator == "w"
     assert made.network.grid == 2
     settings["network"]["gird"] = 3
+    chosen = Component(name="SecondOrderFeatures", settings=settings)
     with pytest.raises(InputError, match=r"gird.*grid"):
         find(Component(name="SecondOrderFeatures", settings=settings), "features", "here").build({"discriminator": "w"})

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from dcgan_features.benchmarks.reporting.curve_plot import COLOURS, INK, MARKERS, STYLES
-from dcgan_features.data.utils.files import atomic_path
+from dcgan_features.benchmarks.reporting.plots.style import INK, curve_style, new_figure, tidy, write_figure
 
 _TITLE_LETTERS = 72  # that fit over a panel
 _LABEL_SPACE = 0.14  # of the axis that a place's label takes
@@ -40,21 +38,17 @@ class Panel:
 def write_panels(path: Path, panels: Sequence[Panel], title: str, metric: str, warning: str = "") -> None:
     """Draw the panels into a PNG, two beside each other; `warning` is printed below them."""
     figure = draw_panels(panels, title, metric, warning)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+    write_figure(path, figure)
 
 
 def draw_panels(panels: Sequence[Panel], title: str, metric: str, warning: str = "") -> Figure:
     """The picture; see `write_panels`."""
     columns = min(len(panels), 2) or 1
     rows = max(math.ceil(len(panels) / columns), 1)
-    figure = Figure(figsize=(6.2 * columns + 0.4, 4.6 * rows + 0.6), facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(6.2 * columns + 0.4, 4.6 * rows + 0.6, warning)
     figure.suptitle(textwrap.fill(title, _TITLE_LETTERS * columns), x=0.01, ha="left", color=INK, fontsize=12)
     for number, panel in enumerate(panels):
         _panel(figure.add_subplot(rows, columns, number + 1), panel, metric)
-    if warning:
-        figure.supxlabel(warning, x=0.01, ha="left", fontsize=9, color=INK)
     return figure
 
 
@@ -80,12 +74,8 @@ def _panel(axes: Axes, panel: Panel, metric: str) -> None:
                 values,
                 [sd or 0.0 for sd in spread],
                 label=series.name,
-                color=COLOURS[number % len(COLOURS)],
-                marker=MARKERS[number % len(MARKERS)],
-                linestyle=STYLES[number // len(COLOURS) % len(STYLES)],
-                ms=4.5,
-                lw=1.6,
                 capsize=2.5,
+                **curve_style(number),
             )
     places = sorted({point[0] for series in panel.series for point in series.points})
     doubling = bool(places) and places[0] > 0 and places[-1] >= 8 * places[0]
@@ -100,8 +90,6 @@ def _panel(axes: Axes, panel: Panel, metric: str) -> None:
     axes.set_xlabel(panel.along)
     axes.set_ylabel(f"{metric}, %")
     axes.set_title(panel.title, loc="left", color=INK, fontsize=10)
-    axes.grid(color="#e6e6e6", lw=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
     if axes.has_data():
         axes.legend(frameon=False, fontsize=8)

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dcgan_features.data.utils.files import atomic_path
+from dcgan_features.benchmarks.reporting.plots.style import (
+    COLOURS,
+    FAINT,
+    INK,
+    curve_style,
+    new_figure,
+    tidy,
+    write_figure,
+)
 
-INK, FAINT = "#222222", "#8a8a8a"
-# Okabe and Ito's colours, which people who confuse red and green can tell apart; yellow is too light for lines.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
-MARKERS, STYLES = "osD^vPXp", ("-", "--", ":", "-.")  # one mark more than colours: no two curves share both
 GAP = 0.042  # between two labels, as a part of the vertical axis
 
 
@@ -47,14 +50,12 @@ def write_plot(path: Path, curves: Sequence[Curve], title: str, metric: str, war
     warning : printed below the plot.
     """
     figure = draw(curves, title, metric, warning)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+    write_figure(path, figure, bbox_inches="tight")
 
 
 def draw(curves: Sequence[Curve], title: str, metric: str, warning: str = "") -> Figure:
     """The picture; see `write_plot`."""
-    figure = Figure(figsize=(10, 6), facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure(10, 6, layout=None)
     axes = figure.add_axes((0.07, 0.13, 0.65, 0.78))
     for number, curve in enumerate(curves):
         _curve(axes, curve, number)
@@ -65,9 +66,7 @@ def draw(curves: Sequence[Curve], title: str, metric: str, warning: str = "") ->
     axes.set_xlabel("labelled images a class (logarithmic)")
     axes.set_ylabel(f"{metric}, %")
     axes.set_title(title, loc="left", color=INK, fontsize=12)
-    axes.grid(color="#e6e6e6", lw=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
     _legend(axes, curves)
     _name(axes, curves)
     if warning:
@@ -76,18 +75,18 @@ def draw(curves: Sequence[Curve], title: str, metric: str, warning: str = "") ->
 
 
 def _curve(axes: Axes, curve: Curve, number: int) -> None:
-    colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-    style = STYLES[number // len(COLOURS) % len(STYLES)]
+    style = curve_style(number)
+    colour = style["color"]
     # A single draw has no spread: the band ends before it instead of narrowing towards it.
     band = [(point.labels, point.measured - point.sd, point.measured + point.sd) for point in curve.points if point.sd]
     axes.fill_between(*np.array(band).reshape(-1, 3).T, color=colour, alpha=0.18, lw=0)
     points = np.array([(point.labels, point.measured) for point in curve.points]).reshape(-1, 2).T
-    axes.plot(*points, style, color=colour, marker=marker, ms=4.5, lw=1.6)
+    axes.plot(*points, **style)
     for point in curve.points:
         if point.published is not None:
             axes.errorbar(
                 point.labels, point.published, point.pm,
-                fmt=marker, mfc="white", mec=colour, ecolor=colour, ms=8, capsize=3,
+                fmt=style["marker"], mfc="white", mec=colour, ecolor=colour, ms=8, capsize=3,
             )  # fmt: skip
 
 
