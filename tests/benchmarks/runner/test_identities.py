@@ -55,8 +55,8 @@ def no_real_images(dataset):
         setattr(kinds["discriminator"], name, getattr(weights.KINDS["discriminator"], name))
     kinds["discriminator"].metadata = metadata
     with (
-        mock.patch.object(jobs, "load_dataset", lambda *_: dataset),
-        mock.patch.object(data, "training_images", lambda *_: training),
+        mock.patch.object(jobs, "load_dataset", return_value=dataset),
+        mock.patch.object(data, "training_images", return_value=training),
         mock.patch.object(weights, "KINDS", kinds),
     ):
         yield

@@ -113,9 +113,9 @@ def test_jobs_that_cannot_be_resolved(job_of):
         resolve(unmeasured)
     with pytest.raises(InputError, match="unknown class 'RawPixel' in row a"):
         resolve(job_of(rows=[{"name": "a", "title": "A", "extractor": {"class": "RawPixel"}}]))
+    escaped = {"class": "DiscriminatorFeatures", "discriminator": "x"}
     with pytest.raises(InputError, match="name the discriminator under 'weights'"):
-        settings = {**NETWORK["extractor"], "discriminator": "x"}  # type: ignore[dict-item]
-        resolve(job_of(rows=[{**NETWORK, "extractor": settings}]))
+        resolve(job_of(rows=[{**NETWORK, "extractor": escaped}]))
 
 
 def test_images_are_adapted_as_the_row_says(job_of):
