@@ -15,8 +15,6 @@ from dcgan_features.data.download import chosen_root
 from dcgan_features.data.utils.cli import choose_device
 from dcgan_features.data.utils.errors import InputError
 
-DEMO = "demo"
-
 
 @dataclass(frozen=True)
 class Method:
@@ -126,7 +124,7 @@ def make_jobs(
             data_root=chosen_root(data_root),
             device=str(choose_device(device)),
             store=store.expanduser().resolve(),
-            results=(results or Path("results", DEMO if preset == DEMO else "")).resolve(),
+            results=(results or Path("results", "" if preset == table.default_preset else preset)).resolve(),
         )
         for row in rows
     ]
