@@ -11,6 +11,7 @@ import contextlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -50,7 +51,7 @@ def no_real_images(dataset):
     def metadata(path, network):
         return read(path, network) if path.exists() else ABSENT
 
-    kinds = {**weights.KINDS, "discriminator": mock.Mock(wraps=weights.KINDS["discriminator"])}
+    kinds: dict[str, Any] = {**weights.KINDS, "discriminator": mock.Mock(wraps=weights.KINDS["discriminator"])}
     for name in ("shipped", "free", "later"):
         setattr(kinds["discriminator"], name, getattr(weights.KINDS["discriminator"], name))
     kinds["discriminator"].metadata = metadata
