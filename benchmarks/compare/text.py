@@ -141,7 +141,9 @@ def _ends_of_C(each: Contender) -> list[str]:
     """Where the best C was the largest or smallest tried: what is brought comes at a scale that nobody foresaw."""
     remarks = []
     for name, found in each.result.protocols.items() if each.brought else ():
-        tried = [(choice["C"], [float(value) for value in choice["scores"]]) for choice in found.chosen if "C" in choice]
+        tried = [
+            (choice["C"], [float(value) for value in choice["scores"]]) for choice in found.chosen if "C" in choice
+        ]
         ends = sum(C in (min(values), max(values)) for C, values in tried if len(values) > 1)
         if ends:
             least, most = min(tried[0][1]), max(tried[0][1])

@@ -14,8 +14,9 @@ from dcgan_features.benchmarks.config.described import is_seeded, units_of, view
 from dcgan_features.benchmarks.config.schema import Published, Table
 from dcgan_features.benchmarks.config.search import Trial
 from dcgan_features.benchmarks.records.figures import DIGITS, rounded
-from dcgan_features.data.utils.errors import InputError, first_fault
+from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, read_json, write_json
+from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.eval.significance import accuracy_interval
 
 FORMAT = 1
@@ -198,9 +199,8 @@ def _check(path: Path, model: type[Model], content: Any) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        key, fault, _ = first_fault(error)
         raise InputError(
-            f"{path} is damaged or of another version ({key or 'the file'}: {fault}); "
+            f"{path} is damaged or of another version: {first_mistake(error)}; "
             "delete it, restore it from a copy, or measure the row again with --rerun"
         ) from None
 
