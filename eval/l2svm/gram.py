@@ -65,7 +65,7 @@ class GramSpace:
         """By subspace iteration with K."""
         rank = min(GRAM_RANK, self.rows)
         generator = torch.Generator().manual_seed(0)
-        start = torch.randn(self.rows, rank, generator=generator).to(self.device, self.dtype)
+        start = torch.randn(self.rows, rank, generator=generator, dtype=torch.float32).to(self.device, self.dtype)
         for _ in range(2):
             start = torch.linalg.qr(self._multiply(start))[0]
         product = self._multiply(start)
