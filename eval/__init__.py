@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dcgan_features.eval.l2svm.cross_validation import L2SVMCV
     from dcgan_features.eval.l2svm.estimator import L2SVM, l2svm_path
+    from dcgan_features.eval.logistic.estimator import LogisticProbe, LogisticProbeCV, logistic_path
     from dcgan_features.eval.neighbours import NearestNeighbours, NearestSearch, nearest
     from dcgan_features.eval.neural.perceptron import Perceptron
     from dcgan_features.eval.neural.supervised_cnn import SupervisedCNN
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "L2SVM": "l2svm.estimator",
     "L2SVMCV": "l2svm.cross_validation",
+    "LogisticProbe": "logistic.estimator",
+    "LogisticProbeCV": "logistic.estimator",
     "M2": "semi_supervised.m2",
     "SWWAE": "semi_supervised.swwae",
     "TSVM": "semi_supervised.tsvm",
@@ -34,6 +37,7 @@ _MODULES = {
     "evaluate": "protocols",
     "holm": "significance",
     "l2svm_path": "l2svm.estimator",
+    "logistic_path": "logistic.estimator",
     "nearest": "neighbours",
     "wilson_interval": "protocols",
 }
@@ -46,6 +50,8 @@ __all__ = [
     "TSVM",
     "Comparison",
     "Evaluation",
+    "LogisticProbe",
+    "LogisticProbeCV",
     "NearestNeighbours",
     "NearestSearch",
     "Perceptron",
@@ -54,6 +60,7 @@ __all__ = [
     "evaluate",
     "holm",
     "l2svm_path",
+    "logistic_path",
     "nearest",
     "wilson_interval",
 ]

@@ -27,7 +27,7 @@ _FIXED: dict[str, tuple[Any, ...]] = {
 }
 
 
-class _LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """What linear classifiers with `coef_` and `intercept_` have in common once fitted."""
 
     def decision_function(self, X: Features) -> npt.NDArray[Any]:
@@ -49,7 +49,7 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 @known_as("eval.l2svm.L2SVM")
-class L2SVM(_LinearClassifier):
+class L2SVM(LinearClassifier):
     """One-against-the-rest linear support vector machine with the squared hinge loss.
 
     For each class it minimises 1/2 |w|^2 + 1/2 b^2 + C sum_i max(0, 1 - t_i (w.x_i + b))^2, the intercept b being

@@ -42,12 +42,14 @@ class Rows:
     weights: npt.NDArray[np.float64] | None = None
 
 
-def check_problem(estimator: Any, X: Features, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Rows:
+def check_problem(
+    estimator: Any, X: Features, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None, each_column: bool = True
+) -> Rows:
     """The rows and classes; ValueError where they or the parameters of an `L2SVM` cannot be used."""
     check_positive("tol", estimator.tol)
     if not (isinstance(estimator.max_iter, int | np.integer) and estimator.max_iter >= 1):
         raise ValueError(f"max_iter must be a whole number of at least 1, not {estimator.max_iter!r}")
-    processes = AllProcesses() if estimator.sharded else ALONE
+    processes = AllProcesses() if getattr(estimator, "sharded", False) else ALONE
     with processes.together():
         features, labels = _check_own(estimator, X, y)
     parts = processes.gather((labels, features.shape[1], str(features.dtype)))
@@ -57,15 +59,20 @@ def check_problem(estimator: Any, X: Features, y: npt.ArrayLike, sample_weight: 
     everyones = np.concatenate([part[0] for part in parts])
     classes, index = np.unique(everyones, return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(f"y holds one class only ({classes[0]!r}); an L2SVM needs at least two classes")
+        raise ValueError(f"y holds one class only ({classes[0]!r}); at least two classes are needed")
     first = sum(len(part[0]) for part in parts[: processes.rank])
     own = slice(first, first + len(labels))
-    weights = _weights(estimator, sample_weight, classes, index, own)
+    weights = _weights(estimator, sample_weight, classes, index, own, each_column)
     return Rows(features, processes, classes, index, own, weights)
 
 
 def _weights(
-    estimator: Any, sample_weight: npt.ArrayLike | None, classes: Labels, index: npt.NDArray[np.int64], own: slice
+    estimator: Any,
+    sample_weight: npt.ArrayLike | None,
+    classes: Labels,
+    index: npt.NDArray[np.int64],
+    own: slice,
+    each_column: bool,
 ) -> npt.NDArray[np.float64] | None:
     """What C is multiplied by; as in LIBLINEAR, of several classes' weights each counts in its own column only."""
     by_class = getattr(estimator, "class_weight", None)
@@ -88,7 +95,7 @@ def _weights(
         if by_class == "balanced"
         else (compute_class_weight(by_class, classes=classes, y=classes[index]))
     )
-    if len(classes) == 2:
+    if len(classes) == 2 or not each_column:
         return (of_rows * of_classes[rows])[None]
     columns = np.arange(len(classes))[:, None]
     return np.asarray(of_rows * np.where(rows == columns, of_classes[:, None], 1.0))
