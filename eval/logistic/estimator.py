@@ -12,6 +12,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 
+from dcgan_features.eval.l2svm import matrices
 from dcgan_features.eval.l2svm.estimator import LinearClassifier
 from dcgan_features.eval.l2svm.gram import GramSpace, gram_matrix
 from dcgan_features.eval.l2svm.primal import WeightSpace
@@ -25,9 +26,10 @@ from dcgan_features.eval.logistic.newton import Fitted, SharedInverse, minimise
 class LogisticProbe(LinearClassifier):
     """L2-regularised logistic regression.
 
-    It minimises 1/2 |W|^2 + C sum_i -log softmax(W x_i)_y, or for each class 1/2 |w|^2 + C sum_i log(1 + exp(-t_i w.x_i)),
-    the intercept being the weight of a constant feature of 1, as in `L2SVM`. So `coef_` equals that of
-    `sklearn.linear_model.LogisticRegression(C=C, fit_intercept=False)` on features with such a column.
+    It minimises 1/2 |W|^2 + C sum_i -log softmax(W x_i)_y or, for each class,
+    1/2 |w|^2 + C sum_i log(1 + exp(-t_i w.x_i)), the intercept being the weight of a constant feature of 1, as in
+    `L2SVM`. So `coef_` equals that of `sklearn.linear_model.LogisticRegression(C=C, fit_intercept=False)` on features
+    with such a column.
 
     Parameters
     ----------
@@ -191,6 +193,9 @@ class _Problem:
     def _space(self, dtype: torch.dtype) -> Space:
         features = self.rows.features
         if self.use_gram:
+            if self.place.type == "cpu" and features.device.type == "cpu":
+                wide = np.float64 if dtype == torch.float64 else np.float32
+                return GramSpace(torch.from_numpy(matrices.gram_matrix(features, self.intercept, wide)))
             return GramSpace(gram_matrix(features, self.intercept, dtype, self.place))
         return WeightSpace(features, self.intercept, dtype, self.place, self.rows.processes)
 
