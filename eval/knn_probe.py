@@ -137,7 +137,7 @@ def _lengths(points: Tensor) -> Tensor:
 def _most_similar(
     queries: Tensor, points: Tensor, lengths: Tensor, k: int, device: str | None
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Cosine similarity and index of the k most similar points, (n, k) each; in blocks, whatever the type of the points."""
+    """Cosine similarity and index of the k most similar points, (n, k) each; in blocks, of whatever type."""
     place = points.device if device is None else torch.device(device)
     similarities, indices = [], []
     for rows in queries.split(_QUERIES):

@@ -28,7 +28,8 @@ def gmacs_of(extractor: Any, images: Images) -> float | None:
     """Billions of multiply-adds an image, of the matrix products and convolutions that torch runs; None without any.
 
     images : uint8 (n, height, width, channels), of which two are transformed. Kernels that torch does not know, such as
-    those compiled by numba, are not counted, so that an extractor with them has None or too little: see `benchmarks.speed`.
+    those compiled by numba, are not counted, so that an extractor with them has None or too little: see
+    `benchmarks.speed`.
     """
     part = np.ascontiguousarray(images[:_IMAGES])
     counter = FlopCounterMode(display=False)

@@ -93,7 +93,9 @@ def _entry(compared: Compared, each: Contender) -> dict[str, Any]:
         "title": each.title,
         "protocols": {
             name: {
-                **result.protocols[name].model_dump(include={"measured", "sd", "low", "high", "values", "chosen", "calibration_error"}),
+                **result.protocols[name].model_dump(
+                    include={"measured", "sd", "low", "high", "values", "chosen", "calibration_error"}
+                ),
                 "fit_seconds": result.protocols[name].seconds,
                 "class_accuracies": dict(zip(compared.dataset.classes, matrix.diagonal().tolist(), strict=True)),
                 "confusion_percent": matrix.round(3).tolist(),

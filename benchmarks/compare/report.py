@@ -24,7 +24,7 @@ _SHOWN = [
 
 @dataclass(frozen=True)
 class Report:
-    """A comparison. compared : all that came of it. Names of extractors are their titles or the names of their files."""
+    """A comparison. compared : all that came of it. Extractors are named by their titles or by their files' names."""
 
     compared: Compared
 
@@ -105,7 +105,9 @@ class Report:
         parts.append(shown.to_html(index=False, float_format=lambda value: f"{value:,.2f}", border=0))
         if len(self.paired):
             parts.append(self.paired.to_html(index=False, float_format=lambda value: f"{value:.3g}", border=0))
-        parts += [f"<p>{html.escape(title)}: not measured: {html.escape(why)}</p>" for title, why in compared.failed.items()]
+        parts += [
+            f"<p>{html.escape(title)}: not measured: {html.escape(why)}</p>" for title, why in compared.failed.items()
+        ]
         return "\n".join(parts)
 
     def __repr__(self) -> str:

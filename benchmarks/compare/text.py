@@ -21,7 +21,8 @@ EXPLANATION = (
     "counts the fit of the extractor; its images a second are training and test images over that time."
 )
 _COST = [
-    "Extractor", "Features", "Effective rank", "Parameters", "GMACs an image", "Extraction", "Images/s", "Fits", "Peak GiB"
+    "Extractor", "Features", "Effective rank", "Parameters", "GMACs an image", "Extraction", "Images/s", "Fits",
+    "Peak GiB",
 ]  # fmt: skip
 _KNOWN = {"effective_rank": ",.0f", "parameters": ",", "gmacs": ".3g"}
 _PAIRED = [
@@ -58,7 +59,8 @@ def _calibration(compared: Compared) -> list[str]:
         [each.title, *(_number(each.result.protocols[name].calibration_error, ".2f") for name in known)]
         for each in compared.contenders
     ]
-    said = "Expected calibration error (15 bins), in percentage points: how far probabilities are from shares that are right."
+    said = "Expected calibration error (15 bins), in percentage points: how far probabilities are from shares that "
+    "are right."
     return ["", said, "", *markdown_table(["Extractor", *known.values()], cells)]
 
 
@@ -140,7 +142,9 @@ def _ends_of_C(each: Contender) -> list[str]:
     """Where the best C was the largest or smallest tried: what is brought comes at a scale that nobody foresaw."""
     remarks = []
     for name, found in each.result.protocols.items() if each.brought else ():
-        tried = [(choice["C"], [float(value) for value in choice["scores"]]) for choice in found.chosen if "C" in choice]
+        tried = [
+            (choice["C"], [float(value) for value in choice["scores"]]) for choice in found.chosen if "C" in choice
+        ]
         ends = sum(C in (min(values), max(values)) for C, values in tried if len(values) > 1)
         if ends:
             least, most = min(tried[0][1]), max(tried[0][1])

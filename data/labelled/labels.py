@@ -88,15 +88,18 @@ def _flat(labels: ArrayLike, where: str) -> NDArray[Any]:
 def _from_one_hot(array: NDArray[Any], where: str) -> NDArray[np.int64]:
     if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
         raise InputError(
-            f"{where} have the shape {array.shape} and values other than 0 and 1, such as probabilities; give one label an image"
+            f"{where} have the shape {array.shape} and values other than 0 and 1, such as probabilities; give one "
+            f"label an image"
         )
     if (array.sum(1) != 1).any():
         first = int((array.sum(1) != 1).argmax())
         raise InputError(
-            f"{where}: row {first} names {int(array[first].sum())} classes where others name one; give 0 and 1 for both "
+            f"{where}: row {first} names {int(array[first].sum())} classes where others name one; give 0 and 1 for "
+            f"both "
             "parts of a multi-label data set, or one class an image"
         )
-    return array.argmax(1).astype(np.int64)
+    index: NDArray[np.int64] = array.argmax(1).astype(np.int64)
+    return index
 
 
 def _from_objects(array: NDArray[Any], where: str) -> NDArray[Any]:

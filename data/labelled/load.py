@@ -142,7 +142,7 @@ def _of_files(listed: Listed, name: str, form: Form, seed: int, limit: int | Non
     if listed.test is None:
         labels, _, classes = encode_labels(listed.labels, listed.labels, name)
         groups = None if listed.groups is None else np.unique(listed.groups, return_inverse=True)[1].astype(np.int64)
-        train, test = stratified_split(labels, classes, groups, seed, what=name)
+        _, test = stratified_split(labels, classes, groups, seed, what=name)
         side = np.zeros(len(labels), bool)
         side[test] = True
         note += f"; {_split_words(seed)}{'' if groups is None else ', by whole groups'}"
@@ -175,7 +175,8 @@ def _limit_files(
     """Fewer files, so that those left out are not even read."""
     if limit < 2 * classes:
         raise InputError(
-            f"a limit of {limit} leaves less than 2 training images of each of {classes} classes; give {2 * classes} or more"
+            f"a limit of {limit} leaves less than 2 training images of each of {classes} classes; give {2 * classes} "
+            f"or more"
         )
     if limit >= len(own):
         return own, other, order

@@ -25,7 +25,7 @@ _SPLIT = ({"split": "train"}, {"split": "test"})
 
 @dataclass(frozen=True)
 class _Parts:
-    """Keywords that give the training and the test images; those of one part alone, where there is no official split."""
+    """Keywords that give the training and the test images; of one part alone, where there is no official split."""
 
     train: dict[str, Any]
     test: dict[str, Any] | None
@@ -101,7 +101,8 @@ def _open(kind: Callable[..., Any], name: str, keywords: dict[str, Any], root: P
     except (RuntimeError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"torchvision's {name} is not in {folder} ({reason}); put it there as torchvision has it, or name the folder "
+            f"torchvision's {name} is not in {folder} ({reason}); put it there as torchvision has it, or name the "
+            f"folder "
             "by --data-root"
         ) from None
 
