@@ -68,9 +68,12 @@ class Features:
     def moments(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each training feature, float32 (d,) each; 1 for a constant feature."""
         count, width = self.train.shape
-        mean = sum((part.double().sum(0) for part in self.train.split(_ROWS)), torch.zeros(width).double()) / count
+        mean = (
+            sum((part.double().sum(0) for part in torch.split(self.train, _ROWS)), torch.zeros(width).double()) / count
+        )
         squares = sum(
-            ((part.double() - mean).square().sum(0) for part in self.train.split(_ROWS)), torch.zeros(width).double()
+            ((part.double() - mean).square().sum(0) for part in torch.split(self.train, _ROWS)),
+            torch.zeros(width).double(),
         )
         scale = (squares / count).sqrt()
         return mean.float(), torch.where(scale > 1e-7 * mean.abs().clamp(min=1e-30), scale, 1.0).float()

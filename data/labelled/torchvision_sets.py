@@ -79,7 +79,7 @@ def torchvision_images(
         encoded, _, classes = encode_labels(written[0], written[0], name)
         sides = stratified_split(encoded, classes, seed=seed, what=name)
         order, written = [(0, int(place)) for side in sides for place in side], [written[0][side] for side in sides]
-    own, other, classes = encode_labels(*written, name)
+    own, other, classes = encode_labels(written[0], written[1], name)
     images = pictures_of(
         len(order), lambda: (_picture(opened[part][place][0]) for part, place in order), form, f"torchvision-{name}",
         f"{chosen_root(root)} {seed}", progress,
@@ -93,7 +93,7 @@ def _open(kind: Callable[..., Any], name: str, keywords: dict[str, Any], root: P
     folder = chosen_root(root)
     try:
         try:
-            return kind(str(folder), **keywords)  # type: ignore[operator]
+            return kind(str(folder), **keywords)
         except (RuntimeError, FileNotFoundError, TypeError):
             if root is not None or not downloads_allowed():
                 raise

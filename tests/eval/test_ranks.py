@@ -20,7 +20,7 @@ def test_letters_are_shared_exactly_where_two_are_not_told_apart():
         p = np.triu(random.random((7, 7)) ** 3, 1)
         p += p.T
         accuracies = random.random(7)
-        letters = inseparable_groups(accuracies, p)
+        letters = inseparable_groups(accuracies.tolist(), p)
         for one in range(7):
             for other in range(7):
                 shared = bool(set(letters[one]) & set(letters[other]))

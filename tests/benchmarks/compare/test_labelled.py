@@ -1,6 +1,7 @@
 """`python -m benchmarks.compare --data` and the same in Python, on tiny pictures."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_a_folder_by_the_command_with_several_probes(cli, folder):
 def test_figures_are_those_of_the_same_steps_by_hand():
     X, y, X_test, y_test = arrays()
     report = compare(Colours(), data=(X, y, X_test, y_test), probe="l2-svm", C=[0.01, 1.0])
-    train, test = (np.float32(part.mean((1, 2)) / 255) for part in (X, X_test))
+    train, test = ((part.mean((1, 2)) / 255).astype(np.float32) for part in (X, X_test))
     fitted = L2SVMCV([0.01, 1.0]).fit(train, y)
     line = report.table.iloc[0]
     assert line["accuracy"] == pytest.approx(100 * (fitted.predict(test) == y_test).mean())
@@ -132,7 +133,7 @@ def test_what_others_measured_joins():
         compare(f"results:{first.folder.parent / first.compared.name}", data=(X_test, y_test, X, y), probe="knn")
 
 
-WRONG = {
+WRONG: dict[str, Any] = {
     "no extractor": ([], {}, "nothing to compare"),
     "unknown row": (["raw-pixel"], {}, "did you mean 'raw-pixels'"),
     "twice": (["raw-pixels", "raw-pixels"], {}, "given twice"),
@@ -174,6 +175,7 @@ def test_what_is_chosen_on_is_a_share_of_each_class_or_whole_groups():
     assert np.bincount(labels[held]).tolist() == [300, 300]
     groups = np.tile(np.arange(30), 100)
     held = choice_of(labels, groups, ("a", "b"), 0).holdout
+    assert held is not None
     assert not set(groups[held]) & set(np.delete(groups, held))
     assert choice_of(np.array([0, 0, 0, 1, 1]), None, ("a", "b"), 0).folds == 2
     with pytest.raises(InputError, match="class b has 1"):

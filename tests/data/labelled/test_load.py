@@ -1,12 +1,17 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_features.data.labelled.load import from_arrays, labelled_images
+from dcgan_features.data.labelled import load
 from dcgan_features.data.labelled.pictures import Form
 from dcgan_features.data.labelled.splits import stratified_split
 from dcgan_features.data.utils.errors import InputError
 from tests.data.labelled.conftest import blues, reds
+
+from_arrays: Any = load.from_arrays
+labelled_images: Any = load.labelled_images
 
 
 def test_official_parts_keep_their_sides_and_their_order(classes, tmp_path):
