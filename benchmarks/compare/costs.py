@@ -19,7 +19,10 @@ _DEPTH = 3  # of attributes inside attributes that are looked through for module
 
 def parameters_of(extractor: Any) -> int | None:
     """The number of learned numbers in the modules that a fitted extractor holds; None where it holds none."""
-    modules = {id(module): module for module in _modules(extractor, _DEPTH)}
+    # What was fitted, scikit-learn's way of naming it; what it was made of may be held beside it.
+    fitted = {name: value for name, value in getattr(extractor, "__dict__", {}).items() if name.endswith("_")}
+    found_in = list(_modules(fitted, _DEPTH)) or list(_modules(extractor, _DEPTH))
+    modules = {id(module): module for module in found_in}
     found = {id(tensor): tensor.numel() for module in modules.values() for tensor in module.parameters()}
     return sum(found.values()) or None
 

@@ -54,7 +54,7 @@ def test_two_classes_of_an_extractor_of_the_users(here):
 
 def test_predict_writes_a_line_a_picture(cli, folder, here):
     report = compare("mine.py:pipeline", data=folder, size=8, save="kept", C=1.0)
-    code, out, err = cli("kept", str(folder), app=app)
+    code, out, err = cli("kept", str(folder), app=app, folders=[])
     assert (code, "60 pictures" in out) == (0, True), err
     with open("predictions.csv", newline="") as file:
         lines = {line["path"]: line for line in csv.DictReader(file)}
@@ -86,4 +86,4 @@ def test_what_cannot_be_kept_or_loaded_is_a_sentence(here, cli):
     compare("mine.py:pipeline", data=data, save="learns", C=1.0)
     with pytest.raises(InputError, match="given as arrays"):
         load_probe("learns")
-    assert cli("nowhere", "woods", app=app)[0] == 2
+    assert cli("nowhere", "woods", app=app, folders=[])[0] == 2
