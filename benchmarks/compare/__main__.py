@@ -61,7 +61,9 @@ def compare(
     table: Annotated[
         str, typer.Option(help="Name of the table, or a table of your own, in YAML.", rich_help_panel=_TABLE)
     ] = "cifar10",
-    preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.", rich_help_panel=_TABLE)] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="default, small, from-scratch or demo.", rich_help_panel=_TABLE)
+    ] = None,
     protocol: Annotated[
         list[str] | None, typer.Option(help="Only this protocol; repeatable.", rich_help_panel=_TABLE)
     ] = None,
@@ -75,7 +77,7 @@ def compare(
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Measure again what is measured.")] = False,
-    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, or results/PRESET.")] = None,
     store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
 ) -> None:
     """Compare extractors: accuracy, paired tests, cost, and the images that only one gets right."""

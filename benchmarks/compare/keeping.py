@@ -24,7 +24,7 @@ from dcgan_features.data.dataset import Images
 from dcgan_features.data.labelled.load import labelled_images
 from dcgan_features.data.labelled.pictures import Form
 from dcgan_features.data.padding import adapted
-from dcgan_features.data.utils.cli import choose_device
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, read_json, sha256_file, write_json
 from dcgan_features.eval.knn_probe import KNNProbe
@@ -226,7 +226,7 @@ def load_probe(folder: Path | str, device: str | None = None, store: Path | str 
         numbers = load_file(file)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{file} cannot be read ({error}); save the probe again") from None
-    return KeptProbe(about, _extractor(about, str(choose_device(device)), Path(store)), numbers)
+    return KeptProbe(about, _extractor(about, str(device_option(device)), Path(store)), numbers)
 
 
 def _extractor(about: Kept, device: str, store: Path) -> Any:

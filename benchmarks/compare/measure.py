@@ -20,7 +20,6 @@ from torch import Tensor
 from dcgan_features.benchmarks.compare.costs import gmacs_of, parameters_of
 from dcgan_features.benchmarks.compare.probes import Choice, Probe
 from dcgan_features.benchmarks.compare.proposals import Proposal
-from dcgan_features.benchmarks.config.identity import digest_of
 from dcgan_features.benchmarks.config.images import LabelledDataset, adapt
 from dcgan_features.benchmarks.records.environment import describe_device, environment, peak_gib
 from dcgan_features.benchmarks.records.predictions import DIGEST, Predictions, predictions_of, write_predictions
@@ -28,6 +27,7 @@ from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, re
 from dcgan_features.benchmarks.runner.progress import Stages
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import read_json, write_json, writing
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.eval.calibration import calibration_error
 from dcgan_features.eval.held_out_choice import HeldOutChoice
 from dcgan_features.eval.protocols import wilson_interval

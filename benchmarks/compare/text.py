@@ -8,8 +8,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from dcgan_features.benchmarks.compare.result import Compared, Contender
+from dcgan_features.benchmarks.records.figures import interval, rounded, with_pm
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
-from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING, with_pm
+from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
 from dcgan_features.data.utils.cli import duration
 from dcgan_features.eval.significance import LEVEL, NOT_APART, Comparison
 
@@ -42,7 +43,7 @@ def _title(compared: Compared) -> str:
 
 def _accuracy_cells(compared: Compared, each: Contender) -> list[str]:
     found = [each.result.protocols[name] for name in compared.protocols]
-    shown = [f"{with_pm(item.measured, item.sd, 2)} ({item.low:.1f} to {item.high:.1f})" for item in found]
+    shown = [f"{with_pm(item.measured, item.sd, 2)} ({interval(item.low, item.high)})" for item in found]
     return [each.title, *shown]
 
 
@@ -81,8 +82,8 @@ def _paired_cells(compared: Compared) -> list[list[str]]:
         [
             *found.names,
             compared.protocols[pair.protocol],
-            f"{found.difference:+.2f}",
-            f"{found.low:+.2f} to {found.high:+.2f}",
+            rounded(found.difference, sign=True),
+            interval(found.low, found.high, 2, sign=True),
             "< 0.0001" if found.adjusted < 1e-4 else f"{found.adjusted:.4f}",
             f"{np.mean(found.only_first):,.0f}",
             f"{np.mean(found.only_second):,.0f}",
