@@ -19,8 +19,9 @@ from dcgan_features.benchmarks.config.strict import Count, Name, Strict
 from dcgan_features.benchmarks.records.rows import write_csv
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.data.labelled.pictures import Form
-from dcgan_features.data.utils.errors import InputError, first_fault
+from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import read_yaml, write_text
+from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.eval.ranks import MeanRank, inseparable_groups, mean_ranks
 from dcgan_features.eval.significance import compare, holm
 
@@ -74,8 +75,7 @@ def read_suite(path: Path) -> Suite:
     try:
         return Suite.model_validate(read_yaml(path, "suite"), context={"path": str(path)})
     except ValidationError as error:
-        key, fault, _ = first_fault(error)
-        raise InputError(f"{path}: {key or 'the suite'}: {fault}") from None
+        raise InputError(f"{path}: {first_mistake(error, 'the suite')}") from None
 
 
 def run_suite(
