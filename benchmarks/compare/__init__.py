@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dcgan_features.benchmarks.compare.multi_label import MultiLabelReport
     from dcgan_features.benchmarks.compare.report import Report
 
 
@@ -108,6 +109,35 @@ def compare(
         raise InputError(f"{title} is not measured: {why}")
     write_comparison(compared)
     return Report(compared)
+
+
+def compare_multi_label(
+    *extractors: Any,
+    data: Sequence[Any],
+    C: float | Sequence[float] = (),
+    standardise: bool = False,
+    seed: int = 0,
+    table: str | Path = "cifar10",
+    device: str | None = None,
+    store: str | Path = "feature-store",
+) -> MultiLabelReport:
+    """Compare extractors on images of several classes each, by mean average precision; nothing is written.
+
+    data : (X, Y, X_test, Y_test), images as for `compare` and Y (n, k) of 0 and 1. For each class an L2-SVM is fitted
+    against all other images. C, the same for all classes, is chosen by mean average precision on a fifth of the
+    training images held out, then all are fitted. The other parameters are those of `compare`.
+    Raises `data.utils.errors.InputError` for what cannot be used.
+    """
+    from pathlib import Path
+
+    from dcgan_features.benchmarks.compare.labelled import Request
+    from dcgan_features.benchmarks.compare.multi_label import multi_label_report
+
+    given: Any = extractors[0] if len(extractors) == 1 and isinstance(extractors[0], Mapping) else extractors
+    request = Request(
+        data=data, Cs=_several(C), standardised=standardise, seed=seed, table=table, device=device, store=Path(store)
+    )
+    return multi_label_report(given, request)
 
 
 def _several(given: Any) -> tuple[Any, ...]:

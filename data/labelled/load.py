@@ -79,7 +79,7 @@ def from_arrays(data: Sequence[Any], name: str = "arrays", seed: int = 0, limit:
     """
     if not isinstance(data, tuple | list) or len(data) not in (2, 4):
         raise InputError(f"data of {_described(data)} cannot be used; give (X, y) or (X, y, X_test, y_test)")
-    images = _checked(data[0], "X")
+    images = check_image_array(data[0], "X")
     count = np.shape(data[1])[0] if np.ndim(data[1]) else 0
     if count != len(images):
         raise InputError(f"X has {len(images):,} images and y {count:,} labels; give a label to each image")
@@ -90,7 +90,7 @@ def from_arrays(data: Sequence[Any], name: str = "arrays", seed: int = 0, limit:
         return limited(
             Dataset(name, images[train], labels[train], images[test], labels[test], classes, note=note), limit, seed
         )
-    test_images = _checked(data[2], "X_test")
+    test_images = check_image_array(data[2], "X_test")
     count = np.shape(data[3])[0] if np.ndim(data[3]) else 0
     if count != len(test_images):
         raise InputError(f"X_test has {len(test_images):,} images and y_test {count:,} labels; give a label to each")
@@ -188,7 +188,11 @@ def _split_words(seed: int) -> str:
     return f"{TEST_SHARE:.0%} of each class set aside for testing by seed {seed}"
 
 
-def _checked(images: ArrayLike, what: str) -> Images:
+def check_image_array(images: ArrayLike, what: str) -> Images:
+    """The array as (n, height, width, channels), uint8; `InputError`, calling it `what`, where it is none.
+
+    Memory-mapped arrays stay so.
+    """
     array: NDArray[Any] = images if isinstance(images, np.ndarray) else np.asarray(images)
     if array.dtype == object:
         raise InputError(f"{what} holds images of several sizes; give one array (n, height, width, channels)")
