@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from dcgan_features.benchmarks.compare.report import Report
 
@@ -15,7 +16,7 @@ def test_the_readme_on_a_folder_of_pictures(folder, here):
     (code,) = (block for block in re.findall(r"```python\n(.*?)```", text, re.S) if 'data="pictures"' in block)
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     (here / "woods").rename("pictures")
-    found = {}
+    found: dict[str, Any] = {}
     exec(code, found)
     assert isinstance(found["report"], Report)
     assert set(found["report"].table["extractor"]) == {"mine", "pixels"}
@@ -23,7 +24,7 @@ def test_the_readme_on_a_folder_of_pictures(folder, here):
 
 def test_the_notebook_runs(here, monkeypatch):
     cells = json.loads((ROOT / "docs/compare.ipynb").read_text(encoding="utf-8"))["cells"]
-    names = {"__name__": "notebook"}
+    names: dict[str, Any] = {"__name__": "notebook"}
     monkeypatch.setitem(sys.modules, "notebook", type(sys)("notebook"))
     for cell in cells:
         assert not cell.get("outputs")

@@ -1,6 +1,7 @@
 """Probes that are kept and loaded again, by themselves and by `python -m benchmarks.predict`."""
 
 import csv
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def test_predict_writes_a_line_a_picture(cli, folder, here):
     assert (code, "60 pictures" in out) == (0, True), err
     with open("predictions.csv", newline="") as file:
         lines = {line["path"]: line for line in csv.DictReader(file)}
-    dataset = labelled_images(folder, Form(8))
+    dataset: Any = labelled_images(folder, Form(8))
     said = predictions(report, "l2-svm-C1")
     right = np.mean([line["label"] == path.split("/")[0] for path, line in lines.items()])
     assert right > 0.6

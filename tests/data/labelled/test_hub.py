@@ -1,4 +1,5 @@
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def test_a_data_set_saved_on_disk(tmp_path):
         return datasets.Dataset.from_dict({"picture": pictures, "kind": labels}, features=kinds)
 
     datasets.DatasetDict({"train": part(6, 1), "test": part(4, 2)}).save_to_disk(tmp_path / "trees")
-    found = labelled_images(f"hf:{tmp_path / 'trees'}", Form(6))
+    found: Any = labelled_images(f"hf:{tmp_path / 'trees'}", Form(6))
     assert found.classes == ("ash", "oak")
     assert (found.train_images.shape, found.test_images.shape) == ((6, 6, 6, 3), (4, 6, 6, 3))
     assert reds(found.test_images) == [0, 100] * 2
