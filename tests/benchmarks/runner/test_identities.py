@@ -11,6 +11,7 @@ import contextlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -50,13 +51,13 @@ def no_real_images(dataset):
     def metadata(path, network):
         return read(path, network) if path.exists() else ABSENT
 
-    kinds = {**weights.KINDS, "discriminator": mock.Mock(wraps=weights.KINDS["discriminator"])}
+    kinds: dict[str, Any] = {**weights.KINDS, "discriminator": mock.Mock(wraps=weights.KINDS["discriminator"])}
     for name in ("shipped", "free", "later"):
         setattr(kinds["discriminator"], name, getattr(weights.KINDS["discriminator"], name))
     kinds["discriminator"].metadata = metadata
     with (
-        mock.patch.object(jobs, "load_dataset", lambda *_: dataset),
-        mock.patch.object(data, "training_images", lambda *_: training),
+        mock.patch.object(jobs, "load_dataset", return_value=dataset),
+        mock.patch.object(data, "training_images", return_value=training),
         mock.patch.object(weights, "KINDS", kinds),
     ):
         yield
