@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zipfile
 import zlib
 from math import prod
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from dcgan_features.data.dataset import Dataset, Images, Labels
 from dcgan_features.data.download import chosen_root, download_file, is_there, verify
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import read_archive, read_bytes
 
 CLASSES = tuple("0123456789")
 FOLDER = "MNIST/raw"
@@ -65,8 +65,9 @@ def read_idx(file: Path) -> NDArray[np.uint8]:
     """
     remedy = "remove it and run again to download it, or put the official one there"
     try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
+        content = read_bytes(file)
+        content = gzip.decompress(content) if file.suffix == ".gz" else content
+    except (OSError, EOFError, ValueError, MemoryError, zlib.error) as error:
         raise InputError(f"{file} cannot be read ({error}): {remedy}") from error
     dimensions = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
     shape = tuple(np.frombuffer(content, ">u4", dimensions, 4).tolist()) if len(content) >= 4 + 4 * dimensions else ()
@@ -82,14 +83,7 @@ def read_part(file: Path) -> Dataset:
     Arrays: train_x and test_x, uint8 (n, 28, 28); train_y and test_y, integers (n,), 0..9.
     """
     remedy = f"save {', '.join(_KEYS)} again with numpy.savez, or put the official files into {FOLDER}"
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in _KEYS}
-    except KeyError as error:
-        missing = str(error).split(" ")[0].strip("'\"")
-        raise InputError(f"{file} holds no {missing}: {remedy}") from None
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{file} is not a whole .npz file of numbers ({error}): {remedy}") from None
+    arrays = read_archive(file, _KEYS, remedy=remedy)
     for part, whole in _WHOLE.items():
         x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
         if x.dtype != np.uint8 or x.shape[1:] != (SIZE, SIZE) or not 0 < len(x) <= whole:

@@ -16,8 +16,9 @@ from PIL import Image, ImageDraw, ImageFont, features
 from dcgan_features import data
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, read_json
+from dcgan_features.data.utils.files import atomic_path
 from dcgan_features.gan.batch_norm import evenly_spaced
+from dcgan_features.gan.description import read_description
 from dcgan_features.gan.folders.prepare import prepare_folders
 from dcgan_features.gan.samples import BORDER, image_grid
 from dcgan_features.gan.spec import SPECS
@@ -163,8 +164,7 @@ def _about(folder: Path) -> dict[str, Any]:
         return {**about, "batches": about["steps_done"]}
     if not described.exists():
         raise InputError(f"{folder} holds no run of gan.train, finished or begun; check the path")
-    about = read_json(described)
-    return about
+    return read_description(described)[1]
 
 
 @app.command()

@@ -21,12 +21,12 @@ from types import ModuleType
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
 from dcgan_features.benchmarks.config.schema import Component
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import parse_yaml
+from dcgan_features.data.utils.files import home_path
+from dcgan_features.data.utils.formats import parse_yaml
 from dcgan_features.features import TimmFeatures, TorchModuleFeatures, TorchvisionFeatures
 from dcgan_features.features.precomputed import StoredFeatures
 
@@ -66,7 +66,7 @@ def read_specification(text: str) -> Component:
             raise InputError(f"{text}: the setting '{key}' is given twice; remove one of them")
         try:
             settings[key] = parse_yaml(value)
-        except yaml.YAMLError:
+        except ValueError:
             raise InputError(f"{text}: the value {value!r} of '{key}' cannot be read; write it as in YAML") from None
         if value == "":
             raise InputError(f"{text}: '{key}' has no value; write {key}=...")
@@ -110,7 +110,7 @@ def _from_path(name: str, where: str) -> ModuleType:
 
 
 def _from_file(path: Path, where: str) -> ModuleType:
-    full = path.expanduser().resolve()
+    full = home_path(path, "give the path in full").resolve()
     if not full.is_file():
         raise InputError(f"{where}: {path} does not exist; check the path")
     # Of its own for every file, so that one named data.py does not take the place of a package, and for every version

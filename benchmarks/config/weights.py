@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from dcgan_features import data, gan
 from dcgan_features.benchmarks.config.schema import Training, Weights
@@ -18,7 +17,8 @@ from dcgan_features.benchmarks.config.strict import identifying
 from dcgan_features.data.dataset import Images
 from dcgan_features.data.utils.distributed import all_processes
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.files import home_path
+from dcgan_features.data.utils.locks import Lock
 from dcgan_features.features.exemplar.networks import parse
 from dcgan_features.features.exemplar.recipe import FREE_SETTINGS as EXEMPLAR_FREE_SETTINGS
 from dcgan_features.features.exemplar.recipe import make_exemplar_recipe
@@ -143,7 +143,7 @@ def locate(
     if weights.train is not None:
         return _to_train(weights.kind, weights.train, where, store, own, own_name, data_root)
     assert weights.file is not None
-    name = Path(weights.file).expanduser()
+    name = home_path(weights.file, "give the path in full")
     shipped = len(name.parts) == 1 and not name.suffix
     path = kind.shipped / f"{name}.safetensors" if shipped else table_folder / name
     return Source(weights.kind, path, str(kind.metadata(path, weights.network)["sha256"]))
@@ -171,14 +171,17 @@ def _to_train(
 
 
 def _train(kind: str, recipe: Any, images: Images, folder: Path, about: dict[str, Any], device: torch.device) -> Path:
-    lock = FileLock(folder.with_suffix(".lock"))
+    lock = Lock(folder.with_suffix(".lock"))
     finished = folder / "weights.safetensors"
 
-    def acquire() -> bool:
-        with writing(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()  # two rows, or two commands, may want the same network
+    def is_finished() -> bool:
         return finished.exists() and finished.with_suffix(".json").exists()
+
+    def acquire() -> bool:
+        if is_finished():  # perhaps in a folder that may only be read
+            return True
+        lock.acquire()  # two rows, or two commands, may want the same network
+        return is_finished()
 
     try:
         if all_processes().first(acquire):

@@ -19,7 +19,8 @@ from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import NOT_MEASURED, STAND_IN, WARNING
 from dcgan_features.data.utils.cli import duration
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, read_json, write_json, write_text
+from dcgan_features.data.utils.files import atomic_path, write_text
+from dcgan_features.data.utils.formats import opened, read_json, write_sealed
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.eval.significance import compare
 from dcgan_features.gan.samples import image_grid
@@ -103,8 +104,8 @@ def read_lines(path: Path) -> list[Line]:
     """Lines that are measured; none where there is no file. Raises `InputError` for a damaged one."""
     if not path.exists():
         return []
-    content = read_json(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(content.get("lines"), list):
+    content = opened(read_json(path), path, required=False)
+    if content.get("format") != FORMAT or not isinstance(content.get("lines"), list):
         raise InputError(
             f"{path} is not of this study, or of another version; delete it, or measure again with --rerun"
         )
@@ -118,7 +119,7 @@ def write_study(study: Study, lines: Sequence[Line], folder: Path) -> None:
     lines = [{**line, "deviations": _deviations(study, line)} for line in lines]
     stem = folder / study.name
     about = {"format": FORMAT, "study": study.name, "citation": study.citation}
-    write_json(stem.with_suffix(".json"), {**about, "lines": lines, "commit": commit(), "versions": versions()})
+    write_sealed(stem.with_suffix(".json"), {**about, "lines": lines, "commit": commit(), "versions": versions()})
     table = [{**line, "seconds": round(sum(line["seconds"].values()), 1)} for line in lines]
     for line in table:
         line |= {key: round(line[key], 3) for key in ("measured", "low", "high")}

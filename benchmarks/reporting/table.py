@@ -15,7 +15,8 @@ from dcgan_features.benchmarks.records.rows import (
     table_lines,
     write_csv,
 )
-from dcgan_features.data.utils.files import write_json, write_text
+from dcgan_features.data.utils.files import write_text
+from dcgan_features.data.utils.formats import write_sealed
 
 NOT_MEASURED = "not measured"
 STAND_IN = "stand-in"
@@ -94,7 +95,7 @@ def write_table(outline: Outline, results: dict[str, RowResult], folder: Path) -
     write_csv(folder / f"{outline.name}.csv", lines)
     write_text(folder / f"{outline.name}.md", markdown(outline, results, lines))
     content = {"title": table_title(outline, lines), "lines": lines, "outline": outline.model_dump()}
-    write_json(folder / f"{outline.name}.json", content)
+    write_sealed(folder / f"{outline.name}.json", content)
     return lines
 
 

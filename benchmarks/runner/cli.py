@@ -21,6 +21,7 @@ from dcgan_features.benchmarks.runner.worker import Outcome
 from dcgan_features.data.utils.cli import choose_device
 from dcgan_features.data.utils.distributed import all_processes, resuming_command
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import home_path
 
 DEMO = "demo"
 
@@ -99,9 +100,9 @@ def make_jobs(
             table_folder=(path.parent if path is not None else TABLES).resolve(),
             row=row.name,
             preset=preset,
-            data_root=data_root.expanduser().resolve() if data_root is not None else None,
+            data_root=home_path(data_root, "give --data-root in full").resolve() if data_root is not None else None,
             device=str(choose_device(device)),
-            store=store.expanduser().resolve(),
+            store=home_path(store, "give --store in full").resolve(),
             results=(results or Path("results", DEMO if preset == DEMO else "")).resolve(),
         )
         for row in rows

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic import BaseModel
 from torch import Tensor
 
@@ -39,6 +39,7 @@ from dcgan_features.data.utils.distributed import Processes, ProcessLost, all_pr
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
 from dcgan_features.data.utils.gpu import failure
+from dcgan_features.data.utils.locks import Lock
 from dcgan_features.features import FeatureStore, as_extractor
 from dcgan_features.features.cache.fingerprint import describe
 
@@ -102,10 +103,9 @@ def measure(job: Job, resume: bool = True) -> RowResult:
 @contextlib.contextmanager
 def _alone(job: Job, processes: Processes) -> Iterator[None]:
     """Keep other commands from measuring the same row meanwhile; wait for one that does."""
-    lock = FileLock(job.path.with_name(f".{job.row}.lock"))
+    lock = Lock(job.path.with_name(f".{job.row}.lock"))
 
     def acquire() -> None:
-        job.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
         except Timeout:

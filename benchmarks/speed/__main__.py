@@ -12,7 +12,7 @@ import typer
 from dcgan_features.benchmarks.records.environment import commit, versions
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data.utils.cli import choose_device, duration, run
-from dcgan_features.data.utils.files import write_json
+from dcgan_features.data.utils.formats import write_sealed
 
 app = typer.Typer(add_completion=False, help="Measure this machine's ratios; each is compared within one run.")
 
@@ -37,7 +37,7 @@ def _begin(name: str, seconds: float, results: Path, device: torch.device = _CPU
 
 
 def _finish(path: Path, measured: Any) -> None:
-    write_json(path, {"measured": measured, "commit": commit(), "versions": versions()})
+    write_sealed(path, {"measured": measured, "commit": commit(), "versions": versions()})
     print(f"written: {path}")
 
 

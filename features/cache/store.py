@@ -21,18 +21,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from dcgan_features.data.utils.distributed import ALONE, Processes
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, read_json, write_json, writing
+from dcgan_features.data.utils.files import atomic_path, writing
+from dcgan_features.data.utils.formats import opened, read_json, write_sealed
+from dcgan_features.data.utils.locks import Lock
 from dcgan_features.features.base import DTYPES, Extractor, Images, check_images
 from dcgan_features.features.cache.chunks import CHUNK, ChunkWriter, as_bytes, complete, verify
 from dcgan_features.features.cache.fingerprint import describe, digest_array
 from dcgan_features.features.wrappers import as_extractor, as_rows
 
 FORMAT = 1
+_HEADER = {"format", "shape", "dtype", "chunk_bytes", "sha256", "content", "versions", "created"}
 _FOREIGN_ROWS = 512  # images a block for an object that has no `transform_blocks`
 _MARGIN = 2**20  # bytes beside the features: the header, the file system's own
 
@@ -95,14 +97,8 @@ class FeatureStore:
     @contextlib.contextmanager
     def _alone(self, entry: Path) -> Iterator[None]:
         """Keep other commands from making the same entry; wait for one that does."""
-        lock = FileLock(self.folder / f"{entry.name}.lock")
-
-        def acquire() -> None:
-            with writing(self.folder):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                lock.acquire()
-
-        self.processes.first(acquire)
+        lock = Lock(self.folder / f"{entry.name}.lock")
+        self.processes.first(lock.acquire)
         try:
             yield
         finally:
@@ -131,7 +127,10 @@ class FeatureStore:
         if not entry.is_dir():
             return None
         try:
-            header: dict[str, Any] = read_json(entry / "header.json")
+            # Entries of earlier versions have no seal, and can say nothing else.
+            header = opened(read_json(entry / "header.json"), entry / "header.json", required=False)
+            if set(header) != _HEADER or _digest(header["content"]) != entry.name:
+                raise ValueError("its header is of another entry")
             path, size = entry / "features.bin", _size(header)
             if header["format"] != FORMAT:
                 raise ValueError(f"format {header['format']} instead of {FORMAT}")
@@ -148,7 +147,9 @@ class FeatureStore:
         """Remove a damaged entry and what a killed process left of this one; the caller holds its lock."""
         with writing(entry):
             for remains in [entry, *self.folder.glob(f".{entry.name}.*.tmp")]:
-                if remains.is_dir():
+                if remains.is_symlink() or remains.is_file():
+                    remains.unlink()
+                elif remains.is_dir():
                     shutil.rmtree(remains)
 
     def _write(
@@ -198,7 +199,7 @@ class FeatureStore:
                     },
                     "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
-                write_json(temporary / "header.json", header)
+                write_sealed(temporary / "header.json", header)
                 stack.close()
 
             processes.first(publish)

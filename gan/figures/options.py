@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from dcgan_features.data.utils.cli import choose_device
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.gan.figures.grid import Cell, Row, Sheet, write_sheet
 from dcgan_features.gan.latent.sampler import Images, Laboratory
 from dcgan_features.gan.training.recipe import check_settings

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.gan.spec import SPECS, NetworkSpec
 
 # These decide only how long to train and what to write meanwhile: they may differ when a run is resumed.
