@@ -8,6 +8,7 @@ from dcgan_features.features.autoencoder.variational import VariationalFeatures
 from dcgan_features.features.base import Extractor
 from dcgan_features.features.cache.store import FeatureStore
 from dcgan_features.features.discriminator.extractor import DiscriminatorFeatures, RandomDiscriminator
+from dcgan_features.features.discriminator.second_order import SecondOrderFeatures
 from dcgan_features.features.exemplar.extractor import ExemplarCNNFeatures
 from dcgan_features.features.kmeans.layered import LayeredKMeansFeatures
 from dcgan_features.features.kmeans.single_layer import KMeansFeatures
@@ -27,6 +28,7 @@ __all__ = [
     "PrincipalComponents",
     "RandomDiscriminator",
     "RawPixels",
+    "SecondOrderFeatures",
     "TimmFeatures",
     "TorchModuleFeatures",
     "TorchvisionFeatures",

@@ -53,6 +53,10 @@ SMALL: dict[str, Any] = {
         "layers": "(8)3c-2p", "epochs": 20, "batch_size": 10, "labelled_batch_size": 10, "learning_rate": 0.01,
         "precision": "fp32",
     },
+    "SecondOrderFeatures": lambda: {
+        "network": features.DiscriminatorFeatures(Discriminator(SVHN_32, torch.Generator().manual_seed(0))),
+        "rank": 3, "n_images": 12,
+    },
     "SupervisedCNN": lambda: {
         "maps": (8,), "dropout": 0.0, "epochs": 20, "batch_size": 10, "learning_rate": 0.01, "precision": "fp32",
     },

@@ -74,8 +74,15 @@ def build(component: Component, package: str, where: str, offered: dict[str, Any
     """An instance with the component's settings and, of what is `offered`, that which its constructor takes.
 
     Settings of the table win over offers. A trained network is offered as `discriminator`, whatever the class calls it.
+    A setting that is a mapping with the key 'class' is a component itself, of the same package, with the same offers.
     Raises `InputError` for settings that are unknown or lacking.
     """
+    nested = {
+        name: build(Component.model_validate(value), package, f"{where}, {name}", offered)
+        for name, value in component.settings.items()
+        if isinstance(value, dict) and "class" in value
+    }
+    component = Component(name=component.name, settings={**component.settings, **nested})
     found = _find(component, package, where)
     accepted, network = parameters(found.kind), network_setting(found.kind)
     if "discriminator" in offered:

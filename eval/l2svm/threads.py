@@ -6,9 +6,13 @@ that the meetings cost as much as the work, and a hundred times as much when ano
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 import torch
 
@@ -32,3 +36,63 @@ def share_out(parts: Sequence[Part], work: Callable[[Sequence[Part]], Result]) -
             return list(pool.map(work, [parts[first::threads] for first in range(threads)]))
     finally:
         torch.set_num_threads(before)
+
+
+_guard = threading.RLock()
+_inside = 0
+_limits: Any = None
+
+
+@contextlib.contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """NumPy's and SciPy's BLAS compute on the calling thread alone inside, in every thread of the process.
+
+    Several threads may be inside; the setting comes back when the last has left.
+    """
+    global _inside, _limits
+    with _guard:
+        if _inside == 0:
+            _limits = _controller().limit(limits=1, user_api="blas")
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _guard:
+            _inside -= 1
+            if _inside == 0 and _limits is not None:
+                _limits.restore_original_limits()
+                _limits = None
+
+
+@cache
+def _controller() -> Any:
+    import scipy.linalg  # noqa: F401  its BLAS is another than NumPy's, and must be loaded to be found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _begin_anew() -> None:
+    """In a forked child no other thread is inside, and none will leave."""
+    global _guard, _inside, _limits
+    _guard = threading.RLock()
+    if _limits is not None:
+        _limits.restore_original_limits()
+    _inside, _limits = 0, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
+def as_tasks(parts: Sequence[Part], work: Callable[[Part], Result]) -> list[Result]:
+    """[work(part), ...], in order; whichever thread is free takes the next part, and none waits for another.
+
+    As many threads as torch would use; BLAS computes on one thread in each.
+    """
+    threads = min(torch.get_num_threads(), len(parts))
+    with single_threaded_blas():
+        if threads <= 1:
+            return [work(part) for part in parts]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(work, parts))

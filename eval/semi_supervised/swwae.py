@@ -31,7 +31,7 @@ class SWWAE(GradientClassifier):
     layers : the encoder in the paper's notation, see `swwae_network.parse`; a fully connected softmax follows.
     image_shape : (height, width, channels); None guesses it, see `eval.neural.image_rows.image_shape`.
     reconstruction_weight, middle_weight : >= 0. With both 0 there is no decoder, and the labelled rows alone train the
-        network, while batch normalisation is by the statistics of all: the control.
+        network, in as many minibatches, while batch normalisation is by the statistics of all: the control.
     dropout : probability that a value before the softmax layer is set to 0 in training, the others being scaled up,
         0..1.
     stage_dropout : the same of every pooled stage's values on their way on, 0..1; what the decoder is to find is
@@ -107,7 +107,9 @@ class SWWAE(GradientClassifier):
 
     def _loss(self, network: nn.Module, labelled: Tensor, index: Tensor, unlabelled: Tensor | None) -> Tensor:
         assert isinstance(network, WhatWhereNetwork)
-        rows = labelled if unlabelled is None else torch.cat([labelled, unlabelled])
+        # Without a decoder, other rows would teach the network nothing but statistics for batch normalisation.
+        needed = network.decoder or self.batch_norm
+        rows = labelled if unlabelled is None or not needed else torch.cat([labelled, unlabelled])
         images = as_images(rows, self.image_shape_)
         what, where = network.encode(images)
         loss = functional.cross_entropy(network.classify(what[-1][: len(labelled)]).float(), index)

@@ -8,7 +8,7 @@ concatenated".
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -237,18 +237,35 @@ class DiscriminatorFeatures(Extractor):
                 pooled = [torch.maximum(*pair) for pair in zip(pooled, moved, strict=True)]
         return pooled
 
+    def layer_maps(self, images: Images) -> list[Tensor]:
+        """The chosen layers' rectified maps before pooling, (n, maps, height, width) each.
+
+        images : uint8 (n, size, size, channels), few enough for all of their maps to fit in memory.
+        """
+        device = self.convolutions_[0].weight.device
+        with torch.inference_mode(), float32_convolutions(device):
+            maps = list(self._rectified(send(as_tensor(images), device)))
+        return [maps[index] for index in self.layers_]
+
     def _pooled(self, pixels: Tensor) -> list[Tensor]:
         """The chosen layers' maps, pooled, (n, maps * grid^2) each, of pixels uint8 (n, size, size, channels)."""
-        hidden = scale_images(pixels).to(self.convolutions_[0].weight.dtype)
         pooled: dict[int, Tensor] = {}
-        for index, convolution in enumerate(self.convolutions_):
-            if hidden.is_cuda:
+        if pixels.is_cuda:
+            hidden = scale_images(pixels).to(self.convolutions_[0].weight.dtype)
+            for index, convolution in enumerate(self.convolutions_):
                 hidden, pooled[index] = self._on_gpu(convolution, hidden)
-                continue
-            hidden = functional.leaky_relu_(convolution(hidden), LEAK)
-            if index in self.layers_:
-                pooled[index] = pool_to_grid(hidden, self.grid).flatten(1)
+        else:
+            for index, maps in enumerate(self._rectified(pixels)):
+                if index in self.layers_:
+                    pooled[index] = pool_to_grid(maps, self.grid).flatten(1)
         return [pooled[index] for index in self.layers_]
+
+    def _rectified(self, pixels: Tensor) -> Iterator[Tensor]:
+        """Each layer's maps in turn, the first layer's first."""
+        hidden = scale_images(pixels).to(self.convolutions_[0].weight.dtype)
+        for convolution in self.convolutions_:
+            hidden = functional.leaky_relu_(convolution(hidden), LEAK)
+            yield hidden
 
     def _on_gpu(self, convolution: nn.Conv2d, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """A layer's rectified maps, and these pooled, (n, maps * grid^2)."""

@@ -267,6 +267,14 @@ class LayeredKMeansFeatures(Extractor):
             maps.append(layer.encode(maps[-1]))
         return maps[1:]
 
+    def layer_maps(self, images: Images) -> list[Tensor]:
+        """Each layer's maps before they are summed over cells, (n, units, height, width).
+
+        images : uint8 (n, height, width, channels), few enough for the maps to fit in memory.
+        """
+        with torch.inference_mode():
+            return [maps.permute(3, 0, 1, 2) for maps in self._maps(images)]
+
     def _pooled(self, maps: list[Tensor]) -> Tensor:
         """Maps summed over the cells, float32 (n, cells * units of all layers)."""
         return torch.cat([sum_cells(layer, self.pooling_grid) for layer in maps], dim=1)

@@ -18,6 +18,7 @@ from dcgan_features.features.base import (
     DTYPES,
     Extractor,
     Images,
+    as_tensor,
     check_choice,
     check_images,
     check_positive,
@@ -27,6 +28,7 @@ from dcgan_features.features.kmeans.dictionary import Dictionary, euclidean_kmea
 from dcgan_features.features.kmeans.patches import (
     Standardisation,
     Whitening,
+    all_patches,
     cells_of_patches,
     draw_patches,
     fold_offset,
@@ -217,6 +219,19 @@ class KMeansFeatures(Extractor):
         encode = self._threshold if self.encoder == "threshold" else self._triangle
         cells = cells_of_patches(images, self.patch_size, self.pooling_grid, self.device_)
         return torch.cat([encode(cell) for cell in cells], dim=1)
+
+    def layer_maps(self, images: Images) -> list[Tensor]:
+        """The responses at each position of a patch before pooling: one (n, units, rows, columns), in a list.
+
+        images : uint8 (n, height, width, channels), few enough for the responses to fit in memory. "threshold" only.
+        """
+        if self.encoder != "threshold":
+            raise ValueError(f"the encoder {self.encoder} has no maps; only those of 'threshold' can be had")
+        with torch.inference_mode():
+            patches = all_patches(as_tensor(images).to(self.device_).float(), self.patch_size)
+            n, rows, columns = patches.shape[:3]
+            inputs = self._inputs(normalise_contrast(patches.reshape(n * rows * columns, -1)))
+            return [rectify_(inputs @ self.filters_).view(n, rows, columns, -1).permute(0, 3, 1, 2)]
 
     def _inputs(self, patches: Tensor) -> Tensor:
         """Patches (rows, d), then two ones and zeros up to the filters' length, in their dtype."""

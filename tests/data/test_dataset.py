@@ -85,5 +85,5 @@ def test_digest_sees_every_difference_and_no_memory_order() -> None:
 
 def test_digest_of_an_array_larger_than_one_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = array_digest(IMAGES, LABELS)
-    monkeypatch.setattr("data.dataset._CHUNK", 50)  # one image at a time
+    monkeypatch.setattr("dcgan_features.data.dataset._CHUNK", 50)  # one image at a time
     assert array_digest(IMAGES, LABELS) == whole

@@ -106,7 +106,7 @@ def test_the_result_is_kept_by_images_and_settings(call, monkeypatch):
         calls.append(settings)
         return images[:, 0, None, :2, 0].astype(np.uint64)
 
-    monkeypatch.setattr("gan.near_duplicates.hash_images", hashed)
+    monkeypatch.setattr("dcgan_features.gan.near_duplicates.hash_images", hashed)
     settings = HashSettings(1.0, 0.5, 0.5, 100)
     first = near_duplicates(images, "digest", settings)
     assert np.array_equal(near_duplicates(images, "digest", settings), first)

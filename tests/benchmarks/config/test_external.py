@@ -34,7 +34,7 @@ class Needy(nn.Module):
         super().__init__()
 
 
-HERE = "tests.benchmarks.test_bring"
+HERE = "tests.benchmarks.config.test_external"
 
 
 def built(text):
@@ -99,12 +99,12 @@ def test_a_file_is_a_module_of_its_own_whatever_its_name(tmp_path, monkeypatch):
     (tmp_path / "features.py").write_text("from beside_it import SIZE\nclass Own:\n    size = SIZE\n")
     (tmp_path / "beside_it.py").write_text("SIZE = 7\n")
     assert vars(bring(f"{tmp_path}/features.py:Own", "").kind)["size"] == 7
-    assert "stored" in vars(__import__("features"))
+    assert "precomputed" in vars(__import__("dcgan_features.features").features)
 
 
 @pytest.mark.parametrize(("name", "sentence"), [
     ("nowhere_at_all:C", "x: cannot import nowhere_at_all .*install it, or name its file: path/to/file.py:Class"),
-    (f"{HERE}:Nett", "test_bring.py has no class Nett; did you mean 'Net'"),
+    (f"{HERE}:Nett", "test_external.py has no class Nett; did you mean 'Net'"),
     (f"{HERE}:HERE", "HERE is not a class but a str"),
     (f"{HERE}:", "names no class"),
     ("none.py:C", "none.py does not exist; check the path"),

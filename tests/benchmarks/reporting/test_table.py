@@ -79,7 +79,7 @@ def test_the_screen_fits_its_width(outline, width, terminal):
 
 def test_a_stage_found_on_disk_counts_what_it_took_to_make(tmp_path, monkeypatch):
     clock = iter([0.0, 100.0, 200.0, 201.0, 300.0, 303.0])
-    monkeypatch.setattr("benchmarks.runner.stages.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("dcgan_features.benchmarks.runner.stages.time.perf_counter", lambda: next(clock))
     for expected in (100.0, 100.0):
         stages = Stages("a")
         with stages.timed("features", tmp_path / "seconds.json"):

@@ -88,7 +88,7 @@ def test_mistakes_of_ours_keep_their_traceback(monkeypatch):
 
 def test_plain_progress_tells_speed_and_time_left(monkeypatch, capsys):
     clock = iter([0.0, 1.0, 5.0, 5.0, 10.0])
-    monkeypatch.setattr("data.utils.cli.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("dcgan_features.data.utils.cli.time.monotonic", lambda: next(clock))
     with progress(100, "counting", done=20) as advance:
         advance(20)  # at 1 s, nothing yet
         advance(20, "note")  # at 5 s: 40 in 5 s, so 40 more take 5 s
@@ -99,7 +99,9 @@ def test_plain_progress_tells_speed_and_time_left(monkeypatch, capsys):
 
 def test_a_terminal_gets_a_bar(monkeypatch):
     screen = io.StringIO()
-    monkeypatch.setattr("data.utils.cli.Console", lambda stderr: Console(file=screen, force_terminal=True, width=120))
+    monkeypatch.setattr(
+        "dcgan_features.data.utils.cli.Console", lambda stderr: Console(file=screen, force_terminal=True, width=120)
+    )
     with progress(4, "counting") as advance:
         for _ in range(4):
             advance(1, "a note")

@@ -126,7 +126,9 @@ def test_a_damaged_entry_is_computed_again_and_said_so(tmp_path, notes, images, 
 
 
 def test_several_chunks_are_verified(tmp_path, notes, images, monkeypatch):
-    monkeypatch.setattr("features.cache.chunks.CHUNK", 1000)  # 9,600 bytes: ten chunks, the last one shorter
+    monkeypatch.setattr(
+        "dcgan_features.features.cache.chunks.CHUNK", 1000
+    )  # 9,600 bytes: ten chunks, the last one shorter
     store = FeatureStore(tmp_path / "store")
     store.get(Counting(notes), images, images)
     (entry,) = entries(tmp_path / "store")
@@ -196,7 +198,7 @@ def test_a_disk_that_fills_up_is_one_sentence_and_leaves_nothing(tmp_path, notes
     def full(*_):
         raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr("features.cache.store.ChunkWriter.write", full)
+    monkeypatch.setattr("dcgan_features.features.cache.store.ChunkWriter.write", full)
     with pytest.raises(InputError, match="the disk is full"):
         FeatureStore(tmp_path / "store").get(Counting(notes), images, images)
     assert not entries(tmp_path / "store")

@@ -25,7 +25,7 @@ from dcgan_features.gan.training.dcgan import Run
 from tests.gan.tiny import DATA, tiny_images, tiny_recipe
 from tests.processes import in_processes, results
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SETTINGS: dict[str, Any] = {"images": 192, "flips": True, "checkpoint_every": 2, "sample_every": 4}  # 12 minibatches
 
 

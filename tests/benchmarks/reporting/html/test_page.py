@@ -205,7 +205,7 @@ def test_large_pictures_are_made_smaller_until_the_page_is_full(tmp_path, monkey
     assert (large["width"], large["height"]) == (1200, 720)
     assert large["data"].startswith("data:image/jpeg;base64,")
     assert small["data"].startswith("data:image/png;base64,")
-    monkeypatch.setattr("benchmarks.reporting.html.pictures.MOST_BYTES", 10_000)
+    monkeypatch.setattr("dcgan_features.benchmarks.reporting.html.pictures.MOST_BYTES", 10_000)
     large, small = picture_views(tmp_path)
     assert large["data"] is None
     assert small["data"] is not None
@@ -214,8 +214,8 @@ def test_large_pictures_are_made_smaller_until_the_page_is_full(tmp_path, monkey
 def test_templates_styles_and_scripts_are_installed():
     root = MEASURED_HERE.parent
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    installed = project["tool"]["setuptools"]["package-data"]["benchmarks.reporting.html"]
-    files = [path.name for path in (root / "benchmarks" / "page").glob("*.*") if path.suffix != ".py"]
+    installed = project["tool"]["setuptools"]["package-data"]["dcgan_features.benchmarks.reporting.html"]
+    files = [path.name for path in (root / "benchmarks" / "reporting" / "html").glob("*.*") if path.suffix != ".py"]
     assert len(files) >= 5
     assert all(any(fnmatch(name, pattern) for pattern in installed) for name in files)
 

@@ -1,0 +1,105 @@
+"""Active rows to begin with: passes of coordinate descent, in turn with Newton's method in a few directions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcgan_features.eval.l2svm.systems import GramSystem, State, WeightSystem
+
+Array = npt.NDArray[Any]
+
+DIRECTIONS = 8  # of largest energy, kept out of the descent
+ROUNDS, EPOCHS = 5, 6
+_SETTLED = 0.003  # share of the rows that change sides in a round, below which exact steps take over
+
+
+class Deflation:
+    """A few orthonormal directions of large energy.
+
+    basis : as points of the system, (r, n) or (r, d). places : the rows' coordinates, (n, r).
+    energy : about the largest eigenvalue of X' X.
+    """
+
+    def __init__(self, system: GramSystem | WeightSystem) -> None:
+        generator = np.random.default_rng(0)
+        matrix = system.gram if isinstance(system, GramSystem) else system.X
+        rank = min(DIRECTIONS, *matrix.shape)
+        start = generator.normal(size=(system.rows, rank))
+        start[:, 0] = 1
+        basis = start.astype(matrix.dtype)
+        for _ in range(2):
+            basis = matrix @ (basis if isinstance(system, GramSystem) else matrix.T @ basis)
+            basis = np.linalg.qr(basis)[0]
+        if isinstance(system, GramSystem):
+            product = (matrix @ basis).astype(np.float64)
+            square = basis.T.astype(np.float64) @ product
+            values, rotation = np.linalg.eigh((square + square.T) / 2)
+            keep = values > 1e-5 * values[-1]
+            scaled = rotation[:, keep] / np.sqrt(values[keep])
+            self.basis, self.places = (basis @ scaled).T, product @ scaled
+            self.energy = float(values[-1])
+        else:
+            weights = np.linalg.qr(matrix.T @ basis)[0]
+            self.basis, self.places = weights.T.astype(np.float64), (matrix @ weights).astype(np.float64)
+            self.energy = float(np.linalg.norm(self.places, 2) ** 2)
+
+
+def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, C: float) -> list[State]:
+    """A state for each column from which the exact steps are few.
+
+    t : (k, n) float64 of -1, 1 and 0.
+    """
+    from dcgan_features.eval.l2svm import descent
+
+    matrix = system.gram if isinstance(system, GramSystem) else system.X
+    dtype = matrix.dtype
+    half = dtype.type(0.5 / C)
+    places = np.ascontiguousarray(deflation.places, dtype)
+    targets = np.ascontiguousarray(t, dtype)
+    b, s = np.zeros(t.shape, dtype), np.zeros((len(t), places.shape[1]))
+    w = np.zeros((len(t), matrix.shape[1]), dtype)
+    blocks, generator = -(-system.rows // descent.BLOCK), np.random.default_rng(0)
+    rest, inside = np.zeros(t.shape), None
+    for round_ in range(ROUNDS + 1):
+        s = np.stack([_newton(*each, deflation.places, C) for each in zip(s, rest, t, strict=True)])
+        f = rest + s @ deflation.places.T
+        before, inside = inside, (t * f < 1) & (t != 0)
+        if round_ == ROUNDS or (before is not None and (before != inside).mean(1).max() < _SETTLED):
+            break
+        order = np.stack([generator.permutation(blocks) for _ in range(EPOCHS)])
+        if isinstance(system, GramSystem):
+            descent.gram_epochs(matrix, places, s.astype(dtype), targets, b, half, order)
+            product = b @ matrix
+        else:
+            descent.weight_epochs(matrix, places, s.astype(dtype), targets, b, w, half, order)
+            product = w @ matrix.T
+        rest = product - (b @ places) @ places.T
+    left = s - b @ deflation.places
+    points = (b if isinstance(system, GramSystem) else w) + left @ deflation.basis
+    squares = (points * f).sum(1) if isinstance(system, GramSystem) else (points**2).sum(1)
+    by_rows = isinstance(system, GramSystem)
+    return [State(*each, by_rows) for each in zip(points, f, squares.tolist(), strict=True)]
+
+
+def _newton(s: Array, rest: Array, t: Array, places: Array, C: float) -> Array:
+    """The s of least 1/2 |s|^2 + C sum max(0, 1 - t (rest + places s))^2, from some s, (r,)."""
+    best, least = s, np.inf
+    for _ in range(12):
+        slack = np.where(t != 0, np.maximum(1 - t * (rest + places @ s), 0), 0)
+        value = 0.5 * s @ s + C * slack @ slack
+        if not value < least:
+            s = (s + best) / 2
+            if np.abs(s - best).max() <= 1e-6 * np.abs(best).max():
+                break
+            continue
+        best, least = s, value
+        inside = places[slack > 0]
+        gradient = s - 2 * C * ((slack * t) @ places)
+        step = np.linalg.solve(np.eye(len(s)) + 2 * C * inside.T @ inside, gradient)
+        s = s - step
+        if np.abs(step).max() <= 1e-6 * np.abs(s).max():
+            break
+    return best

@@ -1,0 +1,264 @@
+"""Problems that one processor's memory holds: which way they are solved, in which precision, and by whom.
+
+Each group of a few columns (classes, or folds times classes) is a task that a thread takes through all C, with BLAS on
+that thread alone; nothing waits for another until all are done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dcgan_features.eval.l2svm.matrices import combined, converted, gram_matrix
+from dcgan_features.eval.l2svm.pivoting import Best, minimise
+from dcgan_features.eval.l2svm.beginning import Deflation, begin
+from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, State, System, WeightSystem, Work, compiled
+from dcgan_features.eval.l2svm.threads import as_tasks
+
+Array = npt.NDArray[Any]
+
+GRAM_ROWS = 8192  # most rows for which the Gram matrix is made
+WEIGHTS = 4096  # most features for which X' X is,
+WEIGHT_BYTES = 3 << 30  # and most bytes of converted features
+SMALL = 2 << 20  # numbers in the smaller matrix, up to which float64 costs nothing
+FINE = 1e-5  # tolerance below which float32 is not begun with
+LEAST_SQUARES = 4e9  # operations of one step, up to which least squares are tried
+_GROUP = 4  # columns of a task
+
+
+@dataclass
+class Found:
+    """One column's minimum at one C. point : coefficients (n,) where `by_rows`, else weights (d + 1,)."""
+
+    t: Array
+    C: float
+    point: Array
+    by_rows: bool
+    f: Array
+    objective: float
+    dual: float
+    steps: int
+
+    def within(self, tol: float) -> bool:
+        """Whether the gap is within a tolerance, relative to the objective."""
+        return self.objective - self.dual <= tol * self.objective
+
+
+@dataclass
+class Outcome:
+    """The columns' minima at one C.
+
+    weights : (m, d + 1), the intercept last. decision : (m, n), or None. objective, gap : (m,). steps : of the column
+    with most.
+    """
+
+    weights: Array
+    decision: Array | None
+    objective: Array
+    gap: Array
+    steps: int
+    converged: bool
+
+
+class Dense:
+    """X (n, d) on the CPU, to be solved for any C and any targets."""
+
+    def __init__(self, features: Tensor, intercept: bool) -> None:
+        self.features = features
+        self.intercept = intercept
+        self.rows, self.dimensions = features.shape
+        self.by_gram = self.rows <= self.dimensions
+        self.double = features.dtype == torch.float64
+        self._systems: dict[Any, GramSystem | WeightSystem] = {}
+        self._deflations: dict[Any, Deflation] = {}
+        self._last: LeastSquares | None = None
+        self._lock = threading.RLock()
+
+    @staticmethod
+    def fits(rows: int, dimensions: int) -> bool:
+        """Whether a problem of this size is one for this class."""
+        if rows <= dimensions:
+            return rows <= GRAM_ROWS
+        return dimensions <= WEIGHTS and rows * (dimensions + 1) * 4 <= WEIGHT_BYTES
+
+    def _first_dtype(self, tol: float) -> Any:
+        small = self.rows * min(self.rows, self.dimensions) <= SMALL
+        return np.float64 if self.double or small or tol < FINE else np.float32
+
+    def _system(self, dtype: Any) -> GramSystem | WeightSystem:
+        with self._lock:
+            if dtype not in self._systems:
+                self._systems[dtype] = self._made(dtype)
+            return self._systems[dtype]
+
+    def _made(self, dtype: Any) -> GramSystem | WeightSystem:
+        if self.by_gram:
+            gram = gram_matrix(self.features, self.intercept, dtype)
+            system: GramSystem | WeightSystem = GramSystem(gram, float(gram.trace(dtype=np.float64)))
+        else:
+            X = converted(self.features, dtype, self.intercept)
+            lengths = np.einsum("ij,ij->i", X, X, dtype=np.float64)
+            system = WeightSystem(X, float(lengths.sum()), float(lengths.max(initial=0.0)))
+        if self._descends(system):
+            self._deflations[dtype] = Deflation(system)
+            system.energy = 1.2 * self._deflations[dtype].energy
+        return system
+
+    def _descends(self, system: GramSystem | WeightSystem) -> bool:
+        """Whether passes of descent cost less than the exact steps that they spare."""
+        if compiled(self.rows) is None:
+            return False
+        least = min(self.rows, self.dimensions)
+        exact = least**3 / 3 + (0 if self.by_gram else 0.2 * self.rows * least**2)
+        return exact > 30 * 4 * 2 * self.rows * least
+
+    def path(
+        self, Cs: Sequence[float], t: Array, tol: float, most: int, *, decide: bool = False, starts: Array | None = None
+    ) -> dict[float, Outcome]:
+        """The minima for each C.
+
+        t : (m, n) float64 of -1, 1, and 0 for rows that are left out. most : steps a column at one C.
+        decide : whether the decision values are asked for. starts : (m, n), decision values to begin from.
+        """
+        Cs = sorted(set(Cs))
+        dtype = self._first_dtype(tol)
+        self._system(dtype)
+        groups = [slice(start, start + _GROUP) for start in range(0, len(t), _GROUP)]
+        begun = np.empty((len(t), 0)) if starts is None else starts
+
+        def work(group: slice) -> list[list[Found]]:
+            return self._columns(Cs, t[group], begun[group], tol, most, dtype)
+
+        done = as_tasks(groups, work)
+        by_C = [[found for group in done for found in group[place]] for place in range(len(Cs))]
+        weights = self._explicit(by_C, tol, most, dtype)
+        outcomes = {}
+        for C, columns, whole in zip(Cs, by_C, weights, strict=True):
+            gap = np.array([max(found.objective - found.dual, 0.0) for found in columns])
+            outcomes[C] = Outcome(
+                whole,
+                np.stack([found.f for found in columns]) if decide else None,
+                np.array([found.objective for found in columns]),
+                gap,
+                max(found.steps for found in columns),
+                all(found.within(tol) for found in columns),
+            )
+        return outcomes
+
+    def _columns(
+        self, Cs: Sequence[float], t: Array, begun: Array, tol: float, most: int, dtype: Any
+    ) -> list[list[Found]]:
+        system, found = self._system(dtype), []
+        starts: list[State | None] = [State(f[:0], f, 0.0) for f in begun] if begun.shape[1] else [None] * len(t)
+        works = [Work() for _ in t]
+        for C in Cs:
+            if starts[0] is None and dtype in self._deflations:
+                starts = list(begin(system, self._deflations[dtype], t, C))
+            here = []
+            for column, (target, work) in enumerate(zip(t, works, strict=True)):
+                work.steps = 0
+                best = minimise(system, target, C, tol, most, starts[column], work)
+                if not best.within(tol):
+                    best = self._harder(best, tol, most, work, system)
+                starts[column] = best.state
+                here.append(_found(best, work.steps))
+            found.append(here)
+        return found
+
+    def _harder(self, best: Best, tol: float, most: int, work: Work, last: System) -> Best:
+        """What single precision, or the squared condition number, does not solve."""
+        ways: list[System] = []
+        if isinstance(last, GramSystem | WeightSystem) and not isinstance(last, LeastSquares):
+            if _dtype_of(last) == np.float32:
+                ways.append(self._system(np.float64))
+            if 4.0 * self.rows * self.dimensions * min(self.rows, self.dimensions) <= LEAST_SQUARES:
+                ways.append(self._least_squares())
+        for way in ways:
+            if work.steps >= most or best.within(tol) or best.state is None:
+                break
+            other = Work(exact=True)
+            start = State(best.state.point[:0], best.state.f, 0.0)
+            found = minimise(way, best.t, best.C, tol, most - work.steps, start, other)
+            work.steps += other.steps
+            if found.within(tol) or found.objective <= best.objective:
+                best = found
+        return best
+
+    def _least_squares(self) -> LeastSquares:
+        with self._lock:
+            if self._last is None:
+                X = converted(self.features, np.float64, self.intercept)
+                lengths = np.einsum("ij,ij->i", X, X)
+                self._last = LeastSquares(X, float(lengths.sum()), float(lengths.max(initial=0.0)))
+            return self._last
+
+    def _explicit(self, by_C: list[list[Found]], tol: float, most: int, dtype: Any) -> list[Array]:
+        """The weights, (m, d + 1) at each C; what coefficients certified by the Gram matrix is certified by X."""
+        columns = [found for here in by_C for found in here]
+        for again in (True, False):
+            wanted = [found for found in columns if found.by_rows]
+            if not wanted:
+                break
+            wide = np.float32 if dtype == np.float32 and again else np.float64
+            whole, decided = combined(
+                self.features, self.intercept, np.stack([found.point for found in wanted]).astype(wide), True
+            )
+            assert decided is not None
+            feasible = [np.maximum(found.t * found.point, 0.0) for found in wanted]
+            clipped = [place for place, found in enumerate(wanted) if (found.t * found.point).min(initial=0.0) < 0]
+            squares = np.einsum("ij,ij->i", whole, whole, dtype=np.float64)
+            dual_squares = squares.copy()
+            if clipped:
+                rows = np.stack([wanted[place].t * feasible[place] for place in clipped]).astype(wide)
+                other, _ = combined(self.features, self.intercept, rows, False)
+                dual_squares[clipped] = np.einsum("ij,ij->i", other, other, dtype=np.float64)
+            missed = []
+            for place, found in enumerate(wanted):
+                best = Best(found.t, found.C)
+                slack = np.maximum(1 - found.t * decided[place].astype(np.float64), 0.0) * (found.t != 0)
+                found.objective = 0.5 * float(squares[place]) + found.C * float(slack @ slack)
+                found.dual = best.dual_of(feasible[place], float(dual_squares[place]))
+                if found.within(tol) or not again:
+                    found.point, found.by_rows = whole[place], False
+                else:
+                    missed.append(found)
+            if missed:
+                self._again(missed, tol, most, dtype)
+        result, start = [], 0
+        for here in by_C:
+            result.append(np.stack([found.point for found in columns[start : start + len(here)]]))
+            start += len(here)
+        return result
+
+    def _again(self, missed: list[Found], tol: float, most: int, dtype: Any) -> None:
+        """Solve columns once more, with more digits, from where they are."""
+
+        def work(found: Found) -> None:
+            steps, last = Work(steps=found.steps), self._system(dtype)
+            best = Best(found.t, found.C)
+            best.state, best.objective = State(found.point, found.f, 0.0, True), np.inf
+            best = self._harder(best, tol, most, steps, last)
+            if np.isfinite(best.objective):
+                new = _found(best, steps.steps)
+                for name in ("point", "by_rows", "f", "objective", "dual", "steps"):
+                    setattr(found, name, getattr(new, name))
+
+        as_tasks(missed, work)
+
+
+def _found(best: Best, steps: int) -> Found:
+    assert best.state is not None
+    return Found(
+        best.t, best.C, best.state.point, best.state.by_rows, best.state.f, best.objective, best.dual, steps
+    )
+
+
+def _dtype_of(system: GramSystem | WeightSystem) -> Any:
+    return (system.gram if isinstance(system, GramSystem) else system.X).dtype

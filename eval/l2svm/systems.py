@@ -1,0 +1,292 @@
+"""The linear systems of the L2-SVM: with the rows inside the margin known, one column's minimum is the solution of one.
+
+Of the rows A, (K_AA + I / 2C) b_A = t_A in coefficients of rows, w = X' b; or (X_A' X_A + I / 2C) w = X_A' t_A in
+weights. A point is b (n,) or w (d,); a `State` is a point with what it decides.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dcgan_features.eval.l2svm.lapack import add_square, cholesky, cholesky_solve
+
+Array = npt.NDArray[Any]
+
+SINGLE_LIMIT = 0.02  # rounding of float32 beside I / 2C, up to which its factors are of use
+_COMPILED = 600  # rows from which the compiled products are worth loading
+
+
+@dataclass
+class State:
+    """A point, the decision values of every row, (n,) float64, and the squared length of its weights."""
+
+    point: Array
+    f: Array
+    square: float
+    by_rows: bool = False  # whether the point is b
+
+
+@dataclass
+class Work:
+    """What is kept from one step of a column to the next: the last factor, and the matrix that it is of."""
+
+    inside: Array | None = None
+    factor: Array | None = None
+    matrix: Array | None = None
+    exact: bool = False
+    steps: int = 0
+    spare: dict[str, Array] = field(default_factory=dict)
+
+
+class System(Protocol):
+    """What `pivoting` asks for. `inside` is a mask of rows, t (n,) the targets, half is 1 / 2C."""
+
+    rows: int
+    largest: float  # the rows' largest squared length
+
+    def zero(self) -> State:
+        """w = 0."""
+
+    def solve(self, inside: Array, t: Array, half: float, work: Work) -> State | None:
+        """The minimum for these rows; None where the system cannot be solved in this precision."""
+
+    def refine(self, state: State, inside: Array, t: Array, half: float, work: Work) -> State:
+        """A state nearer to that minimum, by the last factor and the residual."""
+
+    def adjoint_square(self, values: Array) -> float:
+        """|X' values|^2."""
+
+    def between(self, first: State, second: State, step: float) -> State:
+        """first + step * (second - first)."""
+
+
+class GramSystem:
+    """Through K = X X', (n, n), float32 or float64. A point is b, float64; products with it are summed in float64."""
+
+    def __init__(self, gram: Array, energy: float) -> None:
+        self.gram = gram
+        self.rows = len(gram)
+        self.energy = energy
+        self.largest = float(gram.diagonal().max(initial=0.0))
+
+    def zero(self) -> State:
+        """w = 0."""
+        return State(np.zeros(self.rows), np.zeros(self.rows), 0.0, True)
+
+    def product(self, b: Array) -> Array:
+        """K b, (n,) float64."""
+        index = np.flatnonzero(b)
+        kernels = compiled(self.rows)
+        if kernels is not None:
+            out = np.empty(self.rows)
+            kernels.combine(self.gram, index, b[index], out)
+            return out
+        if self.gram.dtype == np.float64:
+            whole: Array = self.gram @ b
+            return whole
+        parts = (index[start : start + 256] for start in range(0, len(index), 256))
+        return np.sum([b[part] @ self.gram[part].astype(np.float64) for part in parts], axis=0) + np.zeros(self.rows)
+
+    def state(self, b: Array) -> State:
+        """The state at b."""
+        f = self.product(b)
+        return State(b, f, max(float(b @ f), 0.0), True)
+
+    def solve(self, inside: Array, t: Array, half: float, work: Work) -> State | None:
+        """The minimum for these rows; None where the system cannot be solved in this precision."""
+        index = np.flatnonzero(inside)
+        b = np.zeros(self.rows)
+        if len(index):
+            single = self.gram.dtype == np.float32 and self.energy * 6e-8 < SINGLE_LIMIT * half
+            for dtype in (np.float32, np.float64) if single else (np.float64,):
+                factor = self._gathered(index, dtype)
+                factor.ravel()[:: len(index) + 1] += half
+                if cholesky(factor):
+                    break
+            else:
+                return None
+            right = t[index].astype(factor.dtype)
+            cholesky_solve(factor, right)
+            if not np.isfinite(right).all():
+                return None
+            b[index] = right
+            work.factor, work.inside = factor, index
+        work.steps += 1
+        return self.state(b)
+
+    def refine(self, state: State, inside: Array, t: Array, half: float, work: Work) -> State:
+        """A state nearer to that minimum, by the last factor and the residual."""
+        index, factor = work.inside, work.factor
+        if index is None or factor is None or not inside.any():
+            return state
+        residual = t[index] - state.f[index] - half * state.point[index]
+        scale = np.abs(residual).max() or 1.0
+        change = (residual / scale).astype(factor.dtype)
+        cholesky_solve(factor, change)
+        b = state.point.copy()
+        b[index] += scale * change.astype(np.float64)
+        return self.state(b)
+
+    def adjoint_square(self, values: Array) -> float:
+        """|X' values|^2."""
+        return max(float(values @ self.product(values)), 0.0)
+
+    def between(self, first: State, second: State, step: float) -> State:
+        """first + step * (second - first)."""
+        b = first.point + step * (second.point - first.point)
+        f = first.f + step * (second.f - first.f)
+        return State(b, f, max(float(b @ f), 0.0), True)
+
+    def _gathered(self, index: Array, dtype: Any) -> Array:
+        kernels = compiled(self.rows)
+        if kernels is None:
+            return np.ascontiguousarray(self.gram[np.ix_(index, index)], dtype=dtype)
+        out = np.empty((len(index), len(index)), dtype)
+        kernels.gather(self.gram, index, out)
+        return out
+
+
+class WeightSystem:
+    """Through X' X of the rows inside. X : (n, d) with the intercept's column, float32 or float64. A point is w."""
+
+    def __init__(self, X: Array, energy: float, largest: float) -> None:
+        self.X = X
+        self.rows, self.dimensions = X.shape
+        self.energy, self.largest = energy, largest
+        self._whole: Array | None = None
+        self._lock = threading.Lock()
+
+    def zero(self) -> State:
+        """w = 0."""
+        return State(np.zeros(self.dimensions), np.zeros(self.rows), 0.0)
+
+    def whole(self) -> Array:
+        """X' X, its lower triangle."""
+        with self._lock:
+            if self._whole is None:
+                self._whole = np.zeros((self.dimensions, self.dimensions), self.X.dtype)
+                add_square(self._whole, self.X, 1.0)
+            return self._whole
+
+    def state(self, w: Array) -> State:
+        """The state at w."""
+        f = (self.X @ w.astype(self.X.dtype, copy=False)).astype(np.float64, copy=False)
+        return State(w, f, float(w @ w))
+
+    def _square(self, inside: Array, work: Work) -> Array:
+        """X_A' X_A, from the least of: the rows, all rows without the others, the last one and what has changed."""
+        count = int(np.count_nonzero(inside))
+        costs = {"rows": count}
+        if not work.exact:
+            if self._whole is not None or self.X.dtype == np.float32:
+                costs["others"] = self.rows - count
+            if work.matrix is not None and work.inside is not None:
+                costs["changed"] = int(np.count_nonzero(inside != work.inside))
+        way = min(costs, key=lambda name: costs[name])
+        if way == "rows":
+            matrix = np.zeros((self.dimensions, self.dimensions), self.X.dtype)
+            add_square(matrix, self._chosen(inside, count), 1.0)
+        elif way == "others":
+            matrix = self.whole().copy()
+            add_square(matrix, self._chosen(~inside, self.rows - count), -1.0)
+        else:
+            assert work.matrix is not None
+            matrix = work.matrix
+            add_square(matrix, self.X[inside & ~work.inside], 1.0)
+            add_square(matrix, self.X[~inside & work.inside], -1.0)
+        work.matrix, work.inside = matrix, inside.copy()
+        return matrix
+
+    def _chosen(self, inside: Array, count: int) -> Array:
+        return self.X if count == self.rows else self.X[inside]
+
+    def solve(self, inside: Array, t: Array, half: float, work: Work) -> State | None:
+        """The minimum for these rows; None where the system cannot be solved in this precision."""
+        factor = self._square(inside, work).copy()
+        factor.ravel()[:: self.dimensions + 1] += half
+        if not cholesky(factor):
+            work.matrix = None
+            return None
+        right = (t * inside).astype(self.X.dtype) @ self.X
+        cholesky_solve(factor, right)
+        if not np.isfinite(right).all():
+            return None
+        work.factor = factor
+        work.steps += 1
+        return self.state(right.astype(np.float64, copy=False))
+
+    def refine(self, state: State, inside: Array, t: Array, half: float, work: Work) -> State:
+        """A state nearer to that minimum, by the last factor and the residual."""
+        if work.factor is None:
+            return state
+        values = ((t - state.f) * inside).astype(self.X.dtype)
+        change = values @ self.X - (half * state.point).astype(self.X.dtype)
+        cholesky_solve(work.factor, change)
+        return self.state(state.point + change)
+
+    def adjoint_square(self, values: Array) -> float:
+        """|X' values|^2."""
+        w = (values.astype(self.X.dtype, copy=False) @ self.X).astype(np.float64, copy=False)
+        return float(w @ w)
+
+    def between(self, first: State, second: State, step: float) -> State:
+        """first + step * (second - first)."""
+        w = first.point + step * (second.point - first.point)
+        return State(w, first.f + step * (second.f - first.f), float(w @ w))
+
+
+class LeastSquares(WeightSystem):
+    """The same as a least-squares problem, [X_A; sqrt(1 / 2C) I] w = [t_A; 0], by orthogonal transformations in float64.
+
+    The condition number is that of X, not its square. Where there are fewer rows than weights the solution of least
+    length of [X_A, sqrt(1 / 2C) I] [w; e] = t_A. Rows of unlike length keep their digits by being sorted and pivoted
+    (Cox and Higham, "Stability of Householder QR factorization for weighted least squares problems", 1998).
+    """
+
+    def solve(self, inside: Array, t: Array, half: float, work: Work) -> State | None:
+        """The minimum for these rows."""
+        from scipy.linalg import qr, solve_triangular
+
+        rows, targets, root = self.X[inside], t[inside], half**0.5
+        work.steps += 1
+        work.factor = None
+        if not len(rows):
+            return self.zero()
+        if len(rows) >= self.dimensions:
+            tall = np.concatenate([rows, root * np.eye(self.dimensions)])
+            right = np.concatenate([targets, np.zeros(self.dimensions)])
+        else:
+            tall, right = np.concatenate([rows.T, root * np.eye(len(rows))]), targets
+        order = np.argsort(-np.abs(tall).max(1), kind="stable")
+        q, r, pivots = qr(tall[order], mode="economic", pivoting=True, check_finite=False)
+        diagonal = np.abs(r.diagonal())
+        if not diagonal.min() > 0:
+            return None
+        if len(rows) >= self.dimensions:
+            w = np.empty(self.dimensions)
+            w[pivots] = solve_triangular(r, q.T @ right[order], check_finite=False)
+        else:
+            whole = np.empty(len(tall))
+            whole[order] = q @ solve_triangular(r, right[pivots], trans=1, check_finite=False)
+            w = whole[: self.dimensions]
+        return self.state(w) if np.isfinite(w).all() else None
+
+    def refine(self, state: State, inside: Array, t: Array, half: float, work: Work) -> State:
+        """Nothing is left to refine."""
+        return state
+
+
+def compiled(rows: int) -> Any:
+    """The compiled products, or None where there is no Numba or too few rows for it to be worth loading."""
+    if rows < _COMPILED:
+        return None
+    try:
+        from dcgan_features.eval.l2svm import descent
+    except ImportError:
+        return None
+    return descent
