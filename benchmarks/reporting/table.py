@@ -17,6 +17,7 @@ from dcgan_features.benchmarks.records.rows import (
 )
 from dcgan_features.data.utils.files import write_text
 from dcgan_features.data.utils.formats import write_sealed
+from dcgan_features.data.utils.raw import printable
 
 NOT_MEASURED = "not measured"
 STAND_IN = "stand-in"
@@ -121,7 +122,7 @@ _HEADINGS = ["Row", "Units", "Labels", "Published", "Measured", "Difference", "9
 
 def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line]) -> str:
     """The table with each row's source and deviations below it."""
-    text = [f"# {table_title(outline, lines)}", ""]
+    text = [f"# {markdown_text(table_title(outline, lines))}", ""]
     if any(line["stand_in"] for line in lines):
         text += [f"**{WARNING}**", ""]
     text += [
@@ -132,21 +133,22 @@ def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line])
     ]
     for row in outline.rows:
         result = results.get(row.name)
-        text += ["", f"## {row.title} (`{row.name}`)", ""]
-        text += [part for part in (row.citation, row.note) if part]
+        text += ["", f"## {markdown_text(row.title)} (`{row.name}`)", ""]
+        text += [markdown_text(part) for part in (row.citation, row.note) if part]
         if result is None:
             text.append(f"{NOT_MEASURED.capitalize()}.")
             continue
         if result.stand_in:
-            text.append(f"Measured on a {STAND_IN}: {result.data_note}.")
+            text.append(f"Measured on a {STAND_IN}: {markdown_text(result.data_note)}.")
         text += [
-            f"- data: {result.data}, SHA-256 {result.digests['data']}",
-            f"- learnt without labels from: {result.unlabelled}",
+            f"- data: {markdown_text(result.data)}, SHA-256 {result.digests['data']}",
+            f"- learnt without labels from: {markdown_text(result.unlabelled)}",
             f"- {result.features['count']:,} features, {result.features['dtype']}; {result.device}; "
             f"peak {result.peak_gib:.2f} GiB; preset {result.preset}; commit {result.commit or 'unknown'}",
         ]
-        text += [f"- {outline.titles.get(name, name)}: {draws_text(found)}" for name, found in result.protocols.items()]
-        text += [f"- deviation: {deviation}" for deviation in result.deviations]
+        for name, found in result.protocols.items():
+            text.append(f"- {markdown_text(outline.titles.get(name, name))}: {markdown_text(draws_text(found))}")
+        text += [f"- deviation: {markdown_text(deviation)}" for deviation in result.deviations]
     return "\n".join(text) + "\n"
 
 
@@ -174,7 +176,7 @@ def markdown_table(outline: Outline, lines: list[Line]) -> list[str]:
     return [
         f"| {' | '.join(_HEADINGS)} |",
         "|---|---:|---|---:|---:|---:|---:|---:|",
-        *(f"| {' | '.join(map(_escape_markdown, cells))} |" for cells in _cells(outline, lines)),
+        *(f"| {' | '.join(map(markdown_text, cells))} |" for cells in _cells(outline, lines)),
     ]
 
 
@@ -182,7 +184,7 @@ def latex(outline: Outline, lines: list[Line]) -> str:
     """The table for a paper that loads booktabs."""
     rule = " \\\\"
     text = [
-        f"% {table_title(outline, lines)}; needs \\usepackage{{booktabs}}",
+        f"% {' '.join(table_title(outline, lines).split())}; needs \\usepackage{{booktabs}}",
         "\\begin{tabular}{lrlrrrrr}",
         "\\toprule",
         " & ".join(map(escape_latex, _HEADINGS)) + rule,
@@ -204,9 +206,8 @@ _LATEX = {
 
 def escape_latex(text: str) -> str:
     """Text that LaTeX prints as it stands; a leading minus sign becomes a real one."""
-    escaped = "".join(_LATEX.get(character, character) for character in text)
+    line = " ".join(printable(part) for part in text.split())
+    escaped = "".join(_LATEX.get(character, character) for character in line)
     return f"$-${escaped[1:]}" if escaped.startswith("-") else escaped
 
 
-def _escape_markdown(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -18,6 +18,8 @@ from dcgan_features.data.utils.distributed import ProcessLost, process_group, st
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import writing
 from dcgan_features.data.utils.gpu import failure
+from dcgan_features.data.utils.raw import printable
+from dcgan_features.data.utils.terminal import steady_output
 
 USER_ERROR, INTERRUPTED = 2, 130
 FIRST_SECONDS, PLAIN_SECONDS = 3.0, 10.0  # until the first line of progress, and between two, without a terminal
@@ -38,6 +40,11 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
     is a mistake of ours and keeps its traceback. The processes that `torchrun` starts run the command as one group.
     """
     app.pretty_exceptions_enable = False
+    with steady_output():
+        _run(app, how_to_resume)
+
+
+def _run(app: typer.Typer, how_to_resume: str) -> NoReturn:
     try:
         with process_group("command"):
             code = app(standalone_mode=False)
@@ -67,6 +74,7 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
 
 def _fail(message: str, code: int) -> NoReturn:
     rank = int(os.environ["RANK"]) if started_by_torchrun() else 0
+    message = printable(message)
     print(f"process {rank}: {message}" if rank else message, file=sys.stderr, flush=True)
     sys.exit(code)
 

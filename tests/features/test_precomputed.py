@@ -56,7 +56,7 @@ def test_features_are_found_again_by_what_the_file_holds(images, save, tmp_path)
 @pytest.mark.parametrize(("arrays", "sentence"), [
     ({"train": np.zeros((29, 5))}, r"train has 29 rows for 30 images"),
     ({"test": np.zeros((25, 5))}, r"test has 25 rows for 20 images"),
-    ({"test": None}, r"has no array 'test', only train"),
+    ({"test": None}, r"holds no test, only train"),
     ({"train": np.zeros(30)}, r"train is float64 of shape \(30,\); give numbers \(n, features\)"),
     ({"train": np.zeros((30, 5, 2))}, r"of shape \(30, 5, 2\)"),
     ({"train": np.full((30, 5), "x")}, r"train is <U1"),

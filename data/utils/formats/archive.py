@@ -49,7 +49,7 @@ def read_archive(
             "it is no zip archive" if isinstance(error, zipfile.BadZipFile) and _is_array(path) else reason_of(error)
         )
         raise InputError(
-            f"{printable(path)} cannot be read as .npz ({reason}), it is not a whole .npz file of numbers; {remedy}"
+            f"{printable(path)} is not a whole .npz file of numbers ({reason}); {remedy}"
         ) from None
 
 
@@ -71,7 +71,7 @@ def _arrays(
     for name in names:
         if name not in members:
             held = ", ".join(map(printable, list(members)[:20])) or "nothing"
-            raise InputError(f"{printable(path)} has no array '{name}', it holds no {name}, only {held}; {remedy}")
+            raise InputError(f"{printable(path)} holds no {name}, only {held}; {remedy}")
     wanted = [*names, *(name for name in optional if name in members and name not in names)]
     return {name: _array(archive, members[name]) for name in wanted}
 
