@@ -17,11 +17,11 @@ import torch
 import typer
 
 from dcgan_features import data
-from dcgan_features.benchmarks.records.environment import commit, describe_device, versions
+from dcgan_features.benchmarks.config.images import LabelledDataset, labelled
+from dcgan_features.benchmarks.records.environment import describe_device, environment
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN
 from dcgan_features.benchmarks.runner.executor import check_writable
-from dcgan_features.data.dataset import Dataset
 from dcgan_features.data.utils.cli import choose_device, run
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import write_json, write_text
@@ -100,10 +100,8 @@ def losses(folder: Path, steps: int) -> dict[str, float]:
     return means
 
 
-def accuracy(weights: Path, dtype: str, dataset: Dataset, device: torch.device) -> float:
+def accuracy(weights: Path, dtype: str, dataset: LabelledDataset, device: torch.device) -> float:
     """Percent of test images that an L2-SVM on the network's features gets right, trained on `PER_CLASS` a class."""
-    assert dataset.train_labels is not None  # as the command saw to
-    assert dataset.test_images is not None
     per_class = min(PER_CLASS, int(np.bincount(dataset.train_labels).min()))
     (draw,) = data.class_balanced_draws(dataset.train_labels, per_class, 1, 0)
     extractor = DiscriminatorFeatures(weights, dtype=dtype, device=device).fit(dataset.train_images)
@@ -113,7 +111,7 @@ def accuracy(weights: Path, dtype: str, dataset: Dataset, device: torch.device) 
     return float(np.mean(predicted == dataset.test_labels) * 100)
 
 
-def measure(recipe: Recipe, seeds: int, dataset: Dataset, folder: Path, device: torch.device) -> dict[str, Any]:
+def measure(recipe: Recipe, seeds: int, dataset: LabelledDataset, folder: Path, device: torch.device) -> dict[str, Any]:
     """Train with either precision and each seed, in folders of their own, and compare; runs that are there go on."""
     from dcgan_features.gan.training.dcgan import Run  # with TensorBoard
 
@@ -187,7 +185,7 @@ def precision(
     if network not in SPECS:
         raise unknown_name("network", network, SPECS, "--network")
     place = choose_device(device)
-    dataset = data.load("stand-in") if data_root is None else data.load("cifar10", data_root, download=False)
+    dataset = labelled(data.load("stand-in") if data_root is None else data.load("cifar10", data_root, download=False))
     recipe = make_recipe({"network": network, "images": images, "sample_every": None})
     recipe = recipe.model_copy(update={"log_every": max(2, min(20, recipe.steps // (5 * PARTS)))})
     if recipe.steps < 2 * PARTS:
@@ -196,7 +194,7 @@ def precision(
         )
     check_writable(results)
     measured = measure(recipe, seeds, dataset, store, place)
-    write_json(results / "precision.json", {**measured, "commit": commit(), "versions": versions()})
+    write_json(results / "precision.json", {**measured, **environment()})
     lines = lines_of(measured, dataset.stand_in)
     write_text(results / "precision.md", "\n".join(lines) + "\n")
     print("\n".join(lines[2:]))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.errors import InputError, first_fault
 from dcgan_features.data.utils.formats import opened, read_json
 from dcgan_features.gan.spec import SPECS, Convolution, NetworkSpec
 
@@ -102,10 +102,8 @@ def read_description(path: Path) -> tuple[Description, dict[str, Any]]:
     try:
         return Description.model_validate(content), content
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        reason = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
-        raise InputError(f"{path} does not describe weights of this kind ({key}: {reason}); {_COPY}") from None
+        key, fault, _ = first_fault(error)
+        raise InputError(f"{path} does not describe weights of this kind ({key}: {fault}); {_COPY}") from None
 
 
 def images_seen(path: Path) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def _files(path: Path | str) -> tuple[Path, Path]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computed a result."""
+    """Versions of what trained a network; torch's with its build, as "2.9.0+cu128"."""
     return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
 
 
@@ -139,6 +140,7 @@ def read_tensors(
 
     check : looks into what the JSON says, and the size of the tensors' file in bytes, before the tensors are read; a
         ValueError of it means that the weights are something else.
+    The tensors may be shared with other callers: copy what is to be changed.
     Raises `InputError` when a file is missing or damaged, or when the weights are not those the JSON describes.
     """
     weights_path, json_path = _files(path)
@@ -150,12 +152,21 @@ def read_tensors(
         check(about, check_file(weights_path))
     except ValueError as error:
         raise InputError(f"{json_path} does not describe weights of this kind: {error}") from error
-    if sha256_file(weights_path) != about.sha256:
+    found = weights_path.stat()
+    stamp = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+    return dict(_read_once(weights_path, json_path.name, about.sha256, stamp)), metadata, weights_path
+
+
+# A network is asked for several times on end: to be checked, to be told from others, and to be used.
+@lru_cache(maxsize=1)
+def _read_once(path: Path, described_in: str, digest: str, stamp: tuple[int, ...]) -> dict[str, Tensor]:
+    """The tensors of a file whose SHA-256 must be `digest`; `stamp` is another one once the file has changed."""
+    if sha256_file(path) != digest:
         raise InputError(
-            f"{weights_path} is damaged or not the file that {json_path.name} describes (SHA-256 differs); "
+            f"{path} is damaged or not the file that {described_in} describes (SHA-256 differs); "
             "restore both from a copy"
         )
-    return read_safetensors(weights_path)[0], metadata, weights_path
+    return read_safetensors(path)[0]
 
 
 def fill(modules: dict[str, nn.Module], tensors: dict[str, Tensor], source: Path) -> None:

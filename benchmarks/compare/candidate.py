@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from dcgan_features.benchmarks.config.components import OFFERED, build, check_complete, find_class
-from dcgan_features.benchmarks.config.external import bring, is_brought, read_specification
+from dcgan_features.benchmarks.config.components import OFFERED, Chosen, find
+from dcgan_features.benchmarks.config.external import is_brought, read_specification
+from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Component, Row, Table
-from dcgan_features.data.dataset import Dataset
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import sha256_file
 from dcgan_features.features.precomputed import TEST, TRAIN, StoredFeatures, read_array, read_features
@@ -43,20 +43,21 @@ def is_row(text: str, table: Table) -> bool:
     raise InputError(f"{error}; what is yours is named package.module:Class, path.py:Class or file:features.npz")
 
 
-def brought_row(text: str, dataset: Dataset, protocol_classifier: Component) -> Row:
+def brought_row(text: str, dataset: LabelledDataset, protocol_classifier: Component) -> Row:
     """The row that measures what a specification names; its name is made of the text, its title is the text.
 
     Raises `InputError` when it cannot be used with `dataset`: see `benchmarks.config.external`, and for files
     `features.precomputed`.
     """
     component = read_specification(text)
-    kind = find_class(component, "features", text)
-    check_complete(component, "features", text, OFFERED, f"write {component.name},{{name}}=...")
+    chosen = find(component, "features", text)
+    kind = chosen.kind
+    chosen.check_complete(OFFERED, f"write {component.name},{{name}}=...")
     row: dict[str, Any] = {"extractor": component, "deviations": []}
     if issubclass(kind, StoredFeatures):
-        row = _stored(component, dataset)
+        row = _stored(chosen, dataset)
     elif issubclass(kind, PretrainedFeatures):
-        row = _pretrained(component, text, dataset)
+        row = _pretrained(chosen, text, dataset)
     elif issubclass(kind, nn.Module):
         how = "its own input_transform" if hasattr(kind, "input_transform") else "scaling to 0..1"
         row.update(
@@ -82,16 +83,14 @@ def name_of(text: str) -> str:
     return name
 
 
-def _stored(component: Component, dataset: Dataset) -> dict[str, Any]:
-    path = bring(component.name, component.name).implied["path"]
+def _stored(chosen: Chosen, dataset: LabelledDataset) -> dict[str, Any]:
+    component, path = chosen.component, chosen.found.implied["path"]
     features = read_features(path)
     checked = []
     for part, images, labels in (
         (TRAIN, dataset.train_images, dataset.train_labels),
         (TEST, dataset.test_images, dataset.test_labels),
     ):
-        assert images is not None
-        assert labels is not None
         if len(features[part]) != len(images):
             raise InputError(
                 f"{path}: {part} has {len(features[part]):,} rows, but {dataset.title} has {len(images):,} images in "
@@ -118,8 +117,8 @@ def _stored(component: Component, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _pretrained(component: Component, text: str, dataset: Dataset) -> dict[str, Any]:
-    extractor = build(component, "features", text, {})
+def _pretrained(chosen: Chosen, text: str, dataset: LabelledDataset) -> dict[str, Any]:
+    component, extractor = chosen.component, chosen.build({})
     assert isinstance(extractor, PretrainedFeatures)
     try:
         source = extractor.locate()

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from dcgan_features.data.dataset import Dataset
+from dcgan_features.benchmarks.config.images import LabelledDataset
+from dcgan_features.benchmarks.reporting.escaping import figure_text
 from dcgan_features.data.utils.files import atomic_path
 from dcgan_features.eval.confusion import Disagreement
 
@@ -22,13 +23,15 @@ def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.fl
     count = len(classes)
     side = max(3.0, 0.42 * count)
     figure = Figure(figsize=(side * len(matrices) + 2.2, side + 1.6), layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(figure_text(title), fontsize=11)
     axes = figure.subplots(1, len(matrices), sharey=True, squeeze=False)[0]
     for axis, (protocol, matrix) in zip(axes, matrices.items(), strict=True):
         image = axis.imshow(matrix, vmin=0, vmax=100, cmap="Blues")
-        axis.set_title(f"{protocol}: {matrix.diagonal().mean():.1f}% a class on average", fontsize=9)
-        axis.set_xticks(range(count), classes, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
-        axis.set_yticks(range(count), classes, fontsize=8)
+        axis.set_title(f"{figure_text(protocol)}: {matrix.diagonal().mean():.1f}% a class on average", fontsize=9)
+        axis.set_xticks(
+            range(count), list(map(figure_text, classes)), rotation=60, ha="right", rotation_mode="anchor", fontsize=8
+        )
+        axis.set_yticks(range(count), list(map(figure_text, classes)), fontsize=8)
         axis.set_xlabel("taken for", fontsize=9)
         if count <= _NUMBERED:
             for row, column in np.ndindex(matrix.shape):
@@ -43,20 +46,18 @@ def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.fl
     _save(figure, path)
 
 
-def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str], dataset: Dataset) -> None:
+def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str], dataset: LabelledDataset) -> None:
     """Write a sheet of the clearest images that only the first gets right, and below those that only the second does.
 
     Over each image stands its true class, below it what the other says and its index in the test set.
     """
-    assert dataset.test_images is not None
-    assert dataset.test_labels is not None
     sides = ((0, found.only_first, found.mistaken_second), (1, found.only_second, found.mistaken_first))
     rows = [min(_ROWS, max(1, -(-len(indices) // _COLUMNS))) for _, indices, _ in sides]
     heights = [1.5 * count + 0.5 for count in rows]
     figure = Figure(figsize=(_COLUMNS * 1.05, sum(heights)), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
     for side, indices, said in sides:
-        part, right, wrong = parts[side], titles[side], titles[1 - side]
+        part, right, wrong = parts[side], figure_text(titles[side]), figure_text(titles[1 - side])
         shown = indices[: _COLUMNS * _ROWS]
         some = f", {len(shown)} of them shown" if len(shown) < len(indices) else ""
         heading = f"Only {right} is right: {len(indices):,} images of {dataset.title}{some}"
@@ -65,8 +66,8 @@ def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str],
         for axis, index in zip(axes.flat, shown, strict=False):
             image = dataset.test_images[index]
             axis.imshow(image if image.shape[2] == 3 else image[:, :, 0], cmap="gray", interpolation="nearest")
-            axis.set_title(dataset.classes[dataset.test_labels[index]], fontsize=8, pad=2)
-            axis.set_xlabel(f"{dataset.classes[said[index]]}\n#{index}", fontsize=7, labelpad=2)
+            axis.set_title(figure_text(dataset.classes[dataset.test_labels[index]]), fontsize=8, pad=2)
+            axis.set_xlabel(f"{figure_text(dataset.classes[said[index]])}\n#{index}", fontsize=7, labelpad=2)
         for axis in axes.flat:
             axis.set_xticks([])
             axis.set_yticks([])

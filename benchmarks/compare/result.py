@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Table
 from dcgan_features.benchmarks.curves.label_counts import CurveRow
 from dcgan_features.benchmarks.paired import Pair
 from dcgan_features.benchmarks.records.predictions import Predictions
 from dcgan_features.benchmarks.records.rows import RowResult
-from dcgan_features.data.dataset import Dataset
 from dcgan_features.eval.confusion import Disagreement, confusion, disagreement
 
 
@@ -42,7 +42,7 @@ class Compared:
 
     table: Table
     preset: str
-    dataset: Dataset
+    dataset: LabelledDataset
     protocols: dict[str, str]
     contenders: list[Contender]
     references: list[str]

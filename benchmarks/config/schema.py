@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from dcgan_features.benchmarks.config.entry_points import registered_rows
 from dcgan_features.benchmarks.config.search import Search
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
-from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.errors import InputError, first_fault, unknown_name
 from dcgan_features.data.utils.formats import read_yaml
 
 TABLES = Path(__file__).parents[1] / "tables"
@@ -120,6 +120,9 @@ class Training(Strict):
     sources: list[str] | None = None
 
 
+KindOfWeights = Literal["discriminator", "exemplar-cnn"]
+
+
 class Weights(Strict):
     """The trained network that an extractor takes as its `network_setting`: stored, or trained when it is absent.
 
@@ -129,7 +132,7 @@ class Weights(Strict):
     """
 
     place: ClassVar[str] = "the weights"
-    kind: Literal["discriminator", "exemplar-cnn"] = "discriminator"
+    kind: KindOfWeights = "discriminator"
     file: str | None = None
     network: str | None = None
     train: Training | None = None
@@ -139,6 +142,11 @@ class Weights(Strict):
         if (self.file is None) == (self.train is None):
             raise ValueError("give either 'file' or 'train'")
         return self
+
+    @property
+    def source(self) -> str | Training:
+        """The file, or the training that makes it."""
+        return self.train or self.file or ""
 
 
 class Measurement(Strict):
@@ -296,8 +304,6 @@ def _checked(content: dict[str, Any], path: str) -> Table:
     try:
         return Table.model_validate(content, context={"path": path})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the table"
-        reason = first["msg"].removeprefix("Value error, ")
-        shown = "" if isinstance(first["input"], dict | list) else f" (not {first['input']!r})"
-        raise InputError(f"{path}: {key}: {reason[:1].lower()}{reason[1:]}{shown}") from None
+        key, fault, value = first_fault(error)
+        shown = "" if isinstance(value, dict | list) else f" (not {value!r})"
+        raise InputError(f"{path}: {key or 'the table'}: {fault}{shown}") from None

@@ -43,12 +43,11 @@ class Range(Strict):
 
     def at(self, share: float) -> float:
         """The number at a share, 0..1, of the way, to four digits: what is printed is what was tried."""
-        if self.uniform is not None:
-            low, high = self.uniform
-            return float(f"{low + share * (high - low):.4g}")
-        assert self.log_uniform is not None
-        low, high = map(math.log, self.log_uniform)
-        return float(f"{math.exp(low + share * (high - low)):.4g}")
+        if self.log_uniform is not None:
+            low, high = map(math.log, self.log_uniform)
+            return float(f"{math.exp(low + share * (high - low)):.4g}")
+        low, high = self.uniform or (0.0, 0.0)
+        return float(f"{low + share * (high - low):.4g}")
 
 
 class Search(Strict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
@@ -29,14 +28,3 @@ class Strict(BaseModel):
                     source = f"{info.context['path']}, " if info.context else ""
                     raise unknown_name("key", str(key), cls.model_fields, f"{source}{cls.place}")
         return value
-
-
-def identifying(
-    part: BaseModel, later: Collection[str], exclude: Collection[str], mode: str = "python"
-) -> dict[str, Any]:
-    """A part as data, of which the identity of results is made: without `exclude`, and without what came later.
-
-    later : keys that there were not always; at their defaults they leave the identity of older results as it was.
-    """
-    unchanged = {name for name in later if getattr(part, name) == type(part).model_fields[name].default}
-    return part.model_dump(mode=mode, exclude={*exclude, *unchanged})

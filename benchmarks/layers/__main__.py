@@ -22,10 +22,11 @@ from dcgan_features.benchmarks.layers.study import (
     layer_lines,
     trained_in,
 )
-from dcgan_features.benchmarks.runner.cli import exit_code, make_jobs, this_command
+from dcgan_features.benchmarks.runner.cli import exit_code, this_command
 from dcgan_features.benchmarks.runner.dry_run import headline
-from dcgan_features.benchmarks.runner.executor import Plan, check_writable, describe, measure_plans, plan
-from dcgan_features.benchmarks.runner.resolve import Job
+from dcgan_features.benchmarks.runner.executor import check_writable, measure_plans
+from dcgan_features.benchmarks.runner.job import Job, make_jobs
+from dcgan_features.benchmarks.runner.plan import Plan, describe, plan
 from dcgan_features.benchmarks.runner.worker import Outcome
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.distributed import is_first
@@ -77,7 +78,7 @@ def _measure(job: Job, protocols: list[str], training: Path | None, resume: bool
     where = trained_in(job)
     if where is not None and not (where / "weights.safetensors").exists():
         first = next(iter(by_layer))  # which trains the network
-        minutes = [by_layer[first].minutes, job.measurement.minutes if job.measurement is not None else None]
+        minutes = [by_layer[first].minutes, job.minutes]
         by_layer[first] = replace(by_layer[first], minutes=sum(value for value in minutes if value is not None) or None)
     outcomes = _run(job, "layers", by_layer, resume, lambda: write_layers(job, layer_lines(job.row, by_layer)))
     if where is not None and any(where.glob(SNAPSHOTS)):

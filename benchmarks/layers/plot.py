@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from dcgan_features.benchmarks.reporting.curve_plot import COLOURS, INK, MARKERS, STYLES
+from dcgan_features.benchmarks.reporting.escaping import figure_text
 from dcgan_features.data.utils.files import atomic_path
 
 _TITLE_LETTERS = 72  # that fit over a panel
@@ -50,7 +51,9 @@ def draw_panels(panels: Sequence[Panel], title: str, metric: str, warning: str =
     rows = max(math.ceil(len(panels) / columns), 1)
     figure = Figure(figsize=(6.2 * columns + 0.4, 4.6 * rows + 0.6), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(textwrap.fill(title, _TITLE_LETTERS * columns), x=0.01, ha="left", color=INK, fontsize=12)
+    figure.suptitle(
+        textwrap.fill(figure_text(title), _TITLE_LETTERS * columns), x=0.01, ha="left", color=INK, fontsize=12
+    )
     for number, panel in enumerate(panels):
         _panel(figure.add_subplot(rows, columns, number + 1), panel, metric)
     if warning:
@@ -79,7 +82,7 @@ def _panel(axes: Axes, panel: Panel, metric: str) -> None:
                 where,
                 values,
                 [sd or 0.0 for sd in spread],
-                label=series.name,
+                label=figure_text(series.name),
                 color=COLOURS[number % len(COLOURS)],
                 marker=MARKERS[number % len(MARKERS)],
                 linestyle=STYLES[number // len(COLOURS) % len(STYLES)],
@@ -99,7 +102,7 @@ def _panel(axes: Axes, panel: Panel, metric: str) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: f"{place:,.0f}"))
     axes.set_xlabel(panel.along)
     axes.set_ylabel(f"{metric}, %")
-    axes.set_title(panel.title, loc="left", color=INK, fontsize=10)
+    axes.set_title(figure_text(panel.title), loc="left", color=INK, fontsize=10)
     axes.grid(color="#e6e6e6", lw=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

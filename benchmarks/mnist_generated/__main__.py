@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import typer
 
+from dcgan_features.benchmarks.config.identity import digest_of
 from dcgan_features.benchmarks.mnist_generated.files import Line, line_of, read_lines, write_picture, write_study
 from dcgan_features.benchmarks.mnist_generated.study import (
     PICTURE,
@@ -23,7 +24,6 @@ from dcgan_features.benchmarks.mnist_generated.study import (
     Study,
     System,
     choose,
-    digest_of,
     load_study,
     nearest_label,
     over_generated,
@@ -119,7 +119,9 @@ class _Measurement:
             seconds = time.perf_counter() - begun
             if self.control is None:
                 self.control = found
-            self._add(system, len(images), len(images), found, {}, {"search": seconds}, digest_of(images=len(images)))
+            self._add(
+                system, len(images), len(images), found, {}, {"search": seconds}, digest_of({"images": len(images)})
+            )
 
     def gan(self, system: System, counts: list[int]) -> None:
         """One GAN: trained, chosen and measured, as far as that is not done."""
@@ -134,7 +136,7 @@ class _Measurement:
         choice = choose(folder, self.images, self.study.choose_with, seed, self.device, say)
         about = {"images_seen": choice.images_seen, "own_statistics": choice.own_statistics}
         weights = sha256_file(choice.weights)
-        identity = digest_of(weights=weights, seed=seed, test=self.images.test_digest, **about)
+        identity = digest_of({"weights": weights, "seed": seed, "test": self.images.test_digest, **about})
         generator = load_conditional_generator(choice.weights)[0].to(self.device)
         labels = torch.arange(100) % generator.spec.classes
         latent = draw_latent(generator.spec, len(labels), stream(seed, PICTURE))

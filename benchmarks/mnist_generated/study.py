@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,10 +15,11 @@ import numpy.typing as npt
 import torch
 from pydantic import Field, ValidationError
 
+from dcgan_features.benchmarks.config.identity import digest_of
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
 from dcgan_features.data import array_digest, holdout
 from dcgan_features.data.dataset import Dataset
-from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.errors import InputError, first_fault, unknown_name
 from dcgan_features.data.utils.files import atomic_path
 from dcgan_features.data.utils.formats import read_archive, read_sealed, read_yaml, write_sealed
 from dcgan_features.data.utils.torch_streams import stream
@@ -95,8 +94,8 @@ def load_study(source: str | Path) -> Study:
     try:
         return Study.model_validate(read_yaml(path, "study"), context={"path": str(path)})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}: '{'.'.join(map(str, first['loc']))}': {first['msg'].lower()}") from None
+        key, fault, _ = first_fault(error)
+        raise InputError(f"{path}: '{key}': {fault}") from None
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def choose(folder: Path, real: RealImages, count: int, seed: int, device: torch.
     files[images_seen(folder / "weights.json")] = folder / "weights.json"
     queries, truth = real.all_images[real.held_out], real.all_labels[real.held_out]
     weights = {seen: read_description(file)[0].sha256 for seen, file in sorted(files.items())}
-    identity = digest_of(weights=weights, count=count, seed=seed, held_out=array_digest(queries, truth))
+    identity = digest_of({"weights": weights, "count": count, "seed": seed, "held_out": array_digest(queries, truth)})
     kept = folder / "choice.json"
     found: dict[str, Any] = {}
     with contextlib.suppress(InputError):  # damaged, it is found again
@@ -269,8 +268,3 @@ def _write_search(file: Path, identity: str, images: int, found: Nearest, second
     about: dict[str, Any] = {"images": images, "identity": identity, "seconds": seconds}
     with atomic_path(file) as temporary, open(temporary, "wb") as opened:
         np.savez(opened, distances=found.distances, labels=found.labels, **about)
-
-
-def digest_of(**facts: Any) -> str:
-    """Hexadecimal SHA-256 of JSON-ready facts."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

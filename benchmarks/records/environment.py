@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -52,9 +53,7 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that compute."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        found[package] = metadata.version(package)
-    return found
+def environment() -> dict[str, Any]:
+    """What every file of results says of the code: its commit, and the versions of Python and of what computes."""
+    versions = {"python": platform.python_version(), **{package: metadata.version(package) for package in _PACKAGES}}
+    return {"commit": commit(), "versions": versions}

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dcgan_features.benchmarks.config.schema import Published, Table
 from dcgan_features.benchmarks.config.search import Trial
 from dcgan_features.benchmarks.records.figures import check_figures
-from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.errors import InputError, first_fault
 from dcgan_features.data.utils.files import atomic_path
 from dcgan_features.data.utils.formats import opened, read_json, write_sealed
 
@@ -182,11 +182,8 @@ def _check(path: Path, model: type[Model], content: Any) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(
-            f"{path} is damaged or of another version ({key}: {first['msg'].lower()}); {_REMEDY}"
-        ) from None
+        key, fault, _ = first_fault(error)
+        raise InputError(f"{path} is damaged or of another version ({key or 'the file'}: {fault}); {_REMEDY}") from None
 
 
 def table_lines(rows: Outline, results: dict[str, RowResult]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dcgan_features.benchmarks.reporting.escaping import figure_text
 from dcgan_features.data.utils.files import atomic_path
 
 INK, FAINT = "#222222", "#8a8a8a"
@@ -64,7 +65,7 @@ def draw(curves: Sequence[Curve], title: str, metric: str, warning: str = "") ->
     axes.minorticks_off()
     axes.set_xlabel("labelled images a class (logarithmic)")
     axes.set_ylabel(f"{metric}, %")
-    axes.set_title(title, loc="left", color=INK, fontsize=12)
+    axes.set_title(figure_text(title), loc="left", color=INK, fontsize=12)
     axes.grid(color="#e6e6e6", lw=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

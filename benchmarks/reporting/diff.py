@@ -10,6 +10,7 @@ import numpy as np
 
 from dcgan_features.benchmarks.records.predictions import predictions_of
 from dcgan_features.benchmarks.records.rows import RowResult
+from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.table import Line, Report, protocol_text
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.eval.significance import compare
@@ -58,7 +59,8 @@ def compare_reports(before: Report, after: Report) -> list[Change]:
     for key in dict.fromkeys([*new, *old]):
         was, now = (lines.get(key) for lines in (old, new))
         was, now = (line if line is not None and line["measured"] is not None else None for line in (was, now))
-        if was is None and now is None:
+        line = now or was
+        if line is None:
             continue
         row, protocol = key
         former, latter = before.results.get(row), after.results.get(row)
@@ -73,8 +75,6 @@ def compare_reports(before: Report, after: Report) -> list[Change]:
                 verdict = "beyond" if low > 0 or high < 0 else "within"
             if former.digests.get("data") != latter.digests.get("data"):
                 verdict = "not comparable"
-        line = now or was
-        assert line is not None
         changes.append(
             Change(
                 table=after.outline.name,
@@ -173,15 +173,15 @@ def markdown_of_changes(changes: list[Change], against: str) -> str:
     text = [
         "# What changed",
         "",
-        f"Against {against}. {EXPLANATION}",
+        f"Against {markdown_text(against)}. {EXPLANATION}",
         "",
         "| Table | Row | Labels | Before | Now | Change | 95% interval | Verdict |",
         "|---|---|---|---:|---:|---:|---:|---|",
     ]
-    text += [f"| {' | '.join(cells(change))} |" for change in changes]
+    text += [f"| {' | '.join(map(markdown_text, cells(change)))} |" for change in changes]
     for change in changes:
         if change.reasons:
-            text += ["", f"{change.title}, {change.protocol}: {'; '.join(change.reasons)}."]
+            text += ["", markdown_text(f"{change.title}, {change.protocol}: {'; '.join(change.reasons)}.")]
     return "\n".join(text) + "\n"
 
 

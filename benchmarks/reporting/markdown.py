@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dcgan_features.data.utils.raw import printable
-
-_ESCAPED = {"|": "\\|", "<": "&lt;", ">": "&gt;", "[": "\\[", "]": "\\]", "`": "\\`"}
+from dcgan_features.benchmarks.reporting.escaping import markdown_text
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> list[str]:
@@ -17,10 +15,3 @@ def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], text_
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(map(markdown_text, cells))} |"
-
-
-def markdown_text(text: str) -> str:
-    """Text on one line that Markdown shows as it stands: no table, link, picture or HTML can begin in it."""
-    line = " ".join(printable(part) for part in text.split())
-    escaped = "".join(_ESCAPED.get(character, character) for character in line)
-    return f"\\{escaped}" if escaped[:1] in ("#", "-", "+", ">") and escaped[1:2] in ("", " ", "#", "-") else escaped

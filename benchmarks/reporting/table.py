@@ -15,9 +15,9 @@ from dcgan_features.benchmarks.records.rows import (
     table_lines,
     write_csv,
 )
+from dcgan_features.benchmarks.reporting.escaping import escape_latex, markdown_text, one_line
 from dcgan_features.data.utils.files import write_text
 from dcgan_features.data.utils.formats import write_sealed
-from dcgan_features.data.utils.raw import printable
 
 NOT_MEASURED = "not measured"
 STAND_IN = "stand-in"
@@ -184,7 +184,7 @@ def latex(outline: Outline, lines: list[Line]) -> str:
     """The table for a paper that loads booktabs."""
     rule = " \\\\"
     text = [
-        f"% {' '.join(table_title(outline, lines).split())}; needs \\usepackage{{booktabs}}",
+        f"% {one_line(table_title(outline, lines))}; needs \\usepackage{{booktabs}}",
         "\\begin{tabular}{lrlrrrrr}",
         "\\toprule",
         " & ".join(map(escape_latex, _HEADINGS)) + rule,
@@ -196,18 +196,3 @@ def latex(outline: Outline, lines: list[Line]) -> str:
     if any(line["stand_in"] for line in lines):
         text.append(f"\\par {escape_latex(WARNING)}")
     return "\n".join(text) + "\n"
-
-
-_LATEX = {
-    "\\": "\\textbackslash{}", "&": "\\&", "%": "\\%", "$": "\\$", "#": "\\#", "_": "\\_", "{": "\\{", "}": "\\}",
-    "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "<": "$<$", ">": "$>$",
-}  # fmt: skip
-
-
-def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it stands; a leading minus sign becomes a real one."""
-    line = " ".join(printable(part) for part in text.split())
-    escaped = "".join(_LATEX.get(character, character) for character in line)
-    return f"$-${escaped[1:]}" if escaped.startswith("-") else escaped
-
-

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dcgan_features.benchmarks.config.components import find_class
-from dcgan_features.benchmarks.config.schema import TABLES, Row, Table, load_table
+from dcgan_features.benchmarks.config.schema import load_table
 from dcgan_features.benchmarks.records.rows import outline, read_rows, table_lines
 from dcgan_features.benchmarks.reporting.console import print_table
 from dcgan_features.benchmarks.runner.dry_run import headline, say_what_would_run
-from dcgan_features.benchmarks.runner.executor import check_writable, describe, plan, run_plans
-from dcgan_features.benchmarks.runner.resolve import Job
+from dcgan_features.benchmarks.runner.executor import check_writable, run_plans
+from dcgan_features.benchmarks.runner.job import Job, make_jobs
+from dcgan_features.benchmarks.runner.plan import describe, plan
 from dcgan_features.benchmarks.runner.worker import Outcome
-from dcgan_features.data.utils.cli import choose_device
 from dcgan_features.data.utils.distributed import all_processes, resuming_command
-from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import home_path
-
-DEMO = "demo"
 
 
 def table_command(name: str) -> typer.Typer:
@@ -56,9 +51,10 @@ def table_command(name: str) -> typer.Typer:
         chosen, _ = loaded.preset(preset)
         jobs = make_jobs(loaded, table, loaded.chosen_rows(only or []), chosen, data_root, device, results, store)
         for job in jobs:
-            _check_classes(loaded, job.line, chosen)
+            if job.measurement is not None:
+                _ = job.method  # an unknown class is reported before anything is done, and so is a damaged result
         if resume:
-            read_rows(jobs[0].results, outline(loaded, chosen))  # a damaged result is reported before anything is done
+            read_rows(jobs[0].results, outline(loaded, chosen))
         if dry_run:
             print("\n".join(say_what_would_run(jobs, resume)))
             return
@@ -83,32 +79,6 @@ def _measure(jobs: list[Job], resume: bool) -> int:
     return exit_code(outcomes)
 
 
-def make_jobs(
-    table: Table,
-    path: Path | None,
-    rows: Sequence[Row],
-    preset: str,
-    data_root: Path | None,
-    device: str | None,
-    results: Path | None,
-    store: Path,
-) -> list[Job]:
-    """Jobs for rows of a table, from what was given on the command line; `path` is None for a shipped table."""
-    return [
-        Job(
-            table=table,
-            table_folder=(path.parent if path is not None else TABLES).resolve(),
-            row=row.name,
-            preset=preset,
-            data_root=home_path(data_root, "give --data-root in full").resolve() if data_root is not None else None,
-            device=str(choose_device(device)),
-            store=home_path(store, "give --store in full").resolve(),
-            results=(results or Path("results", DEMO if preset == DEMO else "")).resolve(),
-        )
-        for row in rows
-    ]
-
-
 def exit_code(outcomes: Mapping[str, Outcome]) -> int:
     """Say which rows failed, and why; 0 where none did, 2 where the user can mend them all, else 1."""
     failed = {name: outcome for name, outcome in outcomes.items() if outcome.status == "failed"}
@@ -119,16 +89,6 @@ def exit_code(outcomes: Mapping[str, Outcome]) -> int:
     return 2 if all(outcome.bad_input for outcome in failed.values()) else 1
 
 
-def _check_classes(table: Table, row: Row, preset: str) -> None:
-    measurement = row.measurement(preset, table.classifier)
-    if measurement is not None:
-        where = f"row {row.name} of the table {table.name}"
-        for component, package in ((measurement.extractor, "features"), (measurement.classifier, "eval")):
-            if component is None:
-                raise InputError(f"{where}: there is no class; give one")
-            find_class(component, package, where)
-
-
 def this_command() -> str:
     """The command line that is running, to be typed again."""
-    return shlex.join(resuming_command(f"benchmarks.{Path(sys.argv[0]).stem}", sys.argv[1:]))
+    return shlex.join(resuming_command())

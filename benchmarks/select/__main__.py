@@ -9,12 +9,13 @@ from typing import Annotated
 import torch
 import typer
 
-from dcgan_features.benchmarks.records.environment import commit, describe_device, peak_gib, versions
+from dcgan_features.benchmarks.config.images import load_dataset
+from dcgan_features.benchmarks.records.environment import describe_device, environment, peak_gib
 from dcgan_features.benchmarks.runner.executor import check_writable
-from dcgan_features.benchmarks.runner.resolve import load_dataset
 from dcgan_features.benchmarks.select.files import write_selection
 from dcgan_features.benchmarks.select.measure import compare_all, compute_sources, measure, split_images
 from dcgan_features.benchmarks.select.study import PREFIX, load_selection
+from dcgan_features.data.download import chosen_root
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import unknown_name
 
@@ -38,15 +39,15 @@ def select(
     check_writable(store)
     check_writable(results)
     begun = time.perf_counter()
-    dataset = load_dataset(study.dataset, data_root)
-    assert dataset.train_labels is not None
+    root = chosen_root(data_root)
+    dataset = load_dataset(study.dataset, root)
     split = split_images(study, dataset.train_labels)
     names = [
         source
         for source in study.sources
         if any(source in block.sources for candidate in candidates for block in candidate.blocks)
     ]
-    sources = compute_sources(study, names, dataset, split, store, data_root, _say)
+    sources = compute_sources(study, names, dataset, split, store, root, _say)
     labels = dataset.train_labels[split.images]
     measured = measure(study, candidates, sources, split, labels, _say)
     pairs = compare_all(measured, labels[split.evaluated])
@@ -62,8 +63,7 @@ def select(
         "seconds": round(time.perf_counter() - begun, 1),
         "peak_gib": round(peak_gib(), 2),
         "device": describe_device(torch.device("cpu")),
-        "commit": commit(),
-        "versions": versions(),
+        **environment(),
     }
     stem = results / f"{PREFIX}{study.name}"
     write_selection(stem, study, measured, pairs, about)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dcgan_features.benchmarks.config.components import build
+from dcgan_features.benchmarks.config.components import find
+from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.weights import locate, prepare
 from dcgan_features.benchmarks.select.blocks import Sources, block_key, gram
 from dcgan_features.benchmarks.select.study import Candidate, Study
-from dcgan_features.data import Dataset, class_balanced_draws, holdout
+from dcgan_features.data import class_balanced_draws, holdout
 from dcgan_features.eval import Comparison, compare, holm, l2svm_path
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features import FeatureStore
@@ -83,20 +85,22 @@ def split_images(study: Study, labels: NDArray[np.int64]) -> Split:
 
 
 def compute_sources(
-    study: Study, names: Sequence[str], dataset: Dataset, split: Split, store: Path, data_root: Path | None, say: Say
+    study: Study, names: Sequence[str], dataset: LabelledDataset, split: Split, store: Path, data_root: Path, say: Say
 ) -> Sources:
     """Fit the sources named, and their features, from the store where it has them."""
     images = np.ascontiguousarray(dataset.train_images[split.images])
     fit_images = np.ascontiguousarray(dataset.train_images[split.fitted_on])
+    fit_labels = dataset.train_labels[split.fitted_on]
     features, extractors, cache = {}, {}, FeatureStore(store / "features")
     for name in names:
         source, where, begun = study.sources[name], f"source {name} of {study.name}", time.perf_counter()
         offered: dict[str, object] = {"device": "cpu"}
         if source.weights is not None:
-            own = (fit_images, dataset.title)
-            found = locate(source.weights, where, Path(__file__).parent, store, *own, data_root)
-            offered["discriminator"] = prepare(found, torch.device("cpu")).path
-        extractor = build(source.extractor, "features", where, offered)
+            fitted = dataclasses.replace(dataset, train_images=fit_images, train_labels=fit_labels, train_groups=None)
+            found = locate(source.weights, where, Path(__file__).parent, store, fitted, data_root)
+            prepare(found, fit_images, torch.device("cpu"))
+            offered["discriminator"] = found.path
+        extractor = find(source.extractor, "features", where).build(offered)
         features[name] = cache.get(extractor, fit_images, images)
         extractors[name] = extractor
         say(

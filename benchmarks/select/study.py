@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
-from dcgan_features.benchmarks.config.components import find_class
+from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.schema import Component, DatasetChoice, Weights
 from dcgan_features.benchmarks.config.strict import Count, Name, Strict
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.features import SecondOrderFeatures
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -100,7 +100,7 @@ class Study(Strict):
         if self.pool < self.per_class:
             raise InputError(f"{where}: {self.per_class} labels a class cannot be drawn of {self.pool}; raise 'pool'")
         for name, source in self.sources.items():
-            kind = find_class(source.extractor, "features", f"{where}, source {name}")
+            kind = find(source.extractor, "features", f"{where}, source {name}").kind
             settings = source.extractor.settings
             if kind is not SecondOrderFeatures or settings.get("normalisation") != "none" or not settings.get("layers"):
                 raise InputError(

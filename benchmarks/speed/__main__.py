@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from dcgan_features.benchmarks.records.environment import commit, versions
+from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data.utils.cli import choose_device, duration, run
 from dcgan_features.data.utils.formats import write_sealed
@@ -37,7 +37,7 @@ def _begin(name: str, seconds: float, results: Path, device: torch.device = _CPU
 
 
 def _finish(path: Path, measured: Any) -> None:
-    write_sealed(path, {"measured": measured, "commit": commit(), "versions": versions()})
+    write_sealed(path, {"measured": measured, **environment()})
     print(f"written: {path}")
 
 

@@ -66,14 +66,16 @@ def process_group(name: str) -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def resuming_command(module: str, arguments: list[str]) -> list[str]:
-    """The command line of a module of ours that is running, to be typed again."""
+def resuming_command() -> list[str]:
+    """The command line that is running, to be typed again: "python -m benchmarks.compare ...", as it was typed."""
     command = ["python"]
     if started_by_torchrun():
         machines = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
         command = ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", "1")]
         command += ["--nnodes", str(machines), "..."] if machines > 1 else []
-    return [*command, "-m", module, *arguments]
+    spec = getattr(sys.modules["__main__"], "__spec__", None)  # None where Python was started with a file
+    module = [] if spec is None else ["-m", str(spec.name).removesuffix(".__main__")]
+    return [*command, *(module or sys.argv[:1]), *sys.argv[1:]]
 
 
 class ProcessLost(RuntimeError):

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 _PLAIN = {
-    "±": "+-", "×": "x", "·": "*", "…": "...", "–": "-", "—": "-", "−": "-", "≤": "<=", "≥": ">=", "‘": "'", "’": "'",
-    "“": '"', "”": '"', "é": "e", "ö": "o", "ü": "u", "ä": "a", "━": "-", "╸": "-", "╺": "-", "•": "*",
+    "±": "+-", "×": "x", "·": "*", "…": "...", "\u2013": "-", "\u2014": "-", "\u2212": "-", "≤": "<=", "≥": ">=",
+    "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "━": "-", "╸": "-", "╺": "-", "•": "*",
 }  # fmt: skip
 # Escape sequences of progress bars and colours, which rich writes, and of nothing else; or one control character.
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[mAK]|\x1b\[\?25[lh]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from dcgan_features.eval.l2svm.beginning import Deflation, begin
 from dcgan_features.eval.l2svm.matrices import combined, converted, gram_matrix
 from dcgan_features.eval.l2svm.pivoting import Best, minimise
-from dcgan_features.eval.l2svm.beginning import Deflation, begin
 from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, State, System, WeightSystem, Work, compiled
 from dcgan_features.eval.l2svm.threads import as_tasks
 
@@ -255,9 +255,7 @@ class Dense:
 
 def _found(best: Best, steps: int) -> Found:
     assert best.state is not None
-    return Found(
-        best.t, best.C, best.state.point, best.state.by_rows, best.state.f, best.objective, best.dual, steps
-    )
+    return Found(best.t, best.C, best.state.point, best.state.by_rows, best.state.f, best.objective, best.dual, steps)
 
 
 def _dtype_of(system: GramSystem | WeightSystem) -> Any:

@@ -92,7 +92,7 @@ def weight_epochs(X: Array, places: Array, s: Array, t: Array, b: Array, w: Arra
 
 @numba.njit(**_options)  # type: ignore[untyped-decorator]
 def combine(matrix: Array, index: Array, coefficients: Array, out: Array) -> None:
-    """out (n,) float64 = the sum over i of coefficients[i] * matrix[index[i]], multiplied and summed in float64."""
+    """Out (n,) float64 = the sum over i of coefficients[i] * matrix[index[i]], multiplied and summed in float64."""
     out[:] = 0
     count, width = len(index), matrix.shape[1]
     whole = count // 4 * 4

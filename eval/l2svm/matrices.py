@@ -69,7 +69,7 @@ def gram_matrix(features: Tensor, intercept: bool, dtype: Any) -> Array:
 
 
 def combined(features: Tensor, intercept: bool, coefficients: Array, decide: bool) -> tuple[Array, Array | None]:
-    """w = X' b, (m, d + 1), for b (m, n), and if asked the decision values X w, (m, n), in the precision of b."""
+    """W = X' b, (m, d + 1), for b (m, n), and if asked the decision values X w, (m, n), in the precision of b."""
     rows, dimensions = features.shape
     weights = np.zeros((len(coefficients), dimensions + 1), coefficients.dtype)
     weights[:, -1] = coefficients.sum(1) * intercept

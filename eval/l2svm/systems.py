@@ -50,7 +50,7 @@ class System(Protocol):
     largest: float  # the rows' largest squared length
 
     def zero(self) -> State:
-        """w = 0."""
+        """W = 0."""
 
     def solve(self, inside: Array, t: Array, half: float, work: Work) -> State | None:
         """The minimum for these rows; None where the system cannot be solved in this precision."""
@@ -62,7 +62,7 @@ class System(Protocol):
         """|X' values|^2."""
 
     def between(self, first: State, second: State, step: float) -> State:
-        """first + step * (second - first)."""
+        """First + step * (second - first)."""
 
 
 class GramSystem:
@@ -75,7 +75,7 @@ class GramSystem:
         self.largest = float(gram.diagonal().max(initial=0.0))
 
     def zero(self) -> State:
-        """w = 0."""
+        """W = 0."""
         return State(np.zeros(self.rows), np.zeros(self.rows), 0.0, True)
 
     def product(self, b: Array) -> Array:
@@ -137,7 +137,7 @@ class GramSystem:
         return max(float(values @ self.product(values)), 0.0)
 
     def between(self, first: State, second: State, step: float) -> State:
-        """first + step * (second - first)."""
+        """First + step * (second - first)."""
         b = first.point + step * (second.point - first.point)
         f = first.f + step * (second.f - first.f)
         return State(b, f, max(float(b @ f), 0.0), True)
@@ -162,7 +162,7 @@ class WeightSystem:
         self._lock = threading.Lock()
 
     def zero(self) -> State:
-        """w = 0."""
+        """W = 0."""
         return State(np.zeros(self.dimensions), np.zeros(self.rows), 0.0)
 
     def whole(self) -> Array:
@@ -235,7 +235,7 @@ class WeightSystem:
         return float(w @ w)
 
     def between(self, first: State, second: State, step: float) -> State:
-        """first + step * (second - first)."""
+        """First + step * (second - first)."""
         w = first.point + step * (second.point - first.point)
         return State(w, first.f + step * (second.f - first.f), float(w @ w))
 

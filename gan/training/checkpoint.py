@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.errors import InputError, first_fault
 from dcgan_features.data.utils.files import atomic_path
 from dcgan_features.data.utils.formats import parse_json, read_tensors
 from dcgan_features.data.utils.raw import reason_of
@@ -140,8 +140,8 @@ def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         checked = _About.model_validate(about)
     except ValidationError as error:
-        key = ".".join(map(str, error.errors()[0]["loc"]))
-        raise InputError(f"the checkpoint {path} is damaged ({key}); {remedy}") from None
+        key, fault, _ = first_fault(error)
+        raise InputError(f"the checkpoint {path} is damaged ({key}: {fault}); {remedy}") from None
     intact = "seal" not in stated or stated["seal"] == _seal(stated["about"], tensors)
     if checked.sha256 != _digest(tensors) or not intact:
         raise InputError(f"the checkpoint {path} is damaged (SHA-256 differs); {remedy}")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.errors import InputError, first_fault, unknown_name
 from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.gan.spec import SPECS, NetworkSpec
 
@@ -128,11 +128,8 @@ def check_settings(kind: type[Settings], settings: dict[str, Any], where: str = 
     try:
         return kind(**settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{where}: '{key}' is {first['input']!r}; {first['msg'][:1].lower()}{first['msg'][1:]}"
-        ) from None
+        key, fault, value = first_fault(error)
+        raise InputError(f"{where}: '{key}' is {value!r}; {fault}") from None
 
 
 def make_recipe(settings: dict[str, Any], where: str = "the recipe") -> Recipe:

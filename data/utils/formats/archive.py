@@ -48,9 +48,7 @@ def read_archive(
         reason = (
             "it is no zip archive" if isinstance(error, zipfile.BadZipFile) and _is_array(path) else reason_of(error)
         )
-        raise InputError(
-            f"{printable(path)} is not a whole .npz file of numbers ({reason}); {remedy}"
-        ) from None
+        raise InputError(f"{printable(path)} is not a whole .npz file of numbers ({reason}); {remedy}") from None
 
 
 def _arrays(

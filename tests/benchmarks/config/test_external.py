@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from dcgan_features.benchmarks.compare.candidate import name_of
-from dcgan_features.benchmarks.config.components import build, check_complete
+from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.external import bring, read_specification
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.features import TorchModuleFeatures, TorchvisionFeatures
@@ -38,7 +38,7 @@ HERE = "tests.benchmarks.config.test_external"
 
 
 def built(text):
-    return build(read_specification(text), "features", text, {"device": "cpu"})
+    return find(read_specification(text), "features", text).build({"device": "cpu"})
 
 
 @pytest.mark.parametrize(("text", "name", "settings"), [
@@ -99,7 +99,7 @@ def test_a_file_is_a_module_of_its_own_whatever_its_name(tmp_path, monkeypatch):
     (tmp_path / "features.py").write_text("from beside_it import SIZE\nclass Own:\n    size = SIZE\n")
     (tmp_path / "beside_it.py").write_text("SIZE = 7\n")
     assert vars(bring(f"{tmp_path}/features.py:Own", "").kind)["size"] == 7
-    assert "precomputed" in vars(__import__("dcgan_features.features").features)
+    assert not hasattr(sys.modules.get("features"), "Own")
 
 
 @pytest.mark.parametrize(("name", "sentence"), [
@@ -134,4 +134,4 @@ def test_classes_that_are_not_there(tmp_path, monkeypatch, name, sentence):
 ])  # fmt: skip
 def test_settings_that_do_not_suit(text, sentence):
     with pytest.raises(InputError, match=sentence):
-        check_complete(read_specification(text), "features", text, (), "write it")
+        find(read_specification(text), "features", text).check_complete((), "write it")

@@ -4,7 +4,6 @@ import pytest
 import yaml
 
 from dcgan_features.benchmarks.config.schema import Component, Protocol, Table, load_table
-from dcgan_features.benchmarks.runner.resolve import Job
 from dcgan_features.data.utils.errors import InputError
 
 DATA: dict[str, Any] = {"dataset": {"source": "stand-in"}, "protocols": {"all-labels": {}}}
@@ -126,19 +125,6 @@ def test_hold_outs_are_possible_with_drawn_labels_and_folds_with_few():
     assert protocol(per_class=3, holdout=5).folds == 5  # not used
     assert protocol(per_class=3, folds=3).folds == 3
     assert protocol(per_class=1).per_class == 1  # for classifiers that choose nothing
-
-
-def test_a_job_that_went_to_another_process_means_the_same(tmp_path):
-    table = load_table("cifar10")
-    for preset in table.presets:
-        for row in table.rows:
-            job = Job(
-                table=table, table_folder=tmp_path, row=row.name, preset=preset, data_root=None,
-                device="cpu", store=tmp_path, results=tmp_path,
-            )  # fmt: skip
-            sent = Job.model_validate_json(job.model_dump_json(exclude_unset=True))
-            assert sent.measurement == job.measurement
-            assert sent.protocols == job.protocols
 
 
 @pytest.mark.parametrize(("change", "sentence"), [

@@ -3,8 +3,9 @@ from rich.console import Console
 
 from dcgan_features.benchmarks.records.rows import COLUMNS, Outline, RowOutline, table_lines, write_csv
 from dcgan_features.benchmarks.reporting.console import print_table
-from dcgan_features.benchmarks.reporting.table import difference_text, escape_latex, measured_text, with_pm
-from dcgan_features.benchmarks.runner.stages import Stages
+from dcgan_features.benchmarks.reporting.escaping import escape_latex
+from dcgan_features.benchmarks.reporting.table import difference_text, measured_text, with_pm
+from dcgan_features.benchmarks.runner.progress import Stages
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_the_screen_fits_its_width(outline, width, terminal):
 
 def test_a_stage_found_on_disk_counts_what_it_took_to_make(tmp_path, monkeypatch):
     clock = iter([0.0, 100.0, 200.0, 201.0, 300.0, 303.0])
-    monkeypatch.setattr("dcgan_features.benchmarks.runner.stages.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("dcgan_features.benchmarks.runner.progress.time.perf_counter", lambda: next(clock))
     for expected in (100.0, 100.0):
         stages = Stages("a")
         with stages.timed("features", tmp_path / "seconds.json"):

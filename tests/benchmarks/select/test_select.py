@@ -8,7 +8,7 @@ import yaml
 from sklearn.svm import LinearSVC
 from typer.testing import CliRunner
 
-from dcgan_features.benchmarks.config.components import build
+from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.schema import Component
 from dcgan_features.benchmarks.select.__main__ import app
 from dcgan_features.benchmarks.select.blocks import Sources, gram
@@ -177,14 +177,16 @@ def test_shipped_selections_can_be_read():
         study = load_selection(name)
         assert study.name == name
         for key, source in study.sources.items():
-            build(source.extractor, "features", key, {"discriminator": "weights", "device": "cpu"})
+            find(source.extractor, "features", key).build({"discriminator": "weights", "device": "cpu"})
 
 
 def test_a_setting_that_is_a_component_is_built_with_what_is_offered():
     settings: dict[str, Any] = {"network": {"class": "DiscriminatorFeatures", "grid": 2}, "layers": [0]}
-    made = build(Component(name="SecondOrderFeatures", settings=settings), "features", "here", {"discriminator": "w"})
+    made = find(Component(name="SecondOrderFeatures", settings=settings), "features", "here").build(
+        {"discriminator": "w"}
+    )
     assert made.network.discriminator == "w"
     assert made.network.grid == 2
     settings["network"]["gird"] = 3
     with pytest.raises(InputError, match=r"gird.*grid"):
-        build(Component(name="SecondOrderFeatures", settings=settings), "features", "here", {"discriminator": "w"})
+        find(Component(name="SecondOrderFeatures", settings=settings), "features", "here").build({"discriminator": "w"})
