@@ -35,8 +35,8 @@ def is_there(file: Path, remedy: str) -> bool:
 def verify(file: Path, md5: str, remedy: str) -> None:
     """Check a file's MD5. Raises `InputError`, which ends in the remedy, for a missing, unreadable or other file."""
     try:
-        if file.exists() and not file.is_file():
-            raise InputError(f"{file} is a folder, a pipe or a device, not a file: {remedy}")
+        if file.exists() and not file.is_file() and not file.is_dir():
+            raise InputError(f"{file} is a pipe or a device, not a file: {remedy}")
         with open(file, "rb") as opened:
             found = hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     except (FileNotFoundError, NotADirectoryError):

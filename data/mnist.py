@@ -37,7 +37,7 @@ _ELSEWHERE = (
 def mnist(root: Path | str | None = None, download: bool = True) -> Dataset:
     """Training and test images, uint8 (n, 28, 28, 1), with the digit as the label.
 
-    root : folder that holds `MNIST/raw` with the four official files, packed (.gz) or unpacked: 60,000 training and
+    root : folder that holds `MNIST/raw` with the four official files, or they themselves, packed (.gz) or unpacked: 60,000 training and
         10,000 test images. Where one of them is absent, `mnist_part.npz` in the same folder is taken, with arrays
         train_x, train_y, test_x, test_y: the first training images and the test set; the data set's name and note
         then say so. None: the environment variable DATA_ROOT, or ~/.cache/dcgan-features.
@@ -118,16 +118,28 @@ def _official(folder: Path) -> Dataset:
     packed = dict(MNIST.resources)
     arrays = []
     for name, md5 in _UNPACKED_MD5.items():
-        file = folder / name
-        if not file.exists():
-            file, md5 = folder / f"{name}.gz", packed[f"{name}.gz"]
+        file = _file(folder, name) or folder / name
+        md5 = packed[f"{name}.gz"] if file.suffix == ".gz" else md5
         verify(file, md5, f"remove it and run again to download it, or put the official {file.name} there")
         arrays.append(read_idx(file))
     return _dataset("mnist", "MNIST, official files, the whole training and test set", *arrays)
 
 
 def _present(folder: Path, name: str) -> bool:
-    return any(is_there(folder / file, _ELSEWHERE) for file in (name, f"{name}.gz"))
+    return _file(folder, name) is not None
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    """An official file, unpacked or else packed: as torchvision lays it down, or in the folders above `folder`, or with
+    the dot in its name that unpacking programs give it ("train-images.idx3-ubyte").
+    """
+    for ending in ("", ".gz"):
+        for place in (folder, folder.parent, folder.parents[1]):
+            for spelt in (name, name.replace("-idx", ".idx")):
+                file = place / f"{spelt}{ending}"
+                if is_there(file, _ELSEWHERE) and not file.is_dir():
+                    return file
+    return None
 
 
 def _download(folder: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from dcgan_features.data.utils.cli import choose_device, run
 from dcgan_features.data.utils.distributed import first_goes_ahead, is_first, started_by_torchrun
+from dcgan_features.data.utils.errors import InputError
 from dcgan_features.gan.folders.prepare import prepare_folders
 from dcgan_features.gan.near_duplicates import find_images
 from dcgan_features.gan.sample_history import make_strip, save_real
@@ -64,8 +65,11 @@ def train(
     weights = training.finish()
     print(f"weights: {weights}")
     if is_first() and any((out / "samples").glob("*.png")):
-        for picture in make_strip(out, out):
-            print(f"picture: {picture}")
+        try:
+            for picture in make_strip(out, out):
+                print(f"picture: {picture}")
+        except InputError as error:  # of a grid drawn long ago; what was asked for is there
+            print(f"note: no pictures of the run are made: {error}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 from dcgan_features.benchmarks.config.external import Brought, bring, is_brought
 from dcgan_features.benchmarks.config.schema import Component
 from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.foreign import blame
 from dcgan_features.data.utils.identity import PACKAGE
 
 OFFERED = ("device", "progress")  # what every extractor is offered besides its settings
@@ -93,6 +94,11 @@ class Chosen:
             return self.found.make(settings, offered.get("device"))
         except (TypeError, ValueError) as error:
             raise InputError(f"{self.where}: {self.component.name} cannot be made: {error}") from error
+        except (Exception, SystemExit) as error:
+            said = blame(error)
+            if said is None or not is_brought(self.component.name):
+                raise
+            raise InputError(f"{self.where}: {self.component.name} cannot be made: {said}") from error
 
 
 def find(component: Component, package: str, where: str) -> Chosen:

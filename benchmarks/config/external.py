@@ -7,14 +7,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import importlib
 import importlib.util
 import inspect
+import io
 import re
 import sys
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +29,9 @@ from torch import nn
 from dcgan_features.benchmarks.config.schema import Component
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import home_path
+from dcgan_features.data.utils.foreign import place_of
 from dcgan_features.data.utils.formats import parse_yaml
+from dcgan_features.data.utils.raw import reason_of
 from dcgan_features.features import TimmFeatures, TorchModuleFeatures, TorchvisionFeatures
 from dcgan_features.features.precomputed import StoredFeatures
 
@@ -102,7 +107,10 @@ def bring(name: str, where: str) -> Brought:
 
 def _from_path(name: str, where: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        with _as_imported(name, where):
+            return importlib.import_module(name)
+    except InputError:
+        raise
     except Exception as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name and name.startswith(error.name)
         remedy = "run from its folder or install it, or name its file: path/to/file.py:Class" if missing else "mend it"
@@ -125,11 +133,38 @@ def _from_file(path: Path, where: str) -> ModuleType:
     if str(full.parent) not in sys.path:
         sys.path.append(str(full.parent))  # for what it imports from beside it
     try:
-        found.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
+        with _as_imported(str(path), where):
+            found.loader.exec_module(module)
+    except BaseException as error:
+        sys.modules.pop(name, None)
+        if isinstance(error, InputError) or not isinstance(error, Exception):
+            raise
         raise InputError(f"{where}: cannot import {path} ({_reason(error)}); mend it") from error
     return module
+
+
+@contextlib.contextmanager
+def _as_imported(name: str, where: str) -> Iterator[None]:
+    """While other people's code is imported: our command line is none of its business, nor is it to end the command.
+
+    What it writes to stderr is passed on, unless it ends the program: then that is a usage of its own, or the like.
+    """
+    said, arguments = io.StringIO(), sys.argv
+    sys.argv = [name]
+    ended = False
+    try:
+        with contextlib.redirect_stderr(said):
+            yield
+    except SystemExit as error:
+        ended = True
+        raise InputError(
+            f"{where}: importing {name} ends the program ({place_of(error) or 'sys.exit'}: {reason_of(error)}); put "
+            "what is not to run on import below if __name__ == '__main__'"
+        ) from error
+    finally:
+        sys.argv = arguments
+        if not ended and said.getvalue():
+            sys.stderr.write(said.getvalue())
 
 
 def _reason(error: Exception) -> str:

@@ -118,7 +118,7 @@ class FeatureStore:
             # A shallow copy: fitting adds attributes and leaves the parameters alone.
             own = copy.copy(extractor)
             if hasattr(own, "fit"):
-                own.fit(images)
+                own.fit(images if isinstance(own, Extractor) else _read_only(images))
             self._last = (key, own)
         return self._last[1]
 
@@ -256,6 +256,13 @@ def _share(starts: range, count: int, processes: Processes) -> tuple[range, rang
     return own, range(own.start, max(min(own.stop, count), own.start))
 
 
+def _read_only(images: Images) -> Images:
+    """A view that other people's code cannot write through: what it altered would be in all that comes after."""
+    view = images[:]
+    view.flags.writeable = False
+    return view
+
+
 def _starts(extractor: Any, images: Images) -> range:
     if isinstance(extractor, Extractor):
         return extractor.block_starts(images)
@@ -268,7 +275,7 @@ def _blocks(extractor: Any, images: Images, starts: range) -> Iterator[Tensor]:
         yield from extractor.transform_blocks(images, starts)
         return
     for start in starts:
-        part = images[start : start + _FOREIGN_ROWS]
+        part = _read_only(images[start : start + _FOREIGN_ROWS])
         block = as_rows(extractor.transform(part), len(part), extractor)
         finite = torch.isfinite(block).all(dim=1)
         if not bool(finite.all()):
