@@ -166,7 +166,7 @@ class TransformerFeatures(Extractor):
 
 def _plain(made: Any, maker: str) -> Any:
     """What was made, unless something of it would be lost: ValueError for masked arrays and imaginary parts."""
-    if np.ma.isMaskedArray(made):  # type: ignore[no-untyped-call]
+    if np.ma.isMaskedArray(made):
         raise ValueError(f"{maker} made a masked array, whose mask no feature can hold; fill it first")
     if np.iscomplexobj(made):
         raise ValueError(f"{maker} made complex numbers, whose imaginary part no feature can hold; return real numbers")

@@ -20,6 +20,7 @@ from dcgan_features.benchmarks.compare.__main__ import app
 from dcgan_features.benchmarks.records.predictions import read_predictions
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import sealed
 from tests.benchmarks.conftest import MEANS
 from tests.benchmarks.spies import notes
 
@@ -295,7 +296,7 @@ def test_results_of_other_labels_are_not_compared(compare, tmp_path):
     path = tmp_path / "results" / "tiny" / "pixels.json"
     content = json.loads(path.read_text())
     content["protocols"]["all-labels"]["draw_digests"] = ["0" * 64]
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(sealed(content)))
     code, _, err = compare("mine.py:Colours", "pixels", "--protocol", "all-labels")
     assert code == 2
     assert "were measured on different label draws under all-labels" in err
