@@ -37,10 +37,10 @@ _ELSEWHERE = (
 def mnist(root: Path | str | None = None, download: bool = True) -> Dataset:
     """Training and test images, uint8 (n, 28, 28, 1), with the digit as the label.
 
-    root : folder that holds `MNIST/raw` with the four official files, or they themselves, packed (.gz) or
-        unpacked: 60,000 training and 10,000 test images. Where one of them is absent, `mnist_part.npz` in the same folder is taken, with arrays
-        train_x, train_y, test_x, test_y: the first training images and the test set; the data set's name and note
-        then say so. None: the environment variable DATA_ROOT, or ~/.cache/dcgan-features.
+    root : folder that holds `MNIST/raw` with the four official files, or they themselves, packed (.gz) or unpacked:
+        60,000 training and 10,000 test images. Where one of them is absent, `mnist_part.npz` in the same folder is
+        taken, with arrays train_x, train_y, test_x, test_y: the first training images and the test set; the data set's
+        name and note then say so. None: the environment variable DATA_ROOT, or ~/.cache/dcgan-features.
     download : whether to download the official files (12 MB) when neither is there.
 
     Raises `InputError` when there is neither and none is to be had, when an official file has another digest than

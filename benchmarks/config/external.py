@@ -31,7 +31,7 @@ from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import home_path
 from dcgan_features.data.utils.foreign import place_of
 from dcgan_features.data.utils.formats import parse_yaml
-from dcgan_features.data.utils.raw import reason_of
+from dcgan_features.data.utils.raw import printable, reason_of
 from dcgan_features.features import TimmFeatures, TorchModuleFeatures, TorchvisionFeatures
 from dcgan_features.features.precomputed import StoredFeatures
 
@@ -65,16 +65,17 @@ def read_specification(text: str) -> Component:
     """
     name, *parts = re.split(r",(?=\s*[A-Za-z_]\w*\s*=)", text.strip())
     settings: dict[str, Any] = {}
+    shown = printable(text)
     for part in parts:
         key, _, value = (piece.strip() for piece in part.partition("="))
         if key in settings:
-            raise InputError(f"{text}: the setting '{key}' is given twice; remove one of them")
+            raise InputError(f"{shown}: the setting '{key}' is given twice; remove one of them")
         try:
             settings[key] = parse_yaml(value)
         except ValueError:
-            raise InputError(f"{text}: the value {value!r} of '{key}' cannot be read; write it as in YAML") from None
+            raise InputError(f"{shown}: the value {value!r} of '{key}' cannot be read; write it as in YAML") from None
         if value == "":
-            raise InputError(f"{text}: '{key}' has no value; write {key}=...")
+            raise InputError(f"{shown}: '{key}' has no value; write {key}=...")
     return Component(name=name.strip(), settings=settings)
 
 

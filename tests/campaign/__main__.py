@@ -46,12 +46,13 @@ def table(found: dict[str, Outcome], seed: int) -> str:
         "# Damaged inputs",
         "",
         f"`python -m tests.campaign --seed {seed}`. Each input is a whole file with one damage: a bit, a byte, a part "
-        "cut, doubled, zeroed or put in, another file, a pipe, a folder or a link in its place, and in text odd values, "
-        "deep nesting, bytes that are no UTF-8, lines given twice, aliases that multiply.",
+        "cut, doubled, zeroed or put in, another file, a pipe, a folder or a link in its place, and in text odd "
+        "values, deep nesting, bytes that are no UTF-8, lines given twice, aliases that multiply.",
         "",
         "Clear: one sentence that names the file. The same: the damage changed nothing that is read, or what was "
-        "damaged was made again. Accepted: a file of the user's says something else, which is recorded by its digest. Bad: a "
-        "traceback, a hang, an explosion of memory, or a silent change of what is trained, measured or published.",
+        "damaged was made again. Accepted: a file of the user's says something else, which is recorded by its digest. "
+        "Bad: a traceback, a hang, an explosion of memory, or a silent change of what is trained, measured or "
+        "published.",
         "",
         "| reader | tried | clear | the same | accepted | bad |",
         "|---|---:|---:|---:|---:|---:|",

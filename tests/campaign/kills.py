@@ -195,8 +195,8 @@ def kill_table(killed: list[Killed]) -> str:
     lines = [
         "# kill -9 at random moments",
         "",
-        "The same: weights, snapshots and samples to the bit, figures, predictions and trials; and no half-written file is "
-        "left.",
+        "The same: weights, snapshots and samples to the bit, figures, predictions and trials; and no half-written "
+        "file is left.",
         "",
         "| killed | times | runs that came to their end | the same |",
         "|---|---:|---:|---:|",

@@ -29,9 +29,9 @@ class Reader:
 
     read : what is trained, measured or published of the files, as a text or bytes. files : that are damaged.
     damages : ways to. own : whether this project wrote the files, so that nothing else than what was written may
-    come of them; of a user's files other values may. plausible : of those, whether other values can come of so little damage:
-    called with what came of the whole files, what came now, and the number of bytes changed. clean : removes what
-    reading has left beside the files.
+    come of them; of a user's files other values may. plausible : of those, whether other values can come of so little
+    damage: called with what came of the whole files, what came now, and the number of bytes changed. clean : removes
+    what reading has left beside the files.
     """
 
     name: str

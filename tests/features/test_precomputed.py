@@ -75,7 +75,7 @@ def test_files_that_are_none(images, tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((30, 5)))
     (tmp_path / "b.npz").write_bytes(b"PK\x03\x04 and no more")
     (tmp_path / "c.npz").write_bytes(b"words")
-    for name, sentence in (("a.npy", "not an .npz"), ("b.npz", "cannot be read"), ("c.npz", "cannot be read")):
+    for name, sentence in (("a.npy", "not an .npz"), ("b.npz", "not a whole .npz"), ("c.npz", "not a whole .npz")):
         with pytest.raises(InputError, match=sentence):
             StoredFeatures(tmp_path / name).fit(images[0])
     with pytest.raises(InputError, match="does not exist"):

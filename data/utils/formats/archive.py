@@ -45,9 +45,8 @@ def read_archive(
     except PermissionError as error:
         raise unreadable(path, error) from None
     except Exception as error:  # zipfile and the decompressors raise nearly every kind over damaged bytes
-        reason = (
-            "it is no zip archive" if isinstance(error, zipfile.BadZipFile) and _is_array(path) else reason_of(error)
-        )
+        single = isinstance(error, zipfile.BadZipFile) and _is_array(path)
+        reason = "it is a single array, not an .npz archive" if single else reason_of(error)
         raise InputError(f"{printable(path)} is not a whole .npz file of numbers ({reason}); {remedy}") from None
 
 
