@@ -59,6 +59,11 @@ def without_downloads() -> Iterator[None]:
         _DOWNLOADS.reset(before)
 
 
+def downloads_allowed() -> bool:
+    """Whether this is outside `without_downloads`."""
+    return _DOWNLOADS.get()
+
+
 def load(source: str, root: Path | str | None = None, size: int | None = None, download: bool = True) -> Dataset:
     """The data set that `source` names.
 

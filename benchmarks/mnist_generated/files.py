@@ -8,22 +8,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from dcgan_features.benchmarks.mnist_generated.study import Images, Nearest, RealImages, Study, System
 from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.records.rows import write_csv
-from dcgan_features.benchmarks.reporting.curve_plot import INK
 from dcgan_features.benchmarks.reporting.escaping import figure_text, markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
+from dcgan_features.benchmarks.reporting.plots.style import INK, new_figure, show_image, write_figure
 from dcgan_features.benchmarks.reporting.table import NOT_MEASURED, STAND_IN, WARNING
 from dcgan_features.data.utils.cli import duration
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, write_text
+from dcgan_features.data.utils.files import write_text
 from dcgan_features.data.utils.formats import opened, read_json, write_sealed
 from dcgan_features.eval.protocols import wilson_interval
-from dcgan_features.eval.significance import compare
+from dcgan_features.eval.significance import NOT_APART, compare
 from dcgan_features.gan.samples import image_grid
 
 FORMAT = 1
@@ -168,7 +166,7 @@ def _sentences(line: Line) -> list[str]:
     against, chosen = line["against_real"], line["chosen"]
     difference, low, high = (against[key] for key in ("difference", "low", "high"))
     verdict = (
-        "not told apart from the real images that it was trained on"
+        f"{NOT_APART} from the real images that it was trained on"
         if low <= 0 <= high
         else f"{'worse' if difference > 0 else 'better'} than the real images that it was trained on"
     )
@@ -182,14 +180,10 @@ def _sentences(line: Line) -> list[str]:
 
 def write_picture(path: Path, panels: dict[str, Images], warning: str = "") -> None:
     """Draw images of each system side by side, 100 each, a class a column."""
-    figure = Figure(figsize=(3.5 * len(panels) + 0.2, 4.0), facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(3.5 * len(panels) + 0.2, 4.0, warning)
     for number, (title, images) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), number + 1)
-        axes.imshow(np.asarray(image_grid(images)), cmap="gray", interpolation="nearest")
+        show_image(axes, np.asarray(image_grid(images)))
         axes.set_title(figure_text(title), loc="left", color=INK, fontsize=10)
         axes.set_axis_off()
-    if warning:
-        figure.supxlabel(warning, x=0.01, ha="left", fontsize=9, color=INK)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=130, metadata={"Software": None})
+    write_figure(path, figure, dpi=130)

@@ -16,6 +16,7 @@ import torch
 from pydantic import Field, ValidationError
 
 from dcgan_features.benchmarks.config.identity import digest_of
+from dcgan_features.benchmarks.config.schema import DEFAULT_PRESET
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
 from dcgan_features.data import array_digest, holdout
 from dcgan_features.data.dataset import Dataset
@@ -78,14 +79,17 @@ class Study(Strict):
     holdout: Count
     choose_with: Count
     seed: int
+    renamed_presets: dict[str, str] = Field(default_factory=dict)
     presets: dict[str, Preset]
     systems: list[System]
 
-    def preset(self, name: str) -> Preset:
-        """The preset of that name. Raises `InputError` for another one."""
-        if name not in self.presets:
-            raise unknown_name("preset", name, self.presets, f"the study {self.name}")
-        return self.presets[name]
+    def preset(self, name: str | None) -> tuple[str, Preset]:
+        """The preset of that name, or "default", or the first one. Raises `InputError` for an unknown name."""
+        default = DEFAULT_PRESET if DEFAULT_PRESET in self.presets else next(iter(self.presets))
+        chosen = self.renamed_presets.get(name or default, name or default)
+        if chosen not in self.presets:
+            raise unknown_name("preset", chosen, self.presets, f"the study {self.name}")
+        return chosen, self.presets[chosen]
 
 
 def load_study(source: str | Path) -> Study:

@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.records.predictions import predictions_of
 from dcgan_features.benchmarks.records.rows import RowResult
 from dcgan_features.benchmarks.reporting.escaping import markdown_text
+from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import Line, Report, protocol_text
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.eval.significance import compare
@@ -168,6 +170,9 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+_HEADINGS = ["Table", "Row", "Labels", "Before", "Now", "Change", "95% interval", "Verdict"]
+
+
 def markdown_of_changes(changes: list[Change], against: str) -> str:
     """The changes as a Markdown table, with what else differs below it."""
     text = [
@@ -175,10 +180,8 @@ def markdown_of_changes(changes: list[Change], against: str) -> str:
         "",
         f"Against {markdown_text(against)}. {EXPLANATION}",
         "",
-        "| Table | Row | Labels | Before | Now | Change | 95% interval | Verdict |",
-        "|---|---|---|---:|---:|---:|---:|---|",
+        *markdown_table(_HEADINGS, map(cells, changes), (0, 1, 2, 7)),
     ]
-    text += [f"| {' | '.join(map(markdown_text, cells(change)))} |" for change in changes]
     for change in changes:
         if change.reasons:
             text += ["", markdown_text(f"{change.title}, {change.protocol}: {'; '.join(change.reasons)}.")]
@@ -187,13 +190,13 @@ def markdown_of_changes(changes: list[Change], against: str) -> str:
 
 def interval_text(change: Change) -> str:
     """The change's 95% interval: "-0.51 to +1.20", or nothing."""
-    return "" if change.low is None else f"{change.low:+.2f} to {change.high:+.2f}"
+    return "" if change.low is None or change.high is None else interval(change.low, change.high, 2, sign=True)
 
 
 def cells(change: Change) -> list[str]:
     """What Markdown shows of a change."""
-    before, after = ("" if line is None else f"{line['measured']:.2f}" for line in (change.before, change.after))
-    difference = "" if change.difference is None else f"{change.difference:+.2f}"
+    before, after = ("" if line is None else rounded(line["measured"]) for line in (change.before, change.after))
+    difference = "" if change.difference is None else rounded(change.difference, sign=True)
     interval = interval_text(change)
     columns = [change.table, change.title, change.protocol, before, after, difference, interval]
     return [*columns, VERDICTS[change.verdict]]

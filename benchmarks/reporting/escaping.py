@@ -1,14 +1,10 @@
-"""Text of tables and of their users, put into Markdown, LaTeX and pictures so that it stays text."""
+"""Text of tables and of their users, put into Markdown and pictures so that it stays text."""
 
 from __future__ import annotations
 
 from dcgan_features.data.utils.raw import printable
 
 _MARKDOWN = {"|": "\\|", "<": "&lt;", ">": "&gt;", "[": "\\[", "]": "\\]", "`": "\\`"}
-_LATEX = {
-    "\\": "\\textbackslash{}", "&": "\\&", "%": "\\%", "$": "\\$", "#": "\\#", "_": "\\_", "{": "\\{", "}": "\\}",
-    "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "<": "$<$", ">": "$>$",
-}  # fmt: skip
 
 
 def one_line(text: str) -> str:
@@ -20,12 +16,6 @@ def markdown_text(text: str) -> str:
     """Text on one line that Markdown shows as it stands: no table, link, picture, list or HTML can begin in it."""
     escaped = "".join(_MARKDOWN.get(character, character) for character in one_line(text))
     return f"\\{escaped}" if escaped[:1] in ("#", "-", "+", "*") and escaped[1:2] in ("", " ", "#", "-") else escaped
-
-
-def escape_latex(text: str) -> str:
-    """Text on one line that LaTeX prints as it stands; a leading minus sign becomes a real one."""
-    escaped = "".join(_LATEX.get(character, character) for character in one_line(text))
-    return f"$-${escaped[1:]}" if escaped.startswith("-") else escaped
 
 
 def figure_text(text: str) -> str:

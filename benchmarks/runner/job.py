@@ -16,8 +16,6 @@ from dcgan_features.data.utils.cli import choose_device
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import home_path
 
-DEMO = "demo"
-
 
 @dataclass(frozen=True)
 class Method:
@@ -127,7 +125,7 @@ def make_jobs(
             data_root=chosen_root(data_root),
             device=str(choose_device(device)),
             store=home_path(store, "give --store in full").resolve(),
-            results=(results or Path("results", DEMO if preset == DEMO else "")).resolve(),
+            results=(results or Path("results", "" if preset == table.default_preset else preset)).resolve(),
         )
         for row in rows
     ]

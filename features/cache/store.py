@@ -94,6 +94,11 @@ class FeatureStore:
         with processes.together():
             return _mapped(entry, header)
 
+    @property
+    def fitted(self) -> Any | None:
+        """The extractor that `get` fitted last; None where all that was asked for was here already."""
+        return None if self._last is None else self._last[1]
+
     @contextlib.contextmanager
     def _alone(self, entry: Path) -> Iterator[None]:
         """Keep other commands from making the same entry; wait for one that does."""

@@ -7,6 +7,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -133,7 +134,7 @@ def _idx(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
         file = place / name
         file.write_bytes(whole)
         yield Reader(
-            f"MNIST's {name}", lambda file=file: values(read_idx(file)), [file], BYTES, name.endswith("gz"),
+            f"MNIST's {name}", partial(_read_idx, file), [file], BYTES, name.endswith("gz"),
             no_more_than_was_damaged,
         )  # fmt: skip
 
@@ -187,9 +188,7 @@ def _pictures(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
         file = root / f"a.{kind}"
         image.save(file)
         image.save(root / "b.bmp")
-        yield Reader(
-            f"pictures, .{kind}", lambda root=root: values(folder(root, SIZE).train_images), [file], BYTES, False
-        )
+        yield Reader(f"pictures, .{kind}", partial(_read_folder, root), [file], BYTES, False)
 
 
 def _picture_cache(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
@@ -368,7 +367,7 @@ def _results(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
         folder_of = place / metric
         _measured(folder_of, metric)
         file = folder_of / "t" / "r.json"
-        yield Reader(f"result of a row ({metric}), .json", lambda file=file: _dump(read_row(file)), [file], JSON)
+        yield Reader(f"result of a row ({metric}), .json", partial(_read_row, file), [file], JSON)
     # As results of earlier versions are, without a seal: figures follow from the predictions; words do not.
     older = place / "older"
     _measured(older)
@@ -389,7 +388,19 @@ def _results(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
     )  # fmt: skip
 
 
-def _dump(result: RowResult | None) -> str | None:
+def _read_row(file: Path) -> str:
+    return _dump(read_row(file))
+
+
+def _read_idx(file: Path) -> Values:
+    return values(read_idx(file))
+
+
+def _read_folder(root: Path) -> Values:
+    return values(folder(root, SIZE).train_images)
+
+
+def _dump(result: RowResult | None) -> str:
     if result is None:
         raise InputError("there is no result")  # the row is measured again
     return result.model_dump_json()

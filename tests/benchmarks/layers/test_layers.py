@@ -10,8 +10,8 @@ import torch
 
 from dcgan_features.benchmarks.layers import study
 from dcgan_features.benchmarks.layers.__main__ import app
-from dcgan_features.benchmarks.layers.plot import Panel, Series, apart, draw_panels
 from dcgan_features.benchmarks.layers.study import LAYER_COLUMNS, Setting, settings
+from dcgan_features.benchmarks.reporting.plots.panels import Panel, Series, apart, draw_panels
 from dcgan_features.data.splits import class_balanced_draws
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.eval import L2SVMCV

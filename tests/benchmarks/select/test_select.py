@@ -182,11 +182,11 @@ def test_shipped_selections_can_be_read():
 
 def test_a_setting_that_is_a_component_is_built_with_what_is_offered():
     settings: dict[str, Any] = {"network": {"class": "DiscriminatorFeatures", "grid": 2}, "layers": [0]}
-    made = find(Component(name="SecondOrderFeatures", settings=settings), "features", "here").build(
-        {"discriminator": "w"}
-    )
+    component = Component(name="SecondOrderFeatures", settings=settings)
+    made = find(component, "features", "here").build({"discriminator": "w"})
     assert made.network.discriminator == "w"
     assert made.network.grid == 2
     settings["network"]["gird"] = 3
+    chosen = Component(name="SecondOrderFeatures", settings=settings)
     with pytest.raises(InputError, match=r"gird.*grid"):
         find(Component(name="SecondOrderFeatures", settings=settings), "features", "here").build({"discriminator": "w"})
