@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -29,6 +28,7 @@ from dcgan_features.benchmarks.runner.progress import Stages
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
 from dcgan_features.data.utils.formats import read_sealed, write_sealed
+from dcgan_features.data.utils.locks import locked
 from dcgan_features.eval.calibration import calibration_error
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features import FeatureStore
@@ -99,7 +99,7 @@ def measure(
     path = row_path(place.results, place.table, proposal.name)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{proposal.name}.lock")):
+        with locked(path.with_name(f".{proposal.name}.lock")):
             former = _former(path, place, identity) if resume else None
             wanted = {probe.name: _probe_digest(probe, place) for probe in probes}
             if former is not None and _covers(former[0], wanted):

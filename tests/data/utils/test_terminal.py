@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[3]
 COMMAND = """
@@ -25,7 +26,7 @@ run(app)
 """
 
 
-def call(*arguments: str, **options):
+def call(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **options.pop("environment", {})}
     command = [sys.executable, "-c", COMMAND, *arguments]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, **options)
