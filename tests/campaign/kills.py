@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -180,10 +180,13 @@ def _compared(out: Path) -> Any:
     return figures, content["pairs"]
 
 
-def kill_all(folder: Path, kills: int, seed: int) -> list[Killed]:
-    """Kill every task at random moments, `kills` times in all, and let each run come to its end after all."""
+def kill_all(folder: Path, kills: int, seed: int, only: Sequence[str] = ()) -> list[Killed]:
+    """Kill every task at random moments, `kills` times in all, and let each run come to its end after all.
+
+    only : names of tasks; none is all.
+    """
     torch.set_num_threads(1)  # before any child: what threads of ours hold cannot be forked
-    chosen = tasks()
+    chosen = [task for task in tasks() if not only or task.name in only]
     return [
         _kill(task, folder / str(number), -(-kills // len(chosen)), random.Random(f"{seed} {task.name}"))
         for number, task in enumerate(chosen)

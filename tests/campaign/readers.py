@@ -334,7 +334,7 @@ def _store(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
     yield Reader("feature store", read, [entry / "features.bin", entry / "header.json"], (*BYTES, *JSON))
 
 
-def _measured(place: Path, metric: str = "accuracy") -> RowResult:
+def measured_row(place: Path, metric: str = "accuracy") -> RowResult:
     """A result whose figures are those of predictions that it keeps."""
     draw = np.random.default_rng(1)
     truth = draw.integers(0, 3, 40)
@@ -365,12 +365,12 @@ def _measured(place: Path, metric: str = "accuracy") -> RowResult:
 def _results(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
     for metric in ("accuracy", "error"):
         folder_of = place / metric
-        _measured(folder_of, metric)
+        measured_row(folder_of, metric)
         file = folder_of / "t" / "r.json"
         yield Reader(f"result of a row ({metric}), .json", partial(_read_row, file), [file], JSON)
     # As results of earlier versions are, without a seal: figures follow from the predictions; words do not.
     older = place / "older"
-    _measured(older)
+    measured_row(older)
     file = older / "t" / "r.json"
     content = json.loads(file.read_text())
     del content["seal"]
@@ -407,7 +407,7 @@ def _dump(result: RowResult | None) -> str:
 
 
 def _predictions(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
-    result = _measured(place)
+    result = measured_row(place)
 
     def read() -> Any:
         found = predictions_of(place, result)
@@ -417,7 +417,7 @@ def _predictions(place: Path, generator: np.random.Generator) -> Iterator[Reader
 
 
 def _outline(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
-    result = _measured(place)
+    result = measured_row(place)
     row = RowOutline(name="r", title="A row", units=None, citation="", note="", published={"few": {"value": 50.5}})  # type: ignore[dict-item]
     made = Outline(
         format=1, name="t", title="A table", metric="accuracy", preset="quick", protocols=["few"],

@@ -97,7 +97,7 @@ def test_weights_of_another_network(tmp_path, networks):
 def test_a_description_of_another_network(tmp_path, networks):
     path = save_weights(tmp_path / "w", networks[0], networks[1], {})
     about = json.loads((tmp_path / "w.json").read_text())
-    about["spec"]["discriminator"][1]["maps"] = 9
+    about["spec"]["discriminator"][1]["maps"], about["spec"]["name"] = 9, "other"
     (tmp_path / "w.json").write_text(json.dumps(sealed(about)))
     with pytest.raises(InputError, match=r"another network: the tensor 'discriminator\.convolutions\.1\.weight' is"):
         load_weights(path)
