@@ -61,6 +61,8 @@ class _Terminal(io.TextIOWrapper):
         super().write(
             _CONTROL.sub(lambda found: found[0] if drawn and len(found[0]) > 1 else _written_out(found[0]), text)
         )
+        if self.write_through:
+            self.flush()
         return len(text)
 
 
@@ -90,10 +92,11 @@ def steady_output() -> Iterator[None]:
 
 
 def _steady(stream: TextIO, own: TextIO | None) -> TextIO:
-    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    layer = getattr(stream, "buffer", None)
+    raw = getattr(layer, "raw", layer)  # there is one layer less where Python is told not to buffer
     if stream is not own or raw is None:
         return stream
     stream.flush()
     buffer: Any = io.BufferedWriter(_Patient(raw))
-    made: TextIO = _Terminal(buffer, stream.encoding, "readable", line_buffering=True)
+    made: TextIO = _Terminal(buffer, stream.encoding, "readable", line_buffering=True, write_through=layer is raw)
     return made
