@@ -13,8 +13,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.eval.l2svm.validation import Features, check_features, check_positive
+from dcgan_features.eval.l2svm.validation import Features, check_features
 from dcgan_features.eval.neighbours import nearest
 
 METRICS = ("cosine", "euclidean")

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dcgan_features.data.utils.errors import InputError, first_fault
+from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import opened, read_json
+from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.gan.spec import SPECS, Convolution, NetworkSpec
 
 FORMAT = 2  # 1 was the same without a seal
@@ -102,8 +103,7 @@ def read_description(path: Path) -> tuple[Description, dict[str, Any]]:
     try:
         return Description.model_validate(content), content
     except ValidationError as error:
-        key, fault, _ = first_fault(error)
-        raise InputError(f"{path} does not describe weights of this kind ({key}: {fault}); {_COPY}") from None
+        raise InputError(f"{path} does not describe weights of this kind ({first_mistake(error)}); {_COPY}") from None
 
 
 def images_seen(path: Path) -> int:

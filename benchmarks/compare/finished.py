@@ -31,9 +31,7 @@ def is_finished(item: Any) -> bool:
     return isinstance(item, str) and item.startswith((RESULTS, PREDICTIONS))
 
 
-def finished_candidates(
-    text: str, dataset: LabelledDataset, probes: Sequence[Probe], place: Place
-) -> list[Contender]:
+def finished_candidates(text: str, dataset: LabelledDataset, probes: Sequence[Probe], place: Place) -> list[Contender]:
     """The candidates that `results:FOLDER` or `predictions:FILE.npz` holds.
 
     A folder is one that a comparison wrote, `results/compare/<data>`. A file has `predicted`, the class of each test image
@@ -65,9 +63,7 @@ def _of_folder(folder: Path, dataset: LabelledDataset, probes: Sequence[Probe]) 
     return found
 
 
-def _of_file(
-    text: str, path: Path, dataset: LabelledDataset, probes: Sequence[Probe], place: Place
-) -> Contender:
+def _of_file(text: str, path: Path, dataset: LabelledDataset, probes: Sequence[Probe], place: Place) -> Contender:
     truth = read_array(path, "truth", optional=True)
     if truth is not None and (_encoded(path, truth, dataset) != dataset.test_labels).any():
         raise InputError(f"{path}: truth is not the labels of the test images of {dataset.title}; keep their order")

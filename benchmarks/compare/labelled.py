@@ -23,7 +23,8 @@ from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data.dataset import Dataset
 from dcgan_features.data.labelled.load import from_arrays, labelled_images, limited
 from dcgan_features.data.labelled.pictures import Form
-from dcgan_features.data.utils.cli import choose_device, progress
+from dcgan_features.data.utils.cli import progress
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError, unknown_name
 
 PROBES = ("l2-svm",)
@@ -78,7 +79,7 @@ def prepare_comparison(request: Request) -> Prepared:
     else:
         dataset = _dataset(request)
     checked = labelled(dataset)
-    device, store = str(choose_device(request.device)), request.store.expanduser().resolve()
+    device, store = str(device_option(request.device)), request.store.expanduser().resolve()
     around = Surroundings(table, path, preset, checked, device, store, request.data_root)
     results = request.results.expanduser().resolve() / BROUGHT
     slug = re.sub(r"[^a-z0-9]+", "-", checked.name.lower()).strip("-")[:40] or "images"
@@ -152,7 +153,11 @@ def _references(ready: Prepared, proposals: list[Proposal], contenders: list[Con
     """Names of those that the others are compared with: as asked for, else rows of the table, else the first."""
     titles = {each.title: each.name for each in contenders}
     titles |= {each.name: each.name for each in contenders}
-    known = titles | {proposal.title: proposal.name for proposal in proposals} | {each.name: each.name for each in proposals}
+    known = (
+        titles
+        | {proposal.title: proposal.name for proposal in proposals}
+        | {each.name: each.name for each in proposals}
+    )
     for text in ready.request.references:
         if title_of(text) not in known:
             raise unknown_name("reference", text, known, "what is compared")

@@ -84,7 +84,12 @@ def _scaled(features: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
 
 
 def measure(
-    proposal: Proposal, dataset: LabelledDataset, probes: Sequence[Probe], choice: Choice, place: Place, resume: bool = True
+    proposal: Proposal,
+    dataset: LabelledDataset,
+    probes: Sequence[Probe],
+    choice: Choice,
+    place: Place,
+    resume: bool = True,
 ) -> tuple[RowResult, Predictions]:
     """The result of a proposal under each probe, and its predictions; only what is not on disk is computed.
 
@@ -211,7 +216,10 @@ def _features(
                 proposal.extractor, own, own, progress=lambda done, _: stages.report("features", done, total)
             )
             test_features = store.get(
-                proposal.extractor, own, test, progress=lambda done, _: stages.report("features", len(own) + done, total)
+                proposal.extractor,
+                own,
+                test,
+                progress=lambda done, _: stages.report("features", len(own) + done, total),
             )
     except (InputError, MemoryError):
         raise
@@ -291,8 +299,6 @@ def judge(
         calibration_error=error,
     )
     return found, predicted[None]
-
-
 
 
 def _fewer_columns(train: Tensor, test: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

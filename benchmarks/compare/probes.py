@@ -132,7 +132,9 @@ def choice_of(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, class
         held = group_holdout(groups, max(1, round(_HELD * len(labels))), seed)[1]
         left = np.setdiff1d(np.unique(labels), np.delete(labels, held))
         if len(left):
-            raise InputError(f"all training images of the class {classes[left[0]]} are in groups held out; give it more")
+            raise InputError(
+                f"all training images of the class {classes[left[0]]} are in groups held out; give it more"
+            )
         return Choice(held, _FOLDS)
     counts = np.bincount(labels, minlength=len(classes))
     least = int(counts[counts > 0].min())

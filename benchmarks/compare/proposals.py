@@ -169,7 +169,9 @@ def _from_text(text: str, title: str, around: Surroundings) -> Proposal:
         if component.name not in features.__all__:
             names = [*(row.name for row in around.table.rows), *features.__all__]
             error = unknown_name("row", text, names, f"the table {around.table.name}")
-            raise InputError(f"{error}; what is yours is named package.module:Class, path.py:Class or file:features.npz")
+            raise InputError(
+                f"{error}; what is yours is named package.module:Class, path.py:Class or file:features.npz"
+            )
         return _built(component, text, title, around)
     scheme = component.name.partition(":")[0]
     if scheme not in ("file", "torchvision", "timm"):

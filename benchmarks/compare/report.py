@@ -105,7 +105,9 @@ class Report:
         parts.append(shown.to_html(index=False, float_format=lambda value: f"{value:,.2f}", border=0))
         if len(self.paired):
             parts.append(self.paired.to_html(index=False, float_format=lambda value: f"{value:.3g}", border=0))
-        parts += [f"<p>{html.escape(title)}: not measured: {html.escape(why)}</p>" for title, why in compared.failed.items()]
+        parts += [
+            f"<p>{html.escape(title)}: not measured: {html.escape(why)}</p>" for title, why in compared.failed.items()
+        ]
         return "\n".join(parts)
 
     def __repr__(self) -> str:

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from dcgan_features.benchmarks.config.entry_points import registered_rows
 from dcgan_features.benchmarks.config.search import Search
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
-from dcgan_features.data.utils.errors import InputError, first_fault, unknown_name
+from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.formats import read_yaml
+from dcgan_features.data.utils.settings import first_mistake
 
 TABLES = Path(__file__).parents[1] / "tables"
 DEFAULT_PRESET = "default"
@@ -346,6 +347,4 @@ def _checked(content: dict[str, Any], path: str) -> Table:
     try:
         return Table.model_validate(content, context={"path": path})
     except ValidationError as error:
-        key, fault, value = first_fault(error)
-        shown = "" if isinstance(value, dict | list) else f" (not {value!r})"
-        raise InputError(f"{path}: {key or 'the table'}: {fault}{shown}") from None
+        raise InputError(f"{path}: {first_mistake(error, 'the table')}") from None

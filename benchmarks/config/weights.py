@@ -17,6 +17,7 @@ from dcgan_features.data.dataset import Dataset, Images
 from dcgan_features.data.utils.distributed import all_processes
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import home_path
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.data.utils.locks import Lock
 from dcgan_features.features.exemplar.networks import parse
 from dcgan_features.features.exemplar.recipe import FREE_SETTINGS as EXEMPLAR_FREE_SETTINGS

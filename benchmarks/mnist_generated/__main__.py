@@ -34,11 +34,13 @@ from dcgan_features.benchmarks.records.environment import describe_device
 from dcgan_features.benchmarks.reporting.table import WARNING
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data import load
-from dcgan_features.data.utils.cli import choose_device, progress, run
+from dcgan_features.data.utils.cli import progress, run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import sha256_file
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.data.utils.locks import locked
-from dcgan_features.data.utils.torch_streams import stream
+from dcgan_features.data.utils.random_streams import stream
 from dcgan_features.gan.conditional.networks import generate_classes
 from dcgan_features.gan.conditional.training import load_conditional_generator
 from dcgan_features.gan.networks import draw_latent
@@ -75,7 +77,7 @@ def mnist_generated(
     folder = results or Path("results", "" if preset == settings.preset(None)[0] else preset)
     check_writable(folder)
     check_writable(store)
-    place = choose_device(device)
+    place = device_option(device)
     real = real_images(load(chosen.dataset, data_root), settings.holdout, settings.seed)
     print(f"{real.about['description']}; {len(real.test_images):,} test images; {place}", flush=True)
     with _alone(folder, settings.name):

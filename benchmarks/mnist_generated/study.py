@@ -18,12 +18,14 @@ from pydantic import Field, ValidationError
 from dcgan_features.benchmarks.config.identity import digest_of
 from dcgan_features.benchmarks.config.schema import DEFAULT_PRESET
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
-from dcgan_features.data import array_digest, holdout
+from dcgan_features.data import holdout
 from dcgan_features.data.dataset import Dataset
-from dcgan_features.data.utils.errors import InputError, first_fault, unknown_name
+from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import atomic_path
 from dcgan_features.data.utils.formats import read_archive, read_sealed, read_yaml, write_sealed
-from dcgan_features.data.utils.torch_streams import stream
+from dcgan_features.data.utils.hashing import array_digest, digest_of
+from dcgan_features.data.utils.random_streams import stream
+from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.eval.neighbours import nearest
 from dcgan_features.gan.conditional.networks import ConditionalGenerator
 from dcgan_features.gan.conditional.training import (
@@ -98,8 +100,7 @@ def load_study(source: str | Path) -> Study:
     try:
         return Study.model_validate(read_yaml(path, "study"), context={"path": str(path)})
     except ValidationError as error:
-        key, fault, _ = first_fault(error)
-        raise InputError(f"{path}: '{key}': {fault}") from None
+        raise InputError(f"{path}: {first_mistake(error, 'the study')}") from None
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from dcgan_features.benchmarks.config.schema import Published, Table
 from dcgan_features.benchmarks.config.search import Trial
 from dcgan_features.benchmarks.records.checks import check_figures
 from dcgan_features.benchmarks.records.figures import DIGITS, rounded
-from dcgan_features.data.utils.errors import InputError, first_fault
+from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path
 from dcgan_features.data.utils.formats import opened, read_json, write_sealed
+from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.eval.significance import accuracy_interval
 
 FORMAT = 1
@@ -203,8 +204,7 @@ def _check(path: Path, model: type[Model], content: Any) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        key, fault, _ = first_fault(error)
-        raise InputError(f"{path} is damaged or of another version ({key or 'the file'}: {fault}); {_REMEDY}") from None
+        raise InputError(f"{path} is damaged or of another version: {first_mistake(error)}; {_REMEDY}") from None
 
 
 def table_lines(rows: Outline, results: dict[str, RowResult]) -> list[dict[str, Any]]:

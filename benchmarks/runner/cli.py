@@ -19,7 +19,8 @@ from dcgan_features.benchmarks.runner.executor import check_writable, run_plans
 from dcgan_features.benchmarks.runner.job import Job, make_jobs
 from dcgan_features.benchmarks.runner.plan import describe, plan
 from dcgan_features.benchmarks.runner.worker import Outcome
-from dcgan_features.data.utils.distributed import all_processes, resuming_command
+from dcgan_features.data.utils.distributed import all_processes
+from dcgan_features.data.utils.torchrun import resuming_command
 
 
 def table_command(name: str) -> typer.Typer:

@@ -44,6 +44,7 @@ from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
 from dcgan_features.data.utils.foreign import blame
 from dcgan_features.data.utils.gpu import failure
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.data.utils.locks import Lock
 from dcgan_features.data.utils.raw import reason_of
 from dcgan_features.features import FeatureStore, as_extractor

@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from dcgan_features.data.utils.errors import InputError, first_fault
+from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path
 from dcgan_features.data.utils.formats import parse_json, read_tensors
 from dcgan_features.data.utils.raw import reason_of
-from dcgan_features.gan.weights_file import versions
+from dcgan_features.data.utils.settings import first_mistake
+from dcgan_features.data.utils.versions import versions
 
 
 class Training(Protocol):
@@ -140,8 +141,7 @@ def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         checked = _About.model_validate(about)
     except ValidationError as error:
-        key, fault, _ = first_fault(error)
-        raise InputError(f"the checkpoint {path} is damaged ({key}: {fault}); {remedy}") from None
+        raise InputError(f"the checkpoint {path} is damaged ({first_mistake(error)}); {remedy}") from None
     intact = "seal" not in stated or stated["seal"] == _seal(stated["about"], tensors)
     if checked.sha256 != _digest(tensors) or not intact:
         raise InputError(f"the checkpoint {path} is damaged (SHA-256 differs); {remedy}")

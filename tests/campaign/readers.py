@@ -51,11 +51,11 @@ from dcgan_features.features.exemplar.weights import load_exemplar_weights, save
 from dcgan_features.features.precomputed import read_array, read_features
 from dcgan_features.gan.conditional.networks import ConditionalGenerator
 from dcgan_features.gan.conditional.training import KIND, load_conditional_generator
+from dcgan_features.gan.figures.history import Grids
 from dcgan_features.gan.figures.latent import Arithmetic
 from dcgan_features.gan.figures.options import read_choice
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.released_weights import load_theano
-from dcgan_features.gan.sample_history import Grids
 from dcgan_features.gan.training.adversarial import AdversarialTraining
 from dcgan_features.gan.training.checkpoint import read_state, restore_state, save_state
 from dcgan_features.gan.training.recipe import read_recipe

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,8 +27,8 @@ def picture(path: Path, value: int = 9) -> Path:
     return path
 
 
-def names(root: Path, **options: Path) -> list[str]:
-    return [file.relative_to(root).as_posix() for file in list_pictures(root, **options).files]
+def names(root: Path, output: Path | None = None) -> list[str]:
+    return [file.relative_to(root).as_posix() for file in list_pictures(root, output=output).files]
 
 
 def test_linked_subfolders_are_followed_each_once(tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_what_trainings_write_is_no_picture_to_train_on(tmp_path: Path) -> None:
 def test_deep_pictures_are_scaled_or_refused_but_never_black(
     tmp_path: Path, dtype: type, suffix: str, most: int, reason: str
 ) -> None:
-    values = np.linspace(0, most, 64).astype(dtype).reshape(8, 8)
+    values: Any = np.linspace(0, most, 64).astype(dtype).reshape(8, 8)
     Image.fromarray(values).save(tmp_path / f"a.{suffix}")
     if reason:
         with pytest.raises(InputError, match=reason):

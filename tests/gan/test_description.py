@@ -7,10 +7,9 @@ import pytest
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import sealed
 from dcgan_features.gan.description import FORMAT, images_seen, read_description
-from dcgan_features.gan.latent.sampler import SHIPPED
 from dcgan_features.gan.networks import Discriminator
 from dcgan_features.gan.spec import SPECS
-from dcgan_features.gan.weights_file import load_weights, save_weights
+from dcgan_features.gan.weights_file import SHIPPED, load_weights, save_weights
 from tests.gan.tiny import TINY
 
 

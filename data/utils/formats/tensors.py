@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import safe_open
-from torch import Tensor
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.raw import check_file, printable, reason_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def read_tensors(path: Path | str, remedy: str = "restore it from a copy") -> tuple[dict[str, Tensor], dict[str, str]]:

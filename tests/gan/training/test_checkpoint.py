@@ -93,7 +93,7 @@ def test_one_bit_anywhere_in_the_header_is_damage(checkpoint):
 def test_a_disk_that_is_full_for_the_log_is_said_once(tmp_path, monkeypatch, capfd):
     import errno
 
-    from tensorboard.summary.writer.record_writer import RecordWriter
+    from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
 
     write = RecordWriter.write
     written = []
