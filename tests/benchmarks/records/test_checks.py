@@ -63,7 +63,7 @@ def test_any_edit_under_a_seal_is_noticed(result):
     for before, after in (('"images"', '"pictures"'), ("1.5", "2.5"), ('"A row"', '"Another"')):
         assert before in text
         result.write_text(text.replace(before, after))
-        with pytest.raises(InputError, match=r"r\.json was changed since it was written"):
+        with pytest.raises(InputError, match=r"r\.json is damaged or was changed since it was written"):
             read_row(result)
 
 
