@@ -233,6 +233,8 @@ class _Entry:
         listing, position = self.listing, self._resumable()
         self._check(position.failures, most)
         header = _header(0, self._shape)
+        if self.part.is_symlink() or (self.part.exists() and not self.part.is_file() and not self.part.is_dir()):
+            self.part.unlink()  # a pipe would be waited for without end
         with open(self.part, "r+b" if position.done else "wb") as part, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about odd files that it reads all the same
             part.write(header)

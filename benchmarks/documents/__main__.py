@@ -20,6 +20,7 @@ from dcgan_features.benchmarks.reporting.table import read_report, results_table
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import write_text
+from dcgan_features.data.utils.formats import read_text
 
 app = typer.Typer(add_completion=False)
 
@@ -59,7 +60,7 @@ def documents(
     for path in files:
         if not path.is_file():
             raise InputError(f"there is no file {path}; name Markdown files")
-        before = path.read_text(encoding="utf-8")
+        before = read_text(path)
         after = filled(before, results, str(path))
         if after != before:
             write_text(path, after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dcgan_features.data.utils.raw import printable
 
-_MARKDOWN = {"|": "\\|", "<": "&lt;", ">": "&gt;", "[": "\\[", "]": "\\]", "`": "\\`"}
+_MARKDOWN = {"\\": "&#92;", "|": "\\|", "<": "&lt;", ">": "&gt;", "[": "\\[", "]": "\\]", "`": "\\`"}
 
 
 def one_line(text: str) -> str:

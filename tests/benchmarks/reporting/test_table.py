@@ -133,7 +133,7 @@ def test_a_poisonous_title_stays_text_in_every_form(outline, tmp_path):
     assert [line[:2] for line in text.splitlines() if line.startswith("#")] == ["# ", "##"]
     assert not re.search(r"(?<!\\)\]\(", text)
     tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert {len(re.sub(r"\\\\\\|", "", line).split("|")) for line in tables} == {len(tables[0].split("|"))}
+    assert {len(line.replace("\\|", "").split("|")) for line in tables} == {len(tables[0].split("|"))}
     made = latex(poisoned, lines)
     comment, *rest = made.splitlines()
     assert comment.startswith("% Evil # ")
