@@ -313,3 +313,18 @@ def test_files_named_like_packages_of_ours_are_the_users(tmp_path):
     )  # fmt: skip
     assert ended.returncode == 2
     assert re.search(r"error: .*Mine.*transform", ended.stderr)
+
+
+def test_a_misspelt_classifier_of_a_table_is_a_sentence(compare, make_table):
+    make_table(classifier={"class": "L2SVMCW", "Cs": [0.1]})
+    code, _, err = compare("mine.py:Colours", "means")
+    assert code == 2
+    assert "unknown class 'L2SVMCW'" in err
+    assert "Traceback" not in err
+
+
+def test_a_program_that_ends_itself_is_a_sentence(compare, tmp_path):
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n")
+    code, out, err = compare("ends.py:Colours", "means")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "importing ends.py ends the program" in err
