@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import random
 import sys
 import tempfile
@@ -18,15 +19,21 @@ from tests.campaign.readers import all_readers
 from tests.campaign.trial import BAD, CLEAR, OTHER, SAME, Outcome, try_reader
 
 app = typer.Typer(add_completion=False)
+Found = dict[str, Outcome]
 
 
-def try_all(folder: Path, inputs: int, seed: int, say: bool = False) -> dict[str, Outcome]:
-    """Every reader, tried on about `inputs` damaged inputs in all; what came of it, by reader."""
+def try_all(folder: Path, inputs: int, seed: int, say: bool = False, share: tuple[int, int] = (0, 1)) -> Found:
+    """Every reader, tried on about `inputs` damaged inputs in all; what came of it, by reader.
+
+    share : which part of the readers, and of how many parts.
+    """
     logging.disable(logging.WARNING)  # of entries that are made again
     try:
         readers = sum(1 for _ in all_readers(folder / "counted"))
-        found = {}
-        for reader in all_readers(folder / "tried"):
+        found: Found = {}
+        for number, reader in enumerate(all_readers(folder / "tried")):
+            if number % share[1] != share[0]:
+                continue
             begun = time.monotonic()
             found[reader.name] = try_reader(reader, -(-inputs // readers), random.Random(f"{seed} {reader.name}"))
             if say:
@@ -37,7 +44,15 @@ def try_all(folder: Path, inputs: int, seed: int, say: bool = False) -> dict[str
         logging.disable(logging.NOTSET)
 
 
-def table(found: dict[str, Outcome], seed: int) -> str:
+def try_in_processes(folder: Path, inputs: int, seed: int, processes: int) -> Found:
+    """As `try_all`, the readers shared by so many processes."""
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        calls = [(folder / str(part), inputs, seed, True, (part, processes)) for part in range(processes)]
+        parts = pool.starmap(try_all, calls)
+    return {name: outcome for part in parts for name, outcome in part.items()}
+
+
+def table(found: Found, seed: int) -> str:
     """The outcome as Markdown."""
     total = Outcome()
     for outcome in found.values():
@@ -69,6 +84,7 @@ def campaign(
     inputs: Annotated[int, typer.Option(min=0, help="Damaged inputs, in all.")] = 13_000,
     kills: Annotated[int, typer.Option(min=0, help="kill -9 at random moments, in all.")] = 100,
     seed: Annotated[int, typer.Option(help="Decides every damage and every moment.")] = 0,
+    processes: Annotated[int, typer.Option(min=1, help="That share the readers.")] = 2,
     out: Annotated[Path | None, typer.Option(help="Markdown file for the tables.")] = None,
 ) -> None:
     """Damage files, kill processes; say what came of it. Exit code 1 where anything ended badly."""
@@ -77,7 +93,7 @@ def campaign(
     parts, bad = [], []
     with tempfile.TemporaryDirectory() as folder:
         if inputs:
-            found = try_all(Path(folder), inputs, seed, say=True)
+            found = try_in_processes(Path(folder), inputs, seed, processes)
             parts.append(table(found, seed))
             bad += [line for outcome in found.values() for line in outcome.seen]
         if kills:
