@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from dcgan_features.data.utils.cli import run
@@ -27,6 +28,7 @@ def try_all(folder: Path, inputs: int, seed: int, say: bool = False, share: tupl
 
     share : which part of the readers, and of how many parts.
     """
+    torch.set_num_threads(1)
     logging.disable(logging.WARNING)  # of entries that are made again
     try:
         readers = sum(1 for _ in all_readers(folder / "counted"))
