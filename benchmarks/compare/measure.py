@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -26,8 +25,10 @@ from dcgan_features.benchmarks.records.predictions import DIGEST, Predictions, p
 from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, read_row, row_path, write_row
 from dcgan_features.benchmarks.runner.progress import Stages
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_json, write_json, writing
+from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.formats import read_sealed, write_sealed
 from dcgan_features.data.utils.hashing import digest_of
+from dcgan_features.data.utils.locks import locked
 from dcgan_features.eval.calibration import calibration_error
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features import FeatureStore
@@ -106,7 +107,7 @@ def measure(
     path = row_path(place.results, place.table, proposal.name)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{proposal.name}.lock")):
+        with locked(path.with_name(f".{proposal.name}.lock")):
             former = _former(path, place, identity) if resume else None
             wanted = {probe.name: _probe_digest(probe, place) for probe in probes}
             if former is not None and _covers(former[0], wanted):
@@ -250,9 +251,9 @@ def features_of(
 def _costs(fitted: Any | None, images: NDArray[np.uint8], file: Path) -> dict[str, Any]:
     """Parameters and multiply-adds, measured when the extractor is fitted and remembered beside its features."""
     if fitted is not None:
-        write_json(file, {"parameters": parameters_of(fitted), "gmacs": gmacs_of(fitted, images)})
+        write_sealed(file, {"parameters": parameters_of(fitted), "gmacs": gmacs_of(fitted, images)})
     try:
-        known: dict[str, Any] = read_json(file)
+        known: dict[str, Any] = read_sealed(file)
     except InputError:
         return {"parameters": None, "gmacs": None}
     return known
