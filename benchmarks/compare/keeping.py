@@ -26,7 +26,8 @@ from dcgan_features.data.labelled.pictures import Form
 from dcgan_features.data.padding import adapted
 from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, read_json, sha256_file, write_json
+from dcgan_features.data.utils.files import atomic_path, sha256_file, write_json
+from dcgan_features.data.utils.formats import read_json
 from dcgan_features.eval.knn_probe import KNNProbe
 from dcgan_features.features import RawPixels, TorchModuleFeatures, as_extractor
 from dcgan_features.features.base import check_images
