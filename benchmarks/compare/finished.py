@@ -34,9 +34,9 @@ def is_finished(item: Any) -> bool:
 def finished_candidates(text: str, dataset: LabelledDataset, probes: Sequence[Probe], place: Place) -> list[Contender]:
     """The candidates that `results:FOLDER` or `predictions:FILE.npz` holds.
 
-    A folder is one that a comparison wrote, `results/compare/<data>`. A file has `predicted`, the class of each test image
-    in their order, (n_test,), by name or by number as the labels are; or `predicted-<probe>` for each probe; and perhaps
-    `truth`, which is then compared with the labels.
+    A folder is one that a comparison wrote, `results/compare/<data>`. A file has `predicted`, the class of each test
+    image in their order, (n_test,), by name or by number as the labels are; or `predicted-<probe>` for each probe; and
+    perhaps `truth`, which is then compared with the labels.
 
     Raises `InputError` for other images, for a probe that is lacking, and for what cannot be read.
     """

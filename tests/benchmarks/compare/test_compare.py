@@ -167,7 +167,7 @@ def test_the_function_returns_what_the_command_writes(compare, monkeypatch, tmp_
     found = compare_function(
         "mine.py:Colours", "mine.py:Colours,power=2", "pixels",
         reference=["mine.py:Colours"], table="tiny.yaml", results="results", store="store",
-    )  # fmt: skip
+    ).table  # fmt: skip
     pd.testing.assert_frame_equal(found, pd.read_csv(made("comparison.csv")), check_dtype=False)
     assert "p_mine.py-colours" in found
     assert found["verdict_mine.py-colours"].notna().sum() == 4
