@@ -370,7 +370,9 @@ def test_links_lead_to_files(document, target):
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     """The examples as they stand, with an untrained network in the place of the reader's trained one."""
-    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/training.md", "docs/comparing.md")]
+    texts = [
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/training.md", "docs/comparing.md")
+    ]
     blocks = [block for text in texts for block in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)]
     monkeypatch.chdir(tmp_path)
     save_weights(Path("runs/photographs/weights"), Discriminator(SVHN_32), None, {})
