@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan_features.benchmarks.compare.candidate import name_of
 from dcgan_features.benchmarks.compare.measure import PRESET, Place
 from dcgan_features.benchmarks.compare.probes import Probe
 from dcgan_features.benchmarks.compare.result import Contender
@@ -76,7 +76,7 @@ def _of_file(text: str, path: Path, dataset: LabelledDataset, probes: Sequence[P
             raise InputError(f"{path} has no array 'predicted' or 'predicted-{probe.name}'; save the predicted classes")
         predicted[probe.name] = _encoded(path, own, dataset)[None]
     protocols = {name: _figures(made[0], dataset) for name, made in predicted.items()}
-    name = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+    name = name_of(text)
     result = RowResult(
         format=1,
         identity=sha256_file(path),

@@ -13,7 +13,7 @@ from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data.utils.cli import duration, run
 from dcgan_features.data.utils.devices import device_option
-from dcgan_features.data.utils.files import write_json
+from dcgan_features.data.utils.formats import write_sealed
 
 app = typer.Typer(add_completion=False, help="Measure this machine's ratios; each is compared within one run.")
 
@@ -38,7 +38,7 @@ def _begin(name: str, seconds: float, results: Path, device: torch.device = _CPU
 
 
 def _finish(path: Path, measured: Any) -> None:
-    write_json(path, {"measured": measured, **environment()})
+    write_sealed(path, {"measured": measured, **environment()})
     print(f"written: {path}")
 
 
