@@ -22,7 +22,8 @@ from dcgan_features.benchmarks.records.environment import describe_device, envir
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN
 from dcgan_features.benchmarks.runner.executor import check_writable
-from dcgan_features.data.utils.cli import choose_device, run
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import write_json, write_text
 from dcgan_features.eval import L2SVMCV
@@ -105,9 +106,9 @@ def accuracy(weights: Path, dtype: str, dataset: LabelledDataset, device: torch.
     per_class = min(PER_CLASS, int(np.bincount(dataset.train_labels).min()))
     (draw,) = data.class_balanced_draws(dataset.train_labels, per_class, 1, 0)
     extractor = DiscriminatorFeatures(weights, dtype=dtype, device=device).fit(dataset.train_images)
-    rows = torch.as_tensor(extractor.transform(dataset.train_images[draw]))
+    rows = extractor.transform_tensor(dataset.train_images[draw])
     fitted = L2SVMCV(CS, device=str(device)).fit(rows, dataset.train_labels[draw])
-    predicted = fitted.predict(torch.as_tensor(extractor.transform(dataset.test_images)))
+    predicted = fitted.predict(extractor.transform_tensor(dataset.test_images))
     return float(np.mean(predicted == dataset.test_labels) * 100)
 
 
@@ -184,7 +185,7 @@ def precision(
     """Train with bfloat16 and float32, several seeds each, and compare losses and the features' accuracy."""
     if network not in SPECS:
         raise unknown_name("network", network, SPECS, "--network")
-    place = choose_device(device)
+    place = device_option(device)
     dataset = labelled(data.load("stand-in") if data_root is None else data.load("cifar10", data_root, download=False))
     recipe = make_recipe({"network": network, "images": images, "sample_every": None})
     recipe = recipe.model_copy(update={"log_every": max(2, min(20, recipe.steps // (5 * PARTS)))})

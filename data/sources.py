@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dcgan_features.data.cifar10 import cifar10
-from dcgan_features.data.dataset import Dataset, Images, array_digest
+from dcgan_features.data.dataset import Dataset, Images
 from dcgan_features.data.folder import folder, npy, resize
 from dcgan_features.data.mnist import mnist
 from dcgan_features.data.stl10 import stl10_unlabelled
@@ -20,6 +20,7 @@ from dcgan_features.data.svhn import svhn, svhn_extra
 from dcgan_features.data.synthetic.digits import stand_in_digits, stand_in_house_numbers
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.hashing import array_digest
 
 # Every data set with a name: (root, download) to Dataset. A new one is one file and one line here.
 LOADERS: dict[str, Callable[[Path | str | None, bool], Dataset]] = {
@@ -53,6 +54,11 @@ def without_downloads() -> Iterator[None]:
         yield
     finally:
         _DOWNLOADS.reset(before)
+
+
+def downloads_allowed() -> bool:
+    """Whether this is outside `without_downloads`."""
+    return _DOWNLOADS.get()
 
 
 def load(source: str, root: Path | str | None = None, size: int | None = None, download: bool = True) -> Dataset:

@@ -100,6 +100,20 @@ def compare(
     )
 
 
+def accuracy_interval(values: Sequence[float], low: float, high: float) -> tuple[float, float]:
+    """95% interval of an accuracy over both label draws and test images, in percent.
+
+    values : the accuracy of each label draw. low, high : the interval of their mean over test images alone.
+    Of several draws, the distances of Student's interval over the draws and of the other one are joined as independent
+    errors are, by the root of the sum of their squares; with a single draw it is left as it is.
+    """
+    if len(values) < 2:
+        return low, high
+    mean = float(np.mean(values))
+    half = float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    return mean - math.hypot(half, mean - low), mean + math.hypot(half, high - mean)
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Two-sided p-value of McNemar's test from the numbers of images that only one of two classifiers gets right.
 

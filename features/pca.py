@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import Extractor, Images, as_tensor, check_images, check_positive, choose_device
+from dcgan_features.features.base import Extractor, Images, as_tensor, check_images
 
 _ROWS = 2048
 _RANK = 1e-9  # of the largest eigenvalue: below it, a direction is rounding
@@ -144,7 +146,7 @@ class PrincipalComponents(Extractor):
         Raises ValueError for unusable parameters, for images that are all the same, and for too few of them.
         """
         images = check_images(images)
-        check_positive(n_components=self.n_components, n_images=self.n_images, batch_size=self.batch_size)
+        check_counts(n_components=self.n_components, n_images=self.n_images, batch_size=self.batch_size)
         self.projection_ = PixelProjection.fit(
             images, self.n_components, self.n_images, self.whiten, self.seed, choose_device(self.device)
         )

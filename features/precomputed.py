@@ -15,9 +15,9 @@ from torch import Tensor
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import sha256_file
+from dcgan_features.data.utils.hashing import digest_array
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.features.base import Extractor, Images, check_images
-from dcgan_features.features.cache.fingerprint import digest_array
 
 TRAIN, TEST = "train", "test"
 _ROWS = 4096

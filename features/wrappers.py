@@ -11,18 +11,14 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from torch import Tensor, nn
+from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import (
-    DTYPES,
-    Extractor,
-    Images,
-    as_tensor,
-    check_choice,
-    check_images,
-    check_positive,
-    choose_device,
-)
+from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
 
 _FEW = 20  # names that a message lists
 
@@ -40,7 +36,11 @@ class TorchModuleFeatures(Extractor):
     layer : the dotted name, as in `module.named_modules()`, of the layer whose output is wanted; None is the module's.
     input_transform : from uint8 (n, height, width, channels) to the module's input; None is `scale_to_unit`.
     batch_size : images at a time. device : None is the GPU where there is one, else the CPU.
-    dtype : "float32" or "bfloat16", of the features; the module computes in its own.
+    dtype : "float32" or "bfloat16", of the features; the module computes in its own type, to which its input is
+        converted: float32, float64, bfloat16 or float16. Complex numbers are refused.
+
+    Weights that a module computes anew at every call (weight and spectral normalisation, of either of PyTorch's
+    kinds) are computed once, when it is fitted.
     """
 
     def __init__(
@@ -65,13 +65,14 @@ class TorchModuleFeatures(Extractor):
         Raises ValueError for an unknown layer, a layer that is not run, or an output that is not one tensor per batch.
         """
         check_choice("dtype", self.dtype, list(DTYPES))
-        check_positive(batch_size=self.batch_size)
+        check_counts(batch_size=self.batch_size)
         images = check_images(images)
         self.device_ = choose_device(self.device)
         module, self.input_transform_ = self._prepare()
         if self.layer is not None:
             _check_layer(module, self.layer)
-        self.module_ = module.eval().to(self.device_)
+        self.module_ = _with_fixed_weights(module.eval()).to(self.device_)
+        self.input_dtype_ = _dtype_of(module)
         with torch.inference_mode():
             return self._fitted(images, self._outputs(images[:1]).shape[1], self.dtype)
 
@@ -79,7 +80,7 @@ class TorchModuleFeatures(Extractor):
         """A module of this estimator's own, and what makes its input of uint8 images."""
         if not isinstance(self.module, nn.Module):
             raise ValueError(f"module must be a torch.nn.Module, not {type(self.module).__name__}")
-        return copy.deepcopy(self.module), self.input_transform or scale_to_unit
+        return _copied(self.module), self.input_transform or scale_to_unit
 
     def _flat(self, output: Tensor) -> Tensor:
         return output.reshape(len(output), -1)
@@ -92,6 +93,8 @@ class TorchModuleFeatures(Extractor):
 
     def _outputs(self, images: Images) -> Tensor:
         inputs = self.input_transform_(as_tensor(images).to(self.device_))
+        if isinstance(inputs, Tensor) and inputs.is_floating_point():
+            inputs = inputs.to(self.input_dtype_)
         if self.layer is None:
             output = self.module_(inputs)
         else:
@@ -110,7 +113,44 @@ class TorchModuleFeatures(Extractor):
         if not isinstance(output, Tensor) or output.ndim < 1 or len(output) != len(images):
             what = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(f"the output must be one tensor with a row for each of {len(images)} images, not {what}")
+        if output.is_complex():
+            raise ValueError("the output is complex; features are real numbers: take its magnitude, or its two parts")
         return self._flat(output)
+
+
+def _dtype_of(module: nn.Module) -> torch.dtype:
+    """The type that a module computes in: that of its first real parameter, else float32."""
+    types = [parameter.dtype for parameter in module.parameters()]
+    if any(dtype.is_complex for dtype in types):
+        raise ValueError("the module has complex parameters; features are real numbers, so give one with real ones")
+    return next((dtype for dtype in types if dtype.is_floating_point), torch.float32)
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    """A copy of a module, whose weights may have been computed from others in a call that remembers how."""
+    computed = [value for part in module.modules() for value in vars(part).values() if isinstance(value, Tensor)]
+    return copy.deepcopy(module, {id(value): value.detach().clone() for value in computed if not value.is_leaf})
+
+
+@torch.no_grad()
+def _with_fixed_weights(module: nn.Module) -> nn.Module:
+    """The module, in evaluation mode, with normalised weights as they are in place of the rule that makes them."""
+    for part in module.modules():
+        for hook in list(part._forward_pre_hooks.values()):
+            if isinstance(hook, WeightNorm):
+                remove_weight_norm(part, hook.name)
+            elif isinstance(hook, SpectralNorm):
+                remove_spectral_norm(part, hook.name)
+        if parametrize.is_parametrized(part):
+            # Not `remove_parametrizations`: it changes the class, which a copy shares with the user's module.
+            weights = {name: getattr(part, name) for name in part.parametrizations}  # type: ignore[union-attr]
+            kind = parametrize.type_before_parametrizations(part)
+            del part.parametrizations
+            part.__class__ = kind
+            part._load_state_dict_pre_hooks.clear()  # of the rule; one cannot be pickled
+            for name, weight in weights.items():
+                part.register_parameter(name, nn.Parameter(weight, requires_grad=False))
+    return module
 
 
 def _check_layer(module: nn.Module, layer: str) -> None:
@@ -135,7 +175,7 @@ class TransformerFeatures(Extractor):
 
     def fit(self, images: Images, y: object = None) -> Self:
         """Fit a clone of the transformer, without labels, on `images`, uint8 (n, height, width, channels)."""
-        check_positive(batch_size=self.batch_size)
+        check_counts(batch_size=self.batch_size)
         images = check_images(images)
         self.transformer_ = clone(self.transformer).fit(self._flat(images))
         features = self._transform_array(images[:1]).shape[1]

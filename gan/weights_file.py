@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import atomic_path, read_json, sha256_file, write_json
+from dcgan_features.data.utils.versions import versions
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.spec import NetworkSpec
 
+SHIPPED = Path(__file__).with_name("weights")  # found by name
 FORMAT = 1  # of the JSON; raised when its meaning changes
 
 
@@ -50,9 +50,19 @@ def _files(path: Path | str) -> tuple[Path, Path]:
     return stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".json")
 
 
-def versions() -> dict[str, str]:
-    """Versions of what trained a network; torch's with its build, as "2.9.0+cu128"."""
-    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
+def find_weights(path: Path | str) -> Path:
+    """Return the stem or file that is meant: `path` where there is one, else the shipped weights of that name.
+
+    Raises `InputError` for neither, naming the nearest of those shipped where it can only be a name.
+    """
+    if any(file.is_file() for file in _files(path)):
+        return Path(path)
+    shipped = [file.stem for file in SHIPPED.glob("*.json")]
+    if str(path) in shipped:
+        return SHIPPED / str(path)
+    if len(Path(path).parts) == 1 and not Path(path).suffix:
+        raise unknown_name("weights", str(path), shipped, "this folder and among those shipped")
+    raise InputError(f"{_files(path)[0]} does not exist; give the path of weights or a name of shipped ones")
 
 
 def save_weights(

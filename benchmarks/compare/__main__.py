@@ -22,7 +22,7 @@ def compare(
         ),
     ],
     table: Annotated[str, typer.Option(help="Name of the table, or a table of your own, in YAML.")] = "cifar10",
-    preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.")] = None,
+    preset: Annotated[str | None, typer.Option(help="default, small, from-scratch or demo.")] = None,
     reference: Annotated[
         list[str] | None,
         typer.Option(help="Which of them the others are compared with, repeatable; the table's rows by default."),
@@ -32,7 +32,7 @@ def compare(
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Measure again what is measured.")] = False,
-    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, or results/PRESET.")] = None,
     store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
 ) -> None:
     """Compare extractors: accuracy, paired tests, cost, and the images that only one gets right."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.reporting.plots.style import new_figure, show_image, write_figure
@@ -17,7 +18,12 @@ _NUMBERED = 20  # classes up to which a matrix has its percentages written in
 
 
 def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.float64]], classes: list[str]) -> None:
-    """Write one matrix a protocol, side by side, as PNG: rows are true classes, columns what they are taken for."""
+    """Write the matrices of `confusion_figure` as PNG."""
+    write_figure(path, confusion_figure(title, matrices, classes), dpi=120)
+
+
+def confusion_figure(title: str, matrices: dict[str, npt.NDArray[np.float64]], classes: list[str]) -> Figure:
+    """One matrix a protocol, side by side: rows are true classes, columns what they are taken for."""
     count = len(classes)
     side = max(3.0, 0.42 * count)
     figure = new_figure(side * len(matrices) + 2.2, side + 1.6)
@@ -39,11 +45,16 @@ def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.fl
     bar = figure.colorbar(image, ax=list(axes), shrink=0.8)
     bar.set_label("percent of the true class", fontsize=8)
     bar.ax.tick_params(labelsize=8)
-    write_figure(path, figure, dpi=120)
+    return figure
 
 
 def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str], dataset: LabelledDataset) -> None:
-    """Write a sheet of the clearest images that only the first gets right, and below those that only the second does.
+    """Write the images of `disagreement_figure` as PNG."""
+    write_figure(path, disagreement_figure(found, titles, dataset), dpi=120)
+
+
+def disagreement_figure(found: Disagreement, titles: tuple[str, str], dataset: LabelledDataset) -> Figure:
+    """The clearest images that only the first gets right, and below those that only the second does.
 
     Over each image stands its true class, below it what the other says and its index in the test set.
     """
@@ -68,4 +79,25 @@ def draw_disagreements(path: Path, found: Disagreement, titles: tuple[str, str],
             axis.set_yticks([])
         for axis in axes.flat[len(shown) :]:
             axis.set_axis_off()
-    write_figure(path, figure, dpi=120)
+    return figure
+
+
+def accuracy_figure(title: str, protocols: list[str], found: dict[str, list[tuple[float, float, float]]]) -> Figure:
+    """Accuracies with their 95% intervals, a row of points an extractor and a colour a protocol.
+
+    found : (accuracy, low, high) in percent for each protocol, by the extractor's title.
+    """
+    figure = new_figure(7.5, 1.4 + 0.32 * len(found) * max(1, len(protocols) / 2))
+    axis = figure.subplots()
+    for number, protocol in enumerate(protocols):
+        middle, low, high = np.array([values[number] for values in found.values()]).T
+        places = np.arange(len(found)) + 0.7 * ((number + 0.5) / len(protocols) - 0.5)
+        axis.errorbar(middle, places, xerr=[middle - low, high - middle], fmt="o", ms=4, capsize=2, label=protocol)
+    axis.set_yticks(range(len(found)), list(found), fontsize=8)
+    axis.invert_yaxis()
+    axis.set_xlabel("accuracy in percent, with its 95% interval for the test sample", fontsize=9)
+    axis.set_title(title, fontsize=10)
+    axis.grid(axis="x", alpha=0.3)
+    if len(protocols) > 1:
+        axis.legend(fontsize=8)
+    return figure

@@ -39,7 +39,7 @@ def write_comparison(compared: Compared) -> list[str]:
         draw_disagreements(path, found, (first.title, second.title), compared.dataset)
         _write_indices(path.with_suffix(".csv"), found, compared)
         files += [path.name, path.with_suffix(".csv").name]
-    if compared.curves:
+    if compared.curves and compared.table is not None:
         files += write_comparison_curves(folder, compared.table, compared.curves, compared.dataset)
     with atomic_path(folder / "comparison.csv") as temporary:
         compared.frame().to_csv(temporary, index=False)
@@ -64,8 +64,8 @@ def _write_indices(path: Path, found: Disagreement, compared: Compared) -> None:
 def _content(compared: Compared) -> dict[str, Any]:
     return {
         "format": 1,
-        "table": compared.table.name,
-        "title": compared.table.title,
+        "table": compared.name,
+        "title": compared.title,
         "preset": compared.preset,
         "data": compared.dataset.title,
         "stand_in": compared.dataset.stand_in,
@@ -93,7 +93,9 @@ def _entry(compared: Compared, each: Contender) -> dict[str, Any]:
         "title": each.title,
         "protocols": {
             name: {
-                **result.protocols[name].model_dump(include={"measured", "sd", "low", "high", "values", "chosen"}),
+                **result.protocols[name].model_dump(
+                    include={"measured", "sd", "low", "high", "values", "chosen", "calibration_error"}
+                ),
                 "fit_seconds": result.protocols[name].seconds,
                 "class_accuracies": dict(zip(compared.dataset.classes, matrix.diagonal().tolist(), strict=True)),
                 "confusion_percent": matrix.round(3).tolist(),

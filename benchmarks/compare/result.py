@@ -34,13 +34,18 @@ class Contender:
 class Compared:
     """What came of a comparison.
 
-    protocols : titles, by name, of those compared. references : names of the contenders that others are paired with.
+    name, title : of the table or of the data. source : what it was measured on, in words. table : None where the
+    protocols are no table's. protocols : titles, by name, of those compared.
+    references : names of the contenders that others are paired with.
     pairs : contenders with references, under each protocol.
     failed : why others could not be measured, by title. bad_input : whether the user can mend all of that.
     curves : the rows whose accuracy by number of labels was asked for. folder : where the comparison is written.
     """
 
-    table: Table
+    name: str
+    title: str
+    source: str
+    table: Table | None
     preset: str
     dataset: LabelledDataset
     protocols: dict[str, str]
@@ -94,7 +99,11 @@ class Compared:
                 "high": found.high,
                 "sd": found.sd,
                 "draws": len(found.values),
+                "calibration_error": found.calibration_error,
                 "features": result.features["count"],
+                "effective_rank": result.features.get("effective_rank"),
+                "parameters": result.features.get("parameters"),
+                "gmacs": result.features.get("gmacs"),
                 "images_per_second": self.images_per_second(each),
                 "fit_seconds": found.seconds,
                 "peak_gib": result.peak_gib,

@@ -74,13 +74,16 @@ def run_comparison(
     chosen_references = [name for name in given if any(each.name == name for each in contenders)]
     chosen_references = chosen_references or [each.name for each in contenders[:1]]
     return Compared(
+        name=loaded.name,
+        title=loaded.title,
+        source=f"{dataset.title}, preset {preset}",
         table=loaded,
         preset=preset,
         dataset=dataset,
         protocols={name: loaded.protocols[name].title for name in wanted},
         contenders=contenders,
         references=chosen_references,
-        pairs=[pair for pair in _pairs(contenders, chosen_references) if pair.protocol in wanted],
+        pairs=[pair for pair in pairs_of(contenders, chosen_references) if pair.protocol in wanted],
         failed=failed,
         bad_input=bad_input,
         curves=curves,
@@ -143,7 +146,7 @@ def _contender(text: str, item: Plan, brought: bool) -> Contender:
     return Contender(item.job.row, title, brought, result, predictions_of(item.job.results, result))
 
 
-def _pairs(contenders: list[Contender], references: list[str]) -> list[Pair]:
+def pairs_of(contenders: list[Contender], references: list[str]) -> list[Pair]:
     """Every contender with every reference, each two once, by protocol; verdicts name them by their titles."""
     by_name = {each.name: each for each in contenders}
     order = sorted(by_name, key=lambda name: name in references)

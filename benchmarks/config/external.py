@@ -89,15 +89,27 @@ def bring(name: str, where: str) -> Brought:
     if scheme in _MODELS:
         model, _, layer = rest.partition("@")
         return Brought(_MODELS[scheme], {"model": model, **({"layer": layer} if layer else {})})
-    place, _, rest = name.rpartition(":")
-    attribute, _, layer = rest.partition("@")
-    if not place or not attribute:
-        raise InputError(f"{where}: '{name}' names no class; write package.module:Class or path/to/file.py:Class")
-    module = _from_file(Path(place), where) if place.endswith(".py") else _from_path(place, where)
-    kind = _member(module, attribute, where)
+    kind, is_class = bring_object(name, where)
+    attribute, _, layer = name.rpartition(":")[2].partition("@")
+    if not is_class:
+        raise InputError(f"{where}: {attribute} is not a class but a {type(kind).__name__}; name a class")
     if layer and not issubclass(kind, nn.Module):
         raise InputError(f"{where}: @{layer} names a layer, but {attribute} is not a torch.nn.Module; remove it")
     return Brought(kind, layer=layer or None)
+
+
+def bring_object(name: str, where: str) -> tuple[Any, bool]:
+    """What `package.module:thing` or `path.py:thing` names, and whether it is a class, which `bring` takes too.
+
+    Raises `InputError` as `bring` does.
+    """
+    place, _, rest = name.rpartition(":")
+    attribute = rest.partition("@")[0]
+    if not place or not attribute:
+        raise InputError(f"{where}: '{name}' names no class; write package.module:Class or path/to/file.py:Class")
+    module = _from_file(Path(place), where) if place.endswith(".py") else _from_path(place, where)
+    found = _member(module, attribute, where)
+    return found, inspect.isclass(found)
 
 
 def _from_path(name: str, where: str) -> ModuleType:
@@ -142,7 +154,7 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text}{place}"
 
 
-def _member(module: ModuleType, attribute: str, where: str) -> type:
+def _member(module: ModuleType, attribute: str, where: str) -> Any:
     shown = getattr(module, "__file__", None) or module.__name__
     kind: Any = module
     for part in attribute.split("."):
@@ -152,6 +164,4 @@ def _member(module: ModuleType, attribute: str, where: str) -> type:
             hint = f"did you mean '{close[0]}'?" if close else "it has none"
             raise InputError(f"{where}: {Path(shown).name} has no class {attribute}; {hint}")
         kind = getattr(kind, part)
-    if not inspect.isclass(kind):
-        raise InputError(f"{where}: {attribute} is not a class but a {type(kind).__name__}; name a class")
     return kind

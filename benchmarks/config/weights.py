@@ -18,6 +18,7 @@ from dcgan_features.data.dataset import Dataset, Images
 from dcgan_features.data.utils.distributed import all_processes
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.features.exemplar.networks import parse
 from dcgan_features.features.exemplar.recipe import FREE_SETTINGS as EXEMPLAR_FREE_SETTINGS
 from dcgan_features.features.exemplar.recipe import make_exemplar_recipe

@@ -24,14 +24,14 @@ app = typer.Typer(add_completion=False)
 def curves(
     only: Annotated[list[str] | None, typer.Option(help="Measure this row alone; repeatable.")] = None,
     table: Annotated[str, typer.Option(help="Name of a shipped table, or a table of your own in YAML.")] = "cifar10",
-    preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.")] = None,
+    preset: Annotated[str | None, typer.Option(help="default, small, from-scratch or demo.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume/--no-resume", " /--rerun", help="Keep curves that are measured, or measure them again."),
     ] = True,
-    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, or results/PRESET.")] = None,
     store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
 ) -> None:
     """Measure accuracy at several numbers of labels, of every row that the table's own command has measured.

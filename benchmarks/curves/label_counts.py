@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from dcgan_features.benchmarks.config.schema import Table
+from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import RowResult, write_csv
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.plots.label_curves import Curve, Point, write_plot
-from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING, with_pm
+from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
 from dcgan_features.benchmarks.runner.job import Job
 from dcgan_features.benchmarks.runner.resolve import resolve
 from dcgan_features.data.dataset import Labels
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import write_text
+from dcgan_features.eval.significance import accuracy_interval
 
 COLUMNS = (
     "row", "labels_per_class", "metric", "published", "published_pm", "measured", "sd", "low", "high", "draws", "data",
@@ -91,6 +93,7 @@ def curve_lines(rows: Sequence[CurveRow], labels: Labels) -> list[Line]:
         curve = row.main.table.presets[row.main.preset].curve
         found = {name: item for result in results for name, item in result.protocols.items() if name in curve}
         for item in sorted(found.values(), key=lambda item: item.labels):
+            low, high = accuracy_interval(item.values, item.low, item.high)
             lines.append(
                 {
                     "row": row.main.row,
@@ -98,10 +101,10 @@ def curve_lines(rows: Sequence[CurveRow], labels: Labels) -> list[Line]:
                     "metric": item.metric,
                     "published": item.published,
                     "published_pm": item.published_pm,
-                    "measured": round(item.measured, 3),
-                    "sd": None if item.sd is None else round(item.sd, 3),
-                    "low": round(item.low, 3),
-                    "high": round(item.high, 3),
+                    "measured": item.measured,
+                    "sd": item.sd,
+                    "low": low,
+                    "high": high,
                     "draws": len(item.values),
                     "data": results[0].data,
                     "stand_in": results[0].stand_in,

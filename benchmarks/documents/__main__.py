@@ -16,12 +16,14 @@ from typing import Annotated
 
 import typer
 
-from dcgan_features.benchmarks.reporting.table import lines_in_markdown, read_report
+from dcgan_features.benchmarks.reporting.table import read_report, results_table
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import write_text
 
 app = typer.Typer(add_completion=False)
+
+_LEFT_OUT = ("Features", "Minutes")  # the page and results/ have them
 
 _BLOCK = re.compile(r"(<!-- results:(\S+)([^\n]*?) -->\n)(?:\|[^\n]*\n)*(.*?<!-- /results -->)", re.S)
 
@@ -43,7 +45,7 @@ def filled(text: str, results: Path, name: str = "the text") -> str:
             if not any(fnmatchcase(row.name, pattern) for row in report.outline.rows):
                 raise InputError(f"{name} shows the row {pattern}, which the table {block[2]} does not have; mend it")
         lines = [line for line in report.lines if any(fnmatchcase(line["row"], pattern) for pattern in patterns)]
-        return block[1] + "\n".join(lines_in_markdown(report.outline, lines)) + "\n" + block[4]
+        return block[1] + "\n".join(results_table(report.outline, lines, _LEFT_OUT)) + "\n" + block[4]
 
     return _BLOCK.sub(table, text)
 

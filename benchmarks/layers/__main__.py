@@ -40,7 +40,7 @@ Key = TypeVar("Key")
 def layers(
     row: Annotated[str, typer.Option(help="The row; made of a discriminator's layers.")] = "dcgan",
     table: Annotated[str, typer.Option(help="Name of a shipped table, or a table of your own in YAML.")] = "cifar10",
-    preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.")] = None,
+    preset: Annotated[str | None, typer.Option(help="default, small, from-scratch or demo.")] = None,
     protocol: Annotated[
         list[str] | None, typer.Option(help="Of the table; repeatable. By default those that draw labels.")
     ] = None,
@@ -53,7 +53,7 @@ def layers(
         bool,
         typer.Option("--resume/--no-resume", " /--rerun", help="Keep what is measured, or measure it again."),
     ] = True,
-    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, or results/PRESET.")] = None,
     store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
 ) -> None:
     """Measure a row by layer and pooling grid, and, where its network's training left snapshots, over training."""

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dcgan_features.benchmarks.layers.study import ALONE, CUMULATIVE, LAYER_COLUMNS, TRAINING_COLUMNS, Line
+from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import write_csv
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.plots.panels import Panel, Series, write_panels
-from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING, with_pm
+from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
 from dcgan_features.benchmarks.runner.job import Job
 from dcgan_features.data.utils.files import write_text
 

@@ -22,7 +22,8 @@ from dcgan_features.benchmarks.memorisation.study import (
 from dcgan_features.benchmarks.records.environment import describe_device, environment
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data import STAND_INS, load, training_images
-from dcgan_features.data.utils.cli import choose_device, progress, run
+from dcgan_features.data.utils.cli import progress, run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.gan.latent.sampler import Laboratory
 
@@ -50,7 +51,7 @@ def memory(
 ) -> None:
     """Compare the nearest training images of generated samples with those of images that were held out."""
     check_writable(results)
-    place = choose_device(device)
+    place = device_option(device)
     laboratory = Laboratory.load(checkpoint, place)
     training, description, digest = training_images(source, data_root)
     _check_trained_on(checkpoint, laboratory.metadata, description, digest)

@@ -16,11 +16,11 @@ from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.plots.style import INK, new_figure, show_image, write_figure
 from dcgan_features.benchmarks.reporting.table import NOT_MEASURED, STAND_IN, WARNING
 from dcgan_features.data.utils.cli import duration
+from dcgan_features.data.utils.drawing import image_grid
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import read_json, write_json, write_text
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.eval.significance import NOT_APART, compare
-from dcgan_features.gan.samples import image_grid
 
 FORMAT = 1
 COLUMNS = (

@@ -16,12 +16,15 @@ import torch
 from pydantic import Field, ValidationError
 
 from dcgan_features.benchmarks.config.identity import digest_of
+from dcgan_features.benchmarks.config.schema import DEFAULT_PRESET
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
-from dcgan_features.data import array_digest, holdout
+from dcgan_features.data import holdout
 from dcgan_features.data.dataset import Dataset
-from dcgan_features.data.utils.errors import InputError, first_fault, unknown_name
+from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import atomic_path, read_json, read_yaml, write_json
-from dcgan_features.data.utils.torch_streams import stream
+from dcgan_features.data.utils.hashing import array_digest, digest_of
+from dcgan_features.data.utils.random_streams import stream
+from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.eval.neighbours import nearest
 from dcgan_features.gan.conditional.networks import ConditionalGenerator
 from dcgan_features.gan.conditional.training import (
@@ -76,14 +79,17 @@ class Study(Strict):
     holdout: Count
     choose_with: Count
     seed: int
+    renamed_presets: dict[str, str] = Field(default_factory=dict)
     presets: dict[str, Preset]
     systems: list[System]
 
-    def preset(self, name: str) -> Preset:
-        """The preset of that name. Raises `InputError` for another one."""
-        if name not in self.presets:
-            raise unknown_name("preset", name, self.presets, f"the study {self.name}")
-        return self.presets[name]
+    def preset(self, name: str | None) -> tuple[str, Preset]:
+        """The preset of that name, or "default", or the first one. Raises `InputError` for an unknown name."""
+        default = DEFAULT_PRESET if DEFAULT_PRESET in self.presets else next(iter(self.presets))
+        chosen = self.renamed_presets.get(name or default, name or default)
+        if chosen not in self.presets:
+            raise unknown_name("preset", chosen, self.presets, f"the study {self.name}")
+        return chosen, self.presets[chosen]
 
 
 def load_study(source: str | Path) -> Study:
@@ -92,8 +98,7 @@ def load_study(source: str | Path) -> Study:
     try:
         return Study.model_validate(read_yaml(path, "study"), context={"path": str(path)})
     except ValidationError as error:
-        key, fault, _ = first_fault(error)
-        raise InputError(f"{path}: '{key}': {fault}") from None
+        raise InputError(f"{path}: {first_mistake(error, 'the study')}") from None
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 import resource
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from dcgan_features.data.utils.versions import versions
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors")
 
@@ -55,5 +55,4 @@ def _git(root: Path, *arguments: str) -> str:
 
 def environment() -> dict[str, Any]:
     """What every file of results says of the code: its commit, and the versions of Python and of what computes."""
-    versions = {"python": platform.python_version(), **{package: metadata.version(package) for package in _PACKAGES}}
-    return {"commit": commit(), "versions": versions}
+    return {"commit": commit(), "versions": versions(*_PACKAGES)}

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.records.predictions import predictions_of
 from dcgan_features.benchmarks.records.rows import RowResult
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
@@ -188,13 +189,13 @@ def markdown_of_changes(changes: list[Change], against: str) -> str:
 
 def interval_text(change: Change) -> str:
     """The change's 95% interval: "-0.51 to +1.20", or nothing."""
-    return "" if change.low is None else f"{change.low:+.2f} to {change.high:+.2f}"
+    return "" if change.low is None or change.high is None else interval(change.low, change.high, 2, sign=True)
 
 
 def cells(change: Change) -> list[str]:
     """What Markdown shows of a change."""
-    before, after = ("" if line is None else f"{line['measured']:.2f}" for line in (change.before, change.after))
-    difference = "" if change.difference is None else f"{change.difference:+.2f}"
+    before, after = ("" if line is None else rounded(line["measured"]) for line in (change.before, change.after))
+    difference = "" if change.difference is None else rounded(change.difference, sign=True)
     interval = interval_text(change)
     columns = [change.table, change.title, change.protocol, before, after, difference, interval]
     return [*columns, VERDICTS[change.verdict]]

@@ -11,14 +11,16 @@ from typing import Annotated
 import typer
 
 from dcgan_features.benchmarks.config.schema import load_table
-from dcgan_features.benchmarks.records.rows import outline, read_rows, table_lines
+from dcgan_features.benchmarks.records.rows import outline, read_rows
 from dcgan_features.benchmarks.reporting.console import print_table
+from dcgan_features.benchmarks.reporting.table import report_lines
 from dcgan_features.benchmarks.runner.dry_run import headline, say_what_would_run
 from dcgan_features.benchmarks.runner.executor import check_writable, run_plans
 from dcgan_features.benchmarks.runner.job import Job, make_jobs
 from dcgan_features.benchmarks.runner.plan import describe, plan
 from dcgan_features.benchmarks.runner.worker import Outcome
-from dcgan_features.data.utils.distributed import all_processes, resuming_command
+from dcgan_features.data.utils.distributed import all_processes
+from dcgan_features.data.utils.torchrun import resuming_command
 
 
 def table_command(name: str) -> typer.Typer:
@@ -29,7 +31,7 @@ def table_command(name: str) -> typer.Typer:
     def measure(
         only: Annotated[list[str] | None, typer.Option(help="Measure this row alone; repeatable.")] = None,
         table: Annotated[Path | None, typer.Option(help="A table of your own, in YAML.")] = None,
-        preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.")] = None,
+        preset: Annotated[str | None, typer.Option(help="default, small, from-scratch or demo.")] = None,
         data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
         device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
         resume: Annotated[
@@ -39,7 +41,10 @@ def table_command(name: str) -> typer.Typer:
             ),
         ] = True,
         results: Annotated[
-            Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")
+            Path | None,
+            typer.Option(
+                help="Folder of the results; results, or results/PRESET for a preset that is not the default."
+            ),
         ] = None,
         store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
         dry_run: Annotated[
@@ -74,7 +79,7 @@ def _measure(jobs: list[Job], resume: bool) -> int:
     plans = [plan(job, resume) for job in jobs]
     print("\n".join(describe(plans, store, folder)), flush=True)
     outcomes = run_plans(plans, frame, folder, resume, this_command())
-    print_table(frame, table_lines(frame, read_rows(folder, frame)))
+    print_table(frame, report_lines(frame, read_rows(folder, frame), folder))
     print(f"written: {folder / table.name}.csv, .md and .json")
     return exit_code(outcomes)
 

@@ -20,8 +20,9 @@ from typing import IO, cast
 
 from filelock import FileLock
 
+from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import Outline, read_row, read_rows
-from dcgan_features.benchmarks.reporting.table import STAND_IN, with_pm, write_table
+from dcgan_features.benchmarks.reporting.table import STAND_IN, write_table
 from dcgan_features.benchmarks.runner.plan import Plan, Refused, ToMeasure
 from dcgan_features.benchmarks.runner.progress import TimeLeft
 from dcgan_features.benchmarks.runner.resolve import ResolvedJob

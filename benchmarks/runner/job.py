@@ -12,10 +12,8 @@ from dcgan_features.benchmarks.config.images import LabelledDataset, adapt, load
 from dcgan_features.benchmarks.config.schema import TABLES, Adaptation, Measurement, Protocol, Row, Table
 from dcgan_features.benchmarks.records.rows import row_path
 from dcgan_features.data.download import chosen_root
-from dcgan_features.data.utils.cli import choose_device
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
-
-DEMO = "demo"
 
 
 @dataclass(frozen=True)
@@ -124,9 +122,9 @@ def make_jobs(
             row=row.name,
             preset=preset,
             data_root=chosen_root(data_root),
-            device=str(choose_device(device)),
+            device=str(device_option(device)),
             store=store.expanduser().resolve(),
-            results=(results or Path("results", DEMO if preset == DEMO else "")).resolve(),
+            results=(results or Path("results", "" if preset == table.default_preset else preset)).resolve(),
         )
         for row in rows
     ]

@@ -91,21 +91,24 @@ def plan(job: Job, resume: bool = True, look_only: bool = False) -> Plan:
         resolved = resolve(job)
     except InputError as error:
         return Refused(job, message=str(error))
-    if not resume:
-        try:
-            read_row(job.path)
-        except InputError:
-            if not look_only:
-                job.path.unlink(missing_ok=True)
-        return ToMeasure(job, job.minutes, resolved=resolved)
-    if (finished := resolved.finished()) is not None:
+    if resume and (finished := resolved.finished()) is not None:
         return Finished(job, sum(finished.seconds.values()) / 60, resolved=resolved)
-    return ToMeasure(job, job.minutes, resolved=resolved, replaced=_replaced(resolved, read_row(job.path)))
+    try:
+        former = read_row(job.path)
+    except InputError:
+        if resume:
+            raise
+        former = None
+        if not look_only:
+            job.path.unlink(missing_ok=True)
+    if former is not None and job.table.renamed.presets.get(former.preset, former.preset) != job.preset:
+        why = f"{job.path} is of the preset {former.preset}, and a preset never writes over another's results"
+        return Refused(job, message=f"{why}; give --results another folder")
+    replaced = "" if former is None or not resume else _replaced(resolved, former)
+    return ToMeasure(job, job.minutes, resolved=resolved, replaced=replaced)
 
 
-def _replaced(resolved: ResolvedJob, former: RowResult | None) -> str:
-    if former is None:
-        return ""
+def _replaced(resolved: ResolvedJob, former: RowResult) -> str:
     why = "measured with other settings or code"
     if former.identity == resolved.identity:
         why = "whose predictions are not kept or damaged"

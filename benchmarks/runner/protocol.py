@@ -23,6 +23,7 @@ from dcgan_features.benchmarks.runner.progress import Stages
 from dcgan_features.benchmarks.runner.resolve import ResolvedJob
 from dcgan_features.data.dataset import Labels
 from dcgan_features.data.utils.distributed import Processes
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.eval import L2SVM, Evaluation, evaluate
 from dcgan_features.eval.protocols import NORMAL_QUANTILE
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from dcgan_features.benchmarks.config.identity import code_of, digest_of, identifying
 from dcgan_features.benchmarks.config.schema import (
@@ -66,7 +66,8 @@ class ResolvedJob(BaseModel):
     classifier: Component
     code: list[Any]
     weights: Source
-    search: Search | NoSearch
+    # `Search` raises an `InputError` for keys that are not its own, at which no other form would be tried.
+    search: Annotated[NoSearch | Search, Field(union_mode="left_to_right")]
     protocols: dict[str, Protocol]
     seeds: Seeds
     unlabelled: str

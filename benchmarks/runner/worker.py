@@ -41,6 +41,7 @@ from dcgan_features.data.utils.distributed import Processes, ProcessLost, all_pr
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
 from dcgan_features.data.utils.gpu import failure
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.features import FeatureStore, as_extractor
 from dcgan_features.features.cache.fingerprint import describe
 

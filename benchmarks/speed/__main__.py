@@ -11,7 +11,8 @@ import typer
 
 from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.runner.executor import check_writable
-from dcgan_features.data.utils.cli import choose_device, duration, run
+from dcgan_features.data.utils.cli import duration, run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.files import write_json
 
 app = typer.Typer(add_completion=False, help="Measure this machine's ratios; each is compared within one run.")
@@ -50,7 +51,7 @@ def extract(
     """The paper's network over this machine's matrix product and a plain loop, in bf16 and fp32."""
     from dcgan_features.benchmarks.speed.extract import measure_extract, print_extract
 
-    place = choose_device(device)
+    place = device_option(device)
     path = _begin("extract", 8.0 * repeats, results, place)
     rows = measure_extract(repeats=repeats, device=str(place))
     print_extract(rows)
@@ -78,7 +79,7 @@ def svm(device: Device = None, results: Results = Path("results")) -> None:
     """The L2-SVM over LIBLINEAR's, one fit and a path of C."""
     from dcgan_features.benchmarks.speed.svm import against_liblinear
 
-    place = choose_device(device)
+    place = device_option(device)
     path = _begin("svm", 600, results, place)
     _finish(path, _printed(against_liblinear(_say, place)))
 
@@ -88,7 +89,7 @@ def svm_rows(device: Device = None, results: Results = Path("results")) -> None:
     """The L2-SVM's time over the number of rows, up to the size of CIFAR-10 under the paper's network."""
     from dcgan_features.benchmarks.speed.svm import over_rows, verdict
 
-    place = choose_device(device)
+    place = device_option(device)
     path = _begin("svm-rows", 300, results, place)
     measured = _printed(over_rows(_say, place))
     if said := verdict(measured, place):
@@ -111,7 +112,7 @@ def train(
     """A DCGAN's training step over the matrix product, against a plain loop, and what its time goes to."""
     from dcgan_features.benchmarks.speed.train import measure_train, print_train
 
-    place = choose_device(device)
+    place = device_option(device)
     path = _begin("train", 40 + 12.0 * repeats, results, place)
     rows = measure_train(place, _say, repeats=repeats)
     print_train(rows)

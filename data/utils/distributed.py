@@ -19,15 +19,11 @@ from torch.distributed.rendezvous import rendezvous
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.gpu import failure
+from dcgan_features.data.utils.torchrun import started_by_torchrun
 
 Value = TypeVar("Value")
 
 _PATIENCE = timedelta(days=7)  # while one works, others wait; one that dies is noticed at once, and torchrun ends all
-
-
-def started_by_torchrun() -> bool:
-    """Whether `torchrun` started this process."""
-    return distributed.is_available() and distributed.is_torchelastic_launched()
 
 
 def is_first() -> bool:
@@ -64,18 +60,6 @@ def process_group(name: str) -> Iterator[None]:
     finally:
         sys.stdout.flush()
         distributed.destroy_process_group()
-
-
-def resuming_command() -> list[str]:
-    """The command line that is running, to be typed again: "python -m benchmarks.compare ...", as it was typed."""
-    command = ["python"]
-    if started_by_torchrun():
-        machines = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
-        command = ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", "1")]
-        command += ["--nnodes", str(machines), "..."] if machines > 1 else []
-    spec = getattr(sys.modules["__main__"], "__spec__", None)  # None where Python was started with a file
-    module = [] if spec is None else ["-m", str(spec.name).removesuffix(".__main__")]
-    return [*command, *(module or sys.argv[:1]), *sys.argv[1:]]
 
 
 class ProcessLost(RuntimeError):
@@ -125,6 +109,10 @@ class Processes:
         """Every process's value, in the order of ranks."""
         return [value]
 
+    def stack(self, part: Tensor) -> Tensor:
+        """The tensors of all processes, of one shape and on their devices, stacked in the order of ranks."""
+        return part[None]
+
     def first(self, work: Callable[[], Value]) -> Value:
         """What `work` returns, which the first process alone does; what it raises, all raise."""
         return work()
@@ -166,6 +154,13 @@ class AllProcesses(Processes):
         with losing():
             distributed.all_gather_object(values, value)
         return values  # type: ignore[return-value]
+
+    def stack(self, part: Tensor) -> Tensor:
+        """The tensors of all processes, of one shape and on their devices, stacked in the order of ranks."""
+        parts = [torch.empty_like(part) for _ in range(self.count)]
+        with losing():
+            distributed.all_gather(parts, part)
+        return torch.stack(parts)
 
     def first(self, work: Callable[[], Value]) -> Value:
         """What `work` returns, which the first process alone does; what it raises, all raise."""

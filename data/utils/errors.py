@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
-
-from pydantic import ValidationError
 
 _FEW = 40  # names that a message lists
 
@@ -32,13 +29,3 @@ def unknown_name(kind: str, name: str, valid: Iterable[str], where: str = "") ->
         return InputError(f"unknown {kind} '{name}'{place}: there are none to choose from")
     valid_names = f"valid: {', '.join(names)}" if len(names) <= _FEW else f"one of {len(names):,}"
     return InputError(f"unknown {kind} '{name}'{place}: did you mean '{close[0]}'? ({valid_names})")
-
-
-def first_fault(error: ValidationError) -> tuple[str, str, Any]:
-    """What pydantic found first: (key, what is wrong with it, its value).
-
-    The key is a path joined by dots, empty where the whole is at fault; the fault begins in lower case.
-    """
-    first = error.errors()[0]
-    fault = first["msg"].removeprefix("Value error, ")
-    return ".".join(map(str, first["loc"])), fault[:1].lower() + fault[1:], first["input"]

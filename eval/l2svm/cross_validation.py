@@ -11,9 +11,10 @@ import torch
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.l2svm.estimator import L2SVM, Problem, solve_path, store, warn_unless_converged
-from dcgan_features.eval.l2svm.validation import Features, check_positive, check_problem
+from dcgan_features.eval.l2svm.validation import Features, check_problem
 
 SELECTION_TOL = 1e-3  # accuracies on held-out rows do not change beyond it
 

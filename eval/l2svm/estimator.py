@@ -14,12 +14,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.l2svm.gram import GramSpace, gram_matrix
 from dcgan_features.eval.l2svm.newton import Preconditioner, Solution, minimise
 from dcgan_features.eval.l2svm.primal import WeightSpace
 from dcgan_features.eval.l2svm.space import Space
-from dcgan_features.eval.l2svm.validation import Features, Rows, check_features, check_positive, check_problem
+from dcgan_features.eval.l2svm.validation import Features, Rows, check_features, check_problem
 
 GRAM_ROWS = 8192  # most rows for which the Gram matrix is made,
 EXACT_ROWS = 2048  # and up to which it is float64 always, which costs nothing there

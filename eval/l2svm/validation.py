@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.distributed import ALONE, AllProcesses, Processes
 
 Features = npt.NDArray[Any] | Tensor
@@ -101,10 +102,3 @@ def check_features(estimator: BaseEstimator, X: Features, *, reset: bool, y: Any
         if not bool(block.sum(dtype=torch.float32).isfinite()) and not bool(block.isfinite().all()):
             raise ValueError(f"X contains NaN or infinity in rows {start} to {start + len(block) - 1}")
     return X.detach()
-
-
-def check_positive(name: str, value: Any) -> float:
-    """The value as a float; ValueError, naming it, unless it is a finite number above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
-        raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
-    return float(value)

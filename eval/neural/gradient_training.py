@@ -17,11 +17,10 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dcgan_features.data.utils.checks import check_choice, check_counts, check_positive
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.eval.l2svm.validation import check_positive
 from dcgan_features.eval.neural.labels import PartlyLabelled, check_partly_labelled
-from dcgan_features.features.base import check_choice, choose_device
-from dcgan_features.features.base import check_positive as check_counts
 
 _PREDICTED = 512  # rows that are predicted at once
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from dcgan_features.data.utils.checks import check_counts
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.neural.gradient_training import GradientClassifier, check_between
-from dcgan_features.features.base import check_positive as check_counts
 
 
 @known_as("eval.perceptron.Perceptron")

@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dcgan_features.data.utils.checks import check_counts, check_positive
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.eval.l2svm.validation import check_positive
 from dcgan_features.eval.neural.gradient_training import GradientClassifier, check_between
 from dcgan_features.eval.neural.image_rows import Shape, as_images, image_shape, initialise
-from dcgan_features.features.base import check_positive as check_counts
 
 LEAK = 0.2
 

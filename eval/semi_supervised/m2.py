@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.neural.gradient_training import GradientClassifier, check_between
 from dcgan_features.eval.neural.labels import PartlyLabelled
@@ -28,8 +29,6 @@ from dcgan_features.features.autoencoder.gaussian_networks import (
     normal_linear,
     sample_gaussian,
 )
-from dcgan_features.features.base import check_choice
-from dcgan_features.features.base import check_positive as check_counts
 
 
 @known_as("eval.m2.M2Network")

@@ -20,14 +20,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_choice, check_counts, check_positive
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.l2svm.primal import WeightSpace
-from dcgan_features.eval.l2svm.validation import Features, check_features, check_positive
+from dcgan_features.eval.l2svm.validation import Features, check_features
 from dcgan_features.eval.neural.labels import PartlyLabelled, check_partly_labelled
 from dcgan_features.eval.semi_supervised.lbfgs import Minimum, minimise
 from dcgan_features.eval.semi_supervised.nystroem import GaussianMap, choose_gamma
-from dcgan_features.features.base import check_choice
-from dcgan_features.features.base import check_positive as check_whole
 
 SHARPNESS = 20.0  # of the modified logistic loss: the larger, the closer to the hinge loss
 WIDTH = 3.0  # of the bell that stands for the hinge loss of the better of the two labels
@@ -165,7 +164,7 @@ class TSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.balance_weight is not None and self.balance_weight != 0:
             check_positive("balance_weight", self.balance_weight)
         check_choice("kernel", self.kernel, KERNELS)
-        check_whole(n_components=self.n_components, max_iter=self.max_iter)
+        check_counts(n_components=self.n_components, max_iter=self.max_iter)
         steps = np.asarray(self.annealing, float)
         if steps.ndim != 1 or len(steps) == 0 or not (np.isfinite(steps) & (steps >= 0)).all() or steps[-1] != 1:
             raise ValueError(f"annealing={self.annealing!r} must be numbers of at least 0, of which the last is 1")

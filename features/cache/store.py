@@ -10,16 +10,13 @@ import contextlib
 import copy
 import hashlib
 import itertools
-import json
 import logging
-import platform
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from filelock import FileLock
 from torch import Tensor
@@ -27,9 +24,11 @@ from torch import Tensor
 from dcgan_features.data.utils.distributed import ALONE, Processes
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, read_json, write_json, writing
+from dcgan_features.data.utils.hashing import digest_array, digest_of
+from dcgan_features.data.utils.versions import versions
 from dcgan_features.features.base import DTYPES, Extractor, Images, check_images
 from dcgan_features.features.cache.chunks import CHUNK, ChunkWriter, as_bytes, complete, verify
-from dcgan_features.features.cache.fingerprint import describe, digest_array
+from dcgan_features.features.cache.fingerprint import describe
 from dcgan_features.features.wrappers import as_extractor, as_rows
 
 FORMAT = 1
@@ -73,7 +72,7 @@ class FeatureStore:
             extractor = as_extractor(extractor)
             fit_images, images = check_images(fit_images), check_images(images)
             learnt, content = _contents(extractor, fit_images, images)
-        key = _digest(content)
+        key = digest_of(content)
         if len(set(processes.gather(key))) > 1:
             raise ValueError("the processes were given other images or another extractor; give all of them the same")
         entry = self.folder / key
@@ -84,13 +83,18 @@ class FeatureStore:
                 if header is None:
                     processes.first(lambda: self._remove_remains(entry))
                     with processes.together():
-                        fitted = self._fit(extractor, _digest(learnt), fit_images)
+                        fitted = self._fit(extractor, digest_of(learnt), fit_images)
                     self._write(entry, fitted, images, content, progress)
                     header = processes.first(lambda: self._intact(entry, report=True))
         if header is None:
             raise InputError(f"the features written to {entry} do not read back; check the disk of {self.folder}")
         with processes.together():
             return _mapped(entry, header)
+
+    @property
+    def fitted(self) -> Any | None:
+        """The extractor that `get` fitted last; None where all that was asked for was here already."""
+        return None if self._last is None else self._last[1]
 
     @contextlib.contextmanager
     def _alone(self, entry: Path) -> Iterator[None]:
@@ -114,7 +118,7 @@ class FeatureStore:
         What lies there is not verified; `get` computes damaged features again.
         """
         content = _contents(as_extractor(extractor), check_images(fit_images), check_images(images))[1]
-        entry = self.folder / _digest(content)
+        entry = self.folder / digest_of(content)
         return entry if (entry / "header.json").is_file() else None
 
     def _fit(self, extractor: Any, key: str, images: Images) -> Any:
@@ -191,11 +195,7 @@ class FeatureStore:
                     "chunk_bytes": CHUNK,
                     "sha256": complete(temporary / "features.bin", size, digests),
                     "content": content,
-                    "versions": {
-                        "python": platform.python_version(),
-                        "torch": torch.__version__,
-                        "numpy": np.__version__,
-                    },
+                    "versions": versions(),
                     "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
                 write_json(temporary / "header.json", header)
@@ -226,10 +226,6 @@ def _contents(extractor: Any, fit_images: Images, images: Images) -> tuple[dict[
     fit_digest = digest_array(fit_images)
     learnt = {"extractor": describe(extractor), "fitted_on": fit_digest}
     return learnt, {**learnt, "images": fit_digest if images is fit_images else digest_array(images)}
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _size(header: dict[str, Any]) -> int:

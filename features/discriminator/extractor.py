@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dcgan_features.data.utils.checks import check_choice, check_counts, check_pixels
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.gpu import float32_convolutions, send
 from dcgan_features.data.utils.identity import known_as
@@ -25,11 +27,7 @@ from dcgan_features.features.base import (
     Extractor,
     Images,
     as_tensor,
-    check_choice,
     check_images,
-    check_pixels,
-    check_positive,
-    choose_device,
     join_reflection,
 )
 from dcgan_features.features.discriminator.pooling import can_fuse, pool_to_grid, signed_power
@@ -37,7 +35,7 @@ from dcgan_features.features.kmeans.views import move
 from dcgan_features.gan.batch_norm import evenly_spaced, reestimate_batch_statistics
 from dcgan_features.gan.networks import LEAK, Discriminator, scale_images
 from dcgan_features.gan.spec import SPECS, NetworkSpec
-from dcgan_features.gan.weights_file import load_weights
+from dcgan_features.gan.weights_file import find_weights, load_weights
 
 # Images a block: on the CPU the first layer's maps then fit the last-level cache; a GPU needs more to be busy.
 _CPU_BATCH, _CUDA_BATCH = 32, 4096
@@ -73,7 +71,8 @@ class DiscriminatorFeatures(Extractor):
 
     Column ((maps of earlier chosen layers) + map) * grid^2 + row * grid + column holds one cell of one map.
 
-    discriminator : a `gan.networks.Discriminator`, or the path of saved weights. It is not changed.
+    discriminator : a `gan.networks.Discriminator`, which is not changed; the path of saved weights; or the name of
+        shipped ones, such as "paper-32".
     grid : cells along each side; at most the smallest chosen map's size.
     layers : indices of the layers to use, from 0, in the order wanted; None is all.
     reflection : "max" or "mean", of the features of an image and of its mirror image, so that both have the same; None,
@@ -140,7 +139,7 @@ class DiscriminatorFeatures(Extractor):
             if getattr(self, name) is not None:
                 check_choice(name, getattr(self, name), REFLECTIONS)
         check_choice("shift_join", self.shift_join, REFLECTIONS)
-        check_positive(
+        check_counts(
             grid=self.grid,
             n_statistics=self.n_statistics,
             **({} if self.batch_size is None else {"batch_size": self.batch_size}),
@@ -174,7 +173,7 @@ class DiscriminatorFeatures(Extractor):
 
     def _balancing_scales(self, images: Images, spec: NetworkSpec) -> Tensor:
         """What makes the layers' total variances their mean; 1 for a layer that is the same for all images."""
-        features = torch.as_tensor(self.transform(evenly_spaced(images, _BALANCED)))
+        features = self.transform_tensor(evenly_spaced(images, _BALANCED))
         widths = [spec.discriminator[index].maps * self.grid**2 for index in self.layers_]
         variances = torch.stack(
             [torch.var(own.float(), 0, correction=0).sum() for own in torch.split(features, widths, dim=1)]
@@ -196,9 +195,9 @@ class DiscriminatorFeatures(Extractor):
         if isinstance(self.discriminator, Discriminator):
             return copy.deepcopy(self.discriminator).eval()
         if isinstance(self.discriminator, str | Path):
-            return load_weights(self.discriminator).discriminator.eval()
+            return load_weights(find_weights(self.discriminator)).discriminator.eval()
         raise ValueError(
-            "discriminator must be a gan.networks.Discriminator or the path of saved weights, "
+            "discriminator must be a gan.networks.Discriminator, the path of saved weights or a name of shipped ones, "
             f"not {type(self.discriminator).__name__}"
         )
 

@@ -18,16 +18,9 @@ from sklearn.base import clone
 from torch import Tensor
 from torch.nn import functional
 
-from dcgan_features.features.base import (
-    DTYPES,
-    Extractor,
-    Images,
-    as_tensor,
-    check_choice,
-    check_images,
-    check_positive,
-    choose_device,
-)
+from dcgan_features.data.utils.checks import check_choice, check_counts
+from dcgan_features.data.utils.devices import choose_device
+from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
 from dcgan_features.features.discriminator.pooling import pool_to_grid, signed_power
 from dcgan_features.features.kmeans.patches import grid_edges
 from dcgan_features.features.kmeans.views import move
@@ -147,7 +140,7 @@ class SecondOrderFeatures(Extractor):
         check_choice("normalisation", self.normalisation, NORMALISATIONS)
         check_choice("dtype", self.dtype, list(DTYPES))
         optional = {} if self.batch_size is None else {"batch_size": self.batch_size}
-        check_positive(grid=self.grid, n_images=self.n_images, **optional)
+        check_counts(grid=self.grid, n_images=self.n_images, **optional)
         if not self.shifts:
             raise ValueError("shifts is empty; (0, 0) is the image itself")
 
@@ -183,7 +176,7 @@ class SecondOrderFeatures(Extractor):
         if len(values) != len(self.layers_):
             raise ValueError(f"{name}={value!r} must be one number, or one for each of {len(self.layers_)} layers")
         for item in values:
-            check_positive(**{name: item})
+            check_counts(**{name: item})
         return values
 
     def _fit_directions(self, images: Images) -> None:

@@ -14,18 +14,11 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import (
-    DTYPES,
-    Extractor,
-    Images,
-    as_tensor,
-    check_choice,
-    check_images,
-    check_positive,
-    choose_device,
-)
+from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
 from dcgan_features.features.discriminator.pooling import pool_to_grid
 from dcgan_features.features.exemplar.networks import ExemplarNetwork
 from dcgan_features.features.exemplar.seeds import resize
@@ -89,7 +82,7 @@ class ExemplarCNNFeatures(Extractor):
         """
         check_choice("dtype", self.dtype, list(DTYPES))
         optional = {name: getattr(self, name) for name in ("resize", "batch_size") if getattr(self, name) is not None}
-        check_positive(grid=self.grid, n_standardise=self.n_standardise, **optional)
+        check_counts(grid=self.grid, n_standardise=self.n_standardise, **optional)
         images = check_images(images)
         network = self._network()
         for index, layer in enumerate(network.layers):

@@ -12,17 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import (
-    DTYPES,
-    Extractor,
-    Images,
-    as_tensor,
-    check_choice,
-    check_images,
-    check_positive,
-    choose_device,
-)
+from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
 from dcgan_features.features.kmeans.dictionary import gain_shape_kmeans
 from dcgan_features.features.kmeans.map_layers import (
     SIDE,
@@ -142,13 +135,13 @@ class LayeredKMeansFeatures(Extractor):
         check_choice("receptive_fields", self.receptive_fields, _RECEPTIVE_FIELDS)
         check_choice("dtype", self.dtype, list(DTYPES))
         names = ("patch_size", "n_patches", "n_groups", "group_size", "n_images", "n_samples", "n_iter")
-        check_positive(**{name: getattr(self, name) for name in (*names, "pooling_grid", "n_standardise")})
+        check_counts(**{name: getattr(self, name) for name in (*names, "pooling_grid", "n_standardise")})
         if self.batch_size is not None:
-            check_positive(batch_size=self.batch_size)
+            check_counts(batch_size=self.batch_size)
         if isinstance(self.n_units, int) or not len(self.n_units):
             raise ValueError(f"n_units={self.n_units!r} must be a list with the units of each layer")
         for units in self.n_units:
-            check_positive(n_units=units)
+            check_counts(n_units=units)
         for name in ("alpha", "deeper_alpha"):
             value = getattr(self, name)
             if not np.isfinite(value) or value < 0:

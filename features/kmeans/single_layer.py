@@ -13,17 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import (
-    DTYPES,
-    Extractor,
-    Images,
-    as_tensor,
-    check_choice,
-    check_images,
-    check_positive,
-    choose_device,
-)
+from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
 from dcgan_features.features.kmeans.dictionary import Dictionary, euclidean_kmeans, gain_shape_kmeans
 from dcgan_features.features.kmeans.patches import (
     Standardisation,
@@ -156,14 +149,14 @@ class KMeansFeatures(Extractor):
 
     def _check_sizes(self, images: Images) -> None:
         check_choice("dtype", self.dtype, list(DTYPES))
-        check_positive(
+        check_counts(
             **{
                 name: getattr(self, name)
                 for name in ("n_units", "patch_size", "n_patches", "n_iter", "pooling_grid", "n_standardise")
             }
         )
         if self.batch_size is not None:
-            check_positive(batch_size=self.batch_size)
+            check_counts(batch_size=self.batch_size)
         if not np.isfinite(self.alpha) or self.alpha < 0:
             raise ValueError(f"alpha={self.alpha!r} must be a number of at least 0")
         if self.n_patches < self.n_units:

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
+from dcgan_features.data.utils.drawing import image_grid
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.gan.conditional.networks import (
     CONDITIONAL_SPECS,
@@ -22,7 +23,6 @@ from dcgan_features.gan.conditional.networks import (
     one_hot,
 )
 from dcgan_features.gan.networks import draw_latent
-from dcgan_features.gan.samples import image_grid
 from dcgan_features.gan.training.adversarial import Adversaries
 from dcgan_features.gan.training.dcgan import ImageRun, check_images
 from dcgan_features.gan.training.recipe import Recipe, check_settings

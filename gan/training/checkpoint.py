@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path
-from dcgan_features.gan.weights_file import versions
+from dcgan_features.data.utils.versions import versions
 
 
 class Training(Protocol):

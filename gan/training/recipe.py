@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dcgan_features.data.utils.errors import InputError, first_fault, unknown_name
+from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.gan.spec import SPECS, NetworkSpec
 
 # These decide only how long to train and what to write meanwhile: they may differ when a run is resumed.
@@ -128,8 +129,7 @@ def check_settings(kind: type[Settings], settings: dict[str, Any], where: str = 
     try:
         return kind(**settings)
     except ValidationError as error:
-        key, fault, value = first_fault(error)
-        raise InputError(f"{where}: '{key}' is {value!r}; {fault}") from None
+        raise InputError(f"{where}: {first_mistake(error)}") from None
 
 
 def make_recipe(settings: dict[str, Any], where: str = "the recipe") -> Recipe:

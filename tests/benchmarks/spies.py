@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 
+from dcgan_features.data.utils.hashing import digest_array
 from dcgan_features.eval import L2SVMCV
-from dcgan_features.features.cache.fingerprint import digest_array
 
 
 class Means(TransformerMixin, BaseEstimator):

@@ -48,7 +48,7 @@ def test_a_layer_is_read_before_a_later_one_works_in_place(module, images):
 
 def test_a_users_input_transform_and_dtype(images):
     extractor = TorchModuleFeatures(nn.Flatten(), input_transform=lambda batch: batch.float(), dtype="bfloat16")
-    features = extractor.fit_transform(images)
+    features = extractor.fit(images).transform_tensor(images)
     assert features.dtype == torch.bfloat16
     np.testing.assert_array_equal(features.float().numpy(), images.reshape(30, -1))  # 0..255 are exact in bfloat16
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.reporting.html.csv_file import Line, number, read_lines
 from dcgan_features.eval.significance import NOT_APART
 
@@ -47,8 +48,8 @@ def _matrix(lines: list[Line], title: str, rows: dict[str, str]) -> dict[str, An
 
 def _cell(difference: float, low: float, high: float, decided: bool) -> dict[str, Any]:
     return {
-        "text": f"{difference:+.2f}",
-        "interval": f"{low:+.2f} to {high:+.2f}",
+        "text": rounded(difference, sign=True),
+        "interval": interval(low, high, 2, sign=True),
         "better": difference > 0,
         "decided": decided,
         "share": min(abs(difference) / 20, 1.0),

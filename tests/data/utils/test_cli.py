@@ -8,7 +8,8 @@ import torch
 import typer
 from rich.console import Console
 
-from dcgan_features.data.utils.cli import Interrupted, choose_device, duration, progress, run
+from dcgan_features.data.utils.cli import Interrupted, duration, progress, run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.distributed import ProcessLost
 from dcgan_features.data.utils.errors import InputError
 from tests.data.utils.test_gpu import GONE, OUT, Accelerator
@@ -117,5 +118,5 @@ def test_duration():
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta"])
 def test_devices_that_are_not_there(name):
     with pytest.raises(InputError, match=f"--device {name}"):
-        choose_device(name)
-    assert choose_device("cpu").type == "cpu"
+        device_option(name)
+    assert device_option("cpu").type == "cpu"

@@ -65,7 +65,7 @@ def entries(folder):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_features_come_back_as_made_and_are_made_once(tmp_path, notes, images, dtype):
     extractor = Counting(notes, dtype=dtype)
-    expected = torch.as_tensor(extractor.fit(images).transform(images))
+    expected = extractor.fit(images).transform_tensor(images)
     notes.write_text("")
     for _ in range(2):
         features = FeatureStore(tmp_path / "store").get(Counting(notes, dtype=dtype), images, images)
@@ -174,7 +174,7 @@ def test_a_process_killed_while_writing_leaves_no_entry_and_no_lock(tmp_path, no
     (remains,) = entries(folder)
     assert remains.name.endswith(".tmp")
     features = FeatureStore(folder).get(Counting(notes), images, images)
-    assert torch.equal(features, torch.as_tensor(Counting(notes).fit(images).transform(images)))
+    assert torch.equal(features, Counting(notes).fit(images).transform_tensor(images))
     assert not remains.exists()
     assert len(entries(folder)) == 1
 
