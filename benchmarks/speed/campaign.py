@@ -147,8 +147,8 @@ def _targets(y: Array) -> Array:
     return np.where(y == columns[:, None], 1.0, -1.0)
 
 
-def campaign(seeds: Sequence[int], say: Callable[[str], None]) -> dict[str, Any]:
-    """Judge the problems of these seeds."""
+def judge_all(seeds: Sequence[int], say: Callable[[str], None]) -> dict[str, Any]:
+    """Judge the problems of these seeds, and count."""
     judged = []
     for number, seed in enumerate(seeds, 1):
         judged.append(judge(seed))
