@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def _liblinear(X: Array, y: Array, C: float, ways: Sequence[bool], repeats: int)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for dual in ways:
-            seconds, fitted = timed(lambda dual=dual: LinearSVC(C=C, dual=dual).fit(wide, y), repeats)
+            seconds, fitted = timed(partial(LinearSVC(C=C, dual=dual).fit, wide, y), repeats)
             whole = np.concatenate([fitted.coef_, fitted.intercept_[:, None]], 1)
             runs.append((seconds, float(objectives(whole, wide, y, C).sum())))
     seconds, objective = min(runs)
@@ -110,7 +111,7 @@ def one_fit(X: Array, y: Array, C: float, ways: Sequence[bool], repeats: int = 1
     """One L2SVM fit against LinearSVC. Ours comes at a tolerance at which its objective is not above the other's."""
     theirs, goal, _ = _liblinear(X, y, C, ways, repeats)
     for tol in (1e-3, 1e-4, 1e-5, 1e-6):
-        seconds, fitted = timed(lambda tol=tol: L2SVM(C, tol=tol).fit(X, y), max(repeats, 2))
+        seconds, fitted = timed(partial(L2SVM(C, tol=tol).fit, X, y), max(repeats, 2))
         if float(fitted.objective_.sum()) <= goal * (1 + 1e-5):
             break
     return {
@@ -124,7 +125,7 @@ def large(name: str, X: Array, y: Array, say: Progress, liblinear: bool = True) 
     L2SVM(1e-3).fit(X[:700], y[:700])  # compiled code is loaded once
     figures: dict[str, Any] = {"problem": f"{name}, {X.shape[0]:,} x {X.shape[1]:,}", "fits": []}
     for C in CS:
-        seconds, fitted = timed(lambda C=C: L2SVM(C).fit(X, y), 2)
+        seconds, fitted = timed(partial(L2SVM(C).fit, X, y), 2)
         fit = {"C": C, "seconds": seconds, "gap": float((fitted.duality_gap_ / fitted.objective_).max())}
         if liblinear:
             theirs, goal, _ = _liblinear(X, y, C, (True,), 1)
@@ -145,7 +146,7 @@ def large(name: str, X: Array, y: Array, say: Progress, liblinear: bool = True) 
         figures["liblinear_path_seconds_at_least"] = sum(known[max(c for c in known if c <= C)] for C in PATH)
         figures["path_times_faster_at_least"] = figures["liblinear_path_seconds_at_least"] / figures["path_seconds"]
     with busy_neighbour():
-        beside = [timed(lambda C=C: L2SVM(C).fit(X, y), 2)[0] for C in CS]
+        beside = [timed(partial(L2SVM(C).fit, X, y), 2)[0] for C in CS]
     figures["beside_a_busy_process_over_alone"] = [
         each / fit["seconds"] for each, fit in zip(beside, figures["fits"], strict=True)
     ]
@@ -207,10 +208,8 @@ def logistic(say: Progress) -> list[dict[str, Any]]:
         features, y = large_problem(rows, dimensions)
         X = np.concatenate([features.float().numpy(), np.ones((rows, 1), np.float32)], 1)
         for C in (1e-3,):
-            seconds, ours = timed(lambda C=C, X=X, y=y: LogisticProbe(C, fit_intercept=False).fit(X, y))
-            theirs, fitted = timed(
-                lambda C=C, X=X, y=y: LogisticRegression(C=C, fit_intercept=False, max_iter=2_000).fit(X, y)
-            )
+            seconds, ours = timed(partial(LogisticProbe(C, fit_intercept=False).fit, X, y))
+            theirs, fitted = timed(partial(LogisticRegression(C=C, fit_intercept=False, max_iter=2_000).fit, X, y))
             own, goal = (_logistic_objective(each.coef_, X, y, C) for each in (ours, fitted))
             figures.append(
                 {

@@ -24,7 +24,7 @@ def test_the_problems_are_as_hard_as_is_said():
 
 
 def test_what_passed_is_counted(monkeypatch):
-    said = []
+    said: list[str] = []
     counted = judge_all([0, 1], said.append)
     assert counted["problems"] == 2
     assert counted["passed"] == 2
