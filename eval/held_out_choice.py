@@ -11,10 +11,13 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.l2svm.validation import Features
+
+_SMALL = 4_000_000  # numbers in X up to which one thread fits
 
 
 @known_as("eval.held_out_choice.HeldOutChoice")
@@ -22,8 +25,8 @@ class HeldOutChoice(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier with the value of one setting that does best on held-out rows, then fitted to all rows.
 
     estimator : a scikit-learn classifier. setting : the name of its parameter. values : to choose from; of equals the
-    first. holdout : indices of the rows of X that are held out; None is stratified folds, `n_splits` of them, shuffled by
-    `seed`.
+    first. holdout : indices of the rows of X that are held out; None is stratified folds, `n_splits` of them, shuffled
+    by `seed`.
 
     Learned: `best_`, the classifier fitted to all rows; `C_`, the value chosen; `scores_`, held-out accuracy in percent
     by value; `classes_`.
@@ -47,10 +50,15 @@ class HeldOutChoice(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.seed = seed
 
     def fit(self, X: Features, y: npt.ArrayLike) -> Self:
-        """Choose, and fit to X (n, d) and y (n,). Raises ValueError for no values and for what the classifier refuses."""
+        """Choose, and fit to X (n, d), y (n,). Raises ValueError for no values and what the classifier refuses."""
         labels = np.asarray(y)
         if not len(self.values):
             raise ValueError("values is empty; give at least one")
+        # Small products on several threads wait for each other more than they compute, above all on busy cores.
+        with threadpool_limits(1 if np.prod(X.shape) < _SMALL else None):
+            return self._fit(X, labels)
+
+    def _fit(self, X: Features, labels: npt.NDArray[Any]) -> Self:
         scores: dict[float, list[float]] = {value: [] for value in self.values}
         if len(scores) > 1:
             for own, held in self._splits(labels):

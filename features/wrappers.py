@@ -32,15 +32,41 @@ def scale_to_unit(images: Tensor) -> Tensor:
 class TorchModuleFeatures(Extractor):
     """The output of a module, or of one layer inside it, flattened: (n, features). Nothing is trained.
 
-    module : any `torch.nn.Module` that takes a batch of images; it is copied and run in evaluation mode.
-    layer : the dotted name, as in `module.named_modules()`, of the layer whose output is wanted; None is the module's.
-    input_transform : from uint8 (n, height, width, channels) to the module's input; None is `scale_to_unit`.
-    batch_size : images at a time. device : None is the GPU where there is one, else the CPU.
-    dtype : "float32" or "bfloat16", of the features; the module computes in its own type, to which its input is
-        converted: float32, float64, bfloat16 or float16. Complex numbers are refused.
-
     Weights that a module computes anew at every call (weight and spectral normalisation, of either of PyTorch's
     kinds) are computed once, when it is fitted.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Any `torch.nn.Module` that takes a batch of images; it is copied and run in evaluation mode.
+    layer : str or None, default None
+        The dotted name, as in `module.named_modules()`, of the layer whose output is wanted; None is the module's.
+    input_transform : callable or None, default None
+        From uint8 (n, height, width, channels) to the module's input; None is `scale_to_unit`.
+    batch_size : int, default 128
+        Images at a time.
+    device : str, torch.device or None, default None
+        None is the GPU where there is one, else the CPU.
+    dtype : str, default "float32"
+        "float32" or "bfloat16", of the features; the module computes in its own type, to which its input is converted:
+        float32, float64, bfloat16 or float16. Complex numbers are refused.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The copy, on its device, in evaluation mode.
+    input_dtype_ : torch.dtype
+        In which it computes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcgan_features.features import TorchModuleFeatures
+    >>> images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    >>> from torch import nn
+    >>> module = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Flatten())
+    >>> TorchModuleFeatures(module, layer="0").fit_transform(images).shape  # 5 maps of 6 x 6
+    (4, 180)
     """
 
     def __init__(

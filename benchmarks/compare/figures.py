@@ -95,7 +95,9 @@ def accuracy_figure(title: str, protocols: list[str], found: dict[str, list[tupl
     for number, protocol in enumerate(protocols):
         middle, low, high = np.array([values[number] for values in found.values()]).T
         places = np.arange(len(found)) + 0.7 * ((number + 0.5) / len(protocols) - 0.5)
-        axis.errorbar(middle, places, xerr=[middle - low, high - middle], fmt="o", ms=4, capsize=2, label=protocol)
+        axis.errorbar(
+            middle, places, xerr=np.maximum([middle - low, high - middle], 0), fmt="o", ms=4, capsize=2, label=protocol
+        )
     axis.set_yticks(range(len(found)), list(found), fontsize=8)
     axis.invert_yaxis()
     axis.set_xlabel("accuracy in percent, with its 95% interval for the test sample", fontsize=9)

@@ -19,7 +19,6 @@ from torch import Tensor
 from dcgan_features.benchmarks.compare.costs import gmacs_of, parameters_of
 from dcgan_features.benchmarks.compare.probes import Choice, Probe
 from dcgan_features.benchmarks.compare.proposals import Proposal
-from dcgan_features.benchmarks.config.identity import digest_of
 from dcgan_features.benchmarks.config.images import LabelledDataset, adapt
 from dcgan_features.benchmarks.records.environment import describe_device, environment, peak_gib
 from dcgan_features.benchmarks.records.predictions import DIGEST, Predictions, predictions_of, write_predictions
@@ -28,8 +27,10 @@ from dcgan_features.benchmarks.runner.progress import Stages
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
 from dcgan_features.data.utils.formats import read_sealed, write_sealed
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.data.utils.locks import locked
 from dcgan_features.eval.calibration import calibration_error
+from dcgan_features.eval.held_out_choice import HeldOutChoice
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features import FeatureStore
 from dcgan_features.features.cache.fingerprint import describe
@@ -68,9 +69,12 @@ class Features:
     def moments(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each training feature, float32 (d,) each; 1 for a constant feature."""
         count, width = self.train.shape
-        mean = sum((part.double().sum(0) for part in self.train.split(_ROWS)), torch.zeros(width).double()) / count
+        mean = (
+            sum((part.double().sum(0) for part in torch.split(self.train, _ROWS)), torch.zeros(width).double()) / count
+        )
         squares = sum(
-            ((part.double() - mean).square().sum(0) for part in self.train.split(_ROWS)), torch.zeros(width).double()
+            ((part.double() - mean).square().sum(0) for part in torch.split(self.train, _ROWS)),
+            torch.zeros(width).double(),
         )
         scale = (squares / count).sqrt()
         return mean.float(), torch.where(scale > 1e-7 * mean.abs().clamp(min=1e-30), scale, 1.0).float()
@@ -154,7 +158,7 @@ def _measure(
     former: tuple[RowResult, Predictions] | None,
 ) -> tuple[RowResult, Predictions]:
     stages = Stages(proposal.title)
-    features, about = _features(proposal, dataset, place, stages, identity)
+    features, about = features_of(proposal, dataset, place, stages, identity)
     protocols: dict[str, ProtocolResult] = {}
     predicted: dict[str, NDArray[Any]] = {}
     kept: dict[str, Any] = {}
@@ -202,7 +206,7 @@ def _measure(
     return result, Predictions(dataset.test_labels, predicted)
 
 
-def _features(
+def features_of(
     proposal: Proposal, dataset: LabelledDataset, place: Place, stages: Stages, identity: str
 ) -> tuple[Features, dict[str, Any]]:
     """The features, and what is known of them and of what makes them."""
@@ -231,7 +235,8 @@ def _features(
         ) from error
     if train_features.shape[1] != test_features.shape[1]:
         raise InputError(
-            f"{proposal.title} makes {train_features.shape[1]} features of training images and {test_features.shape[1]} of "
+            f"{proposal.title} makes {train_features.shape[1]} features of training images and "
+            f"{test_features.shape[1]} of "
             "test images; mend it"
         )
     known = _costs(store.fitted, own, costs)
@@ -255,25 +260,55 @@ def _costs(fitted: Any | None, images: NDArray[np.uint8], file: Path) -> dict[st
     return known
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A probe fitted to the labelled training images.
+
+    basis : (d, n) with orthonormal columns, on which the classifier's columns are coordinates; None where they are the
+    features themselves. labels : the number of images that it was fitted to.
+    """
+
+    classifier: Any
+    basis: Tensor | None
+    labels: int
+
+    def inputs(self, features: Tensor) -> Any:
+        """Features, standardised where the probe wants it, as the classifier takes them."""
+        if isinstance(self.classifier, HeldOutChoice):  # of scikit-learn's classifiers
+            features = features.float()
+            return (features if self.basis is None else features @ self.basis).numpy()
+        return features
+
+
+def fit_probe(probe: Probe, X: Tensor, dataset: LabelledDataset, choice: Choice, device: str) -> Fitted:
+    """Fit a probe to the features of the training images, (n, d); those without a label are left out."""
+    labelled = dataset.train_labels
+    if (labelled < 0).any():
+        rows = np.flatnonzero(labelled >= 0)
+        X, labelled = X[torch.from_numpy(rows)], labelled[rows]
+    classifier, basis = probe.make(choice, len(labelled), None if device == "cpu" else device), None
+    if probe.kind == "logistic" and X.shape[0] < X.shape[1]:
+        # The penalty does not change under rotations and the weights lie in the span of the rows: nothing is lost.
+        basis = torch.linalg.qr(X.double().T).Q.float()
+    fitted = Fitted(classifier, basis, len(labelled))
+    classifier.fit(fitted.inputs(X), labelled)
+    return fitted
+
+
 def judge(
     probe: Probe, features: Features, dataset: LabelledDataset, choice: Choice, device: str
 ) -> tuple[ProtocolResult, NDArray[Any]]:
     """Fit a probe on all labelled training images; its figures, and its predictions of the test images, (1, n_test)."""
     begun = time.perf_counter()
     X, X_test = features.standardised if probe.standardised else (features.train, features.test)
-    labelled, truth = dataset.train_labels, dataset.test_labels
-    if (labelled < 0).any():  # images without a label help the extractor alone
-        rows = np.flatnonzero(labelled >= 0)
-        X, labelled = X[torch.from_numpy(rows)], labelled[rows]
-    classifier = probe.make(choice, len(labelled), None if device == "cpu" else device)
-    if probe.kind == "logistic":
-        X, X_test = _fewer_columns(X, X_test)
-    classifier.fit(X, labelled)
+    truth = dataset.test_labels
+    fitted = fit_probe(probe, X, dataset, choice, device)
+    classifier, inputs = fitted.classifier, fitted.inputs(X_test)
     if hasattr(classifier, "predict_proba"):
-        shares = classifier.predict_proba(X_test)
+        shares = classifier.predict_proba(inputs)
         predicted, error = classifier.classes_[shares.argmax(1)], calibration_error(truth, classifier.classes_, shares)
     else:
-        predicted, error = classifier.predict(X_test), None
+        predicted, error = classifier.predict(inputs), None
     accuracy = 100 * float((predicted == truth).mean())
     low, high = wilson_interval(accuracy, len(truth))
     chosen: dict[str, Any] = {}
@@ -292,22 +327,10 @@ def judge(
         high=high,
         values=[accuracy],
         chosen=[chosen],
-        labels=len(labelled),
+        labels=fitted.labels,
         test_images=len(truth),
         seconds=time.perf_counter() - begun,
         draw_digests=[],
         calibration_error=error,
     )
     return found, predicted[None]
-
-
-def _fewer_columns(train: Tensor, test: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both parts for scikit-learn; of more columns than training rows only the span of these is kept, which is exact.
-
-    The penalty does not change under rotations, and the weights lie in the span of the training rows.
-    """
-    own, other = train.float(), test.float()
-    if own.shape[0] < own.shape[1]:
-        basis = torch.linalg.qr(own.T.double()).Q.float()  # (d, n)
-        own, other = own @ basis, other @ basis
-    return own.numpy(), other.numpy()

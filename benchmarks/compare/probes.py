@@ -141,7 +141,8 @@ def choice_of(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, class
     if least < 2:
         rare = classes[int(np.flatnonzero(counts == least)[0])]
         raise InputError(
-            f"the class {rare} has 1 training image, so nothing can be held out of it to choose on; add some or leave it "
+            f"the class {rare} has 1 training image, so nothing can be held out of it to choose on; add some or leave "
+            f"it "
             "out"
         )
     if len(labels) < _MANY:

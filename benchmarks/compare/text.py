@@ -23,7 +23,8 @@ EXPLANATION = (
     "counts the fit of the extractor; its images a second are training and test images over that time."
 )
 _COST = [
-    "Extractor", "Features", "Effective rank", "Parameters", "GMACs an image", "Extraction", "Images/s", "Fits", "Peak GiB"
+    "Extractor", "Features", "Effective rank", "Parameters", "GMACs an image", "Extraction", "Images/s", "Fits",
+    "Peak GiB",
 ]  # fmt: skip
 _KNOWN = {"effective_rank": ",.0f", "parameters": ",", "gmacs": ".3g"}
 _PAIRED = [
@@ -60,7 +61,8 @@ def _calibration(compared: Compared) -> list[str]:
         [each.title, *(_number(each.result.protocols[name].calibration_error, ".2f") for name in known)]
         for each in compared.contenders
     ]
-    said = "Expected calibration error (15 bins), in percentage points: how far probabilities are from shares that are right."
+    said = "Expected calibration error (15 bins), in percentage points: how far probabilities are from shares that "
+    "are right."
     return ["", said, "", *markdown_table(["Extractor", *known.values()], cells)]
 
 

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from dcgan_features import data, gan
-from dcgan_features.benchmarks.config.identity import digest_of, identifying
+from dcgan_features.benchmarks.config.identity import identifying
 from dcgan_features.benchmarks.config.schema import KindOfWeights, Training, Weights
 from dcgan_features.data.dataset import Dataset, Images
 from dcgan_features.data.utils.distributed import all_processes

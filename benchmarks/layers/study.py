@@ -25,7 +25,8 @@ from dcgan_features.gan.weights_file import load_weights
 GRIDS = (1, 2, 4, 8)
 SNAPSHOTS = "snapshots/*.safetensors"  # in the folder of a training run
 ALONE, CUMULATIVE = "alone", "cumulative"
-_KEPT = ("protocol", *(name for name in COLUMNS[2:] if not name.startswith("published")))
+_OF_ROWS = ("published", "control", "group", "row", "units", "features")  # how columns begin that say nothing here
+_KEPT = tuple(name for name in COLUMNS if not name.startswith(_OF_ROWS))
 LAYER_COLUMNS = ("row", "layer", "scope", "grid", "features", *_KEPT)
 TRAINING_COLUMNS = ("row", "images_seen", *_KEPT)
 

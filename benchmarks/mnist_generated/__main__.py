@@ -13,7 +13,6 @@ import numpy as np
 import torch
 import typer
 
-from dcgan_features.benchmarks.config.identity import digest_of
 from dcgan_features.benchmarks.mnist_generated.files import Line, line_of, read_lines, write_picture, write_study
 from dcgan_features.benchmarks.mnist_generated.study import (
     PICTURE,

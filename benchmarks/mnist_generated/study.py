@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 from pydantic import Field, ValidationError
 
-from dcgan_features.benchmarks.config.identity import digest_of
 from dcgan_features.benchmarks.config.schema import DEFAULT_PRESET
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
 from dcgan_features.data import holdout

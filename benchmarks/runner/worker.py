@@ -29,7 +29,7 @@ from torch import Tensor
 
 from dcgan_features.benchmarks.config.components import Chosen, find
 from dcgan_features.benchmarks.config.external import is_brought
-from dcgan_features.benchmarks.config.identity import code_of, digest_of
+from dcgan_features.benchmarks.config.identity import code_of
 from dcgan_features.benchmarks.config.images import LabelledDataset, adapt, load_dataset
 from dcgan_features.benchmarks.config.weights import NoWeights, Source, StoredWeights, TrainedWeights, prepare
 from dcgan_features.benchmarks.records.environment import describe_device, environment, peak_gib

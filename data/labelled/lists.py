@@ -14,10 +14,10 @@ COLUMNS = ("path", "label", "split", "group")
 
 
 def list_csv(file: Path) -> Listed:
-    """The pictures that a CSV file lists: a header with `path` and `label`, and perhaps `split` (train or test), `group`.
+    """The pictures in a CSV file: its header has `path` and `label`, and perhaps `split` (train or test) and `group`.
 
-    Paths are relative to the file's folder. All of a group is to be on one side of the split. Other columns are passed over.
-    Raises `InputError`, naming the line, for what is missing, given twice or contradicts itself.
+    Paths are relative to the file's folder. All of a group is to be on one side of the split. Other columns are passed
+    over. Raises `InputError`, naming the line, for what is missing, given twice or contradicts itself.
     """
     rows = _rows(file)
     header, lines = rows[0], rows[1:]
@@ -97,6 +97,7 @@ def _check_groups(file: Path, groups: list[str], split: list[bool]) -> None:
         before, line = side.setdefault(group, (test, number))
         if before != test:
             raise InputError(
-                f"{file}, line {number}: the group {group} is on the other side of the split in line {line}; put all of "
+                f"{file}, line {number}: the group {group} is on the other side of the split in line {line}; put all "
+                f"of "
                 "it on one side"
             )

@@ -116,7 +116,8 @@ def _decoded(files: Sequence[Path], form: Form) -> Iterator[Images]:
 
 def _unequal(name: str, shape: tuple[int, ...], other: str, first: tuple[int, ...]) -> InputError:
     return InputError(
-        f"{name} is {shape[1]}x{shape[0]} pixels but {other} {first[1]}x{first[0]}; give a size to which all are brought "
+        f"{name} is {shape[1]}x{shape[0]} pixels but {other} {first[1]}x{first[0]}; give a size to which all are "
+        f"brought "
         "(--size 32)"
     )
 

@@ -38,6 +38,7 @@ class Found:
     """One column's minimum at one C. point : coefficients (n,) where `by_rows`, else weights (d + 1,)."""
 
     t: Array
+    m: Array | None
     C: float
     point: Array
     by_rows: bool
@@ -120,11 +121,20 @@ class Dense:
         return exact > 30 * 4 * 2 * self.rows * least
 
     def path(
-        self, Cs: Sequence[float], t: Array, tol: float, most: int, *, decide: bool = False, starts: Array | None = None
+        self,
+        Cs: Sequence[float],
+        t: Array,
+        tol: float,
+        most: int,
+        *,
+        m: Array | None = None,
+        decide: bool = False,
+        starts: Array | None = None,
     ) -> dict[float, Outcome]:
         """The minima for each C.
 
         t : (m, n) float64 of -1, 1, and 0 for rows that are left out. most : steps a column at one C.
+        m : the rows' weights in each column, (m, n), > 0 where t is not 0; None is 1 for all.
         decide : whether the decision values are asked for. starts : (m, n), decision values to begin from.
         """
         Cs = sorted(set(Cs))
@@ -134,7 +144,8 @@ class Dense:
         begun = np.empty((len(t), 0)) if starts is None else starts
 
         def work(group: slice) -> list[list[Found]]:
-            return self._columns(Cs, t[group], begun[group], tol, most, dtype)
+            weights = None if m is None else np.where(m[group] > 0, m[group], 1.0)
+            return self._columns(Cs, t[group], weights, begun[group], tol, most, dtype)
 
         done = as_tasks(groups, work)
         by_C = [[found for group in done for found in group[place]] for place in range(len(Cs))]
@@ -153,18 +164,19 @@ class Dense:
         return outcomes
 
     def _columns(
-        self, Cs: Sequence[float], t: Array, begun: Array, tol: float, most: int, dtype: Any
+        self, Cs: Sequence[float], t: Array, m: Array | None, begun: Array, tol: float, most: int, dtype: Any
     ) -> list[list[Found]]:
         system, found = self._system(dtype), []
         starts: list[State | None] = [State(f[:0], f, 0.0) for f in begun] if begun.shape[1] else [None] * len(t)
         works = [Work() for _ in t]
         for C in Cs:
             if starts[0] is None and dtype in self._deflations:
-                starts = list(begin(system, self._deflations[dtype], t, C))
+                starts = list(begin(system, self._deflations[dtype], t, m, C))
             here = []
             for column, (target, work) in enumerate(zip(t, works, strict=True)):
                 work.steps = 0
-                best = minimise(system, target, C, tol, most, starts[column], work)
+                best = Best(target, C, None if m is None else m[column])
+                minimise(system, best, tol, most, starts[column], work)
                 if not best.within(tol):
                     best = self._harder(best, tol, most, work, system)
                 starts[column] = best.state
@@ -185,7 +197,7 @@ class Dense:
                 break
             other = Work(exact=True)
             start = State(best.state.point[:0], best.state.f, 0.0)
-            found = minimise(way, best.t, best.C, tol, most - work.steps, start, other)
+            found = minimise(way, Best(best.t, best.C, best.m), tol, most - work.steps, start, other)
             work.steps += other.steps
             if found.within(tol) or found.objective <= best.objective:
                 best = found
@@ -221,9 +233,10 @@ class Dense:
                 dual_squares[clipped] = np.einsum("ij,ij->i", other, other, dtype=np.float64)
             missed = []
             for place, found in enumerate(wanted):
-                best = Best(found.t, found.C)
+                best = Best(found.t, found.C, found.m)
                 slack = np.maximum(1 - found.t * decided[place].astype(np.float64), 0.0) * (found.t != 0)
-                found.objective = 0.5 * float(squares[place]) + found.C * float(slack @ slack)
+                weighted = slack if found.m is None else found.m * slack
+                found.objective = 0.5 * float(squares[place]) + found.C * float(slack @ weighted)
                 found.dual = best.dual_of(feasible[place], float(dual_squares[place]))
                 if found.within(tol) or not again:
                     found.point, found.by_rows = whole[place], False
@@ -233,7 +246,8 @@ class Dense:
                 self._again(missed, tol, most, dtype)
         result, start = [], 0
         for here in by_C:
-            result.append(np.stack([found.point for found in columns[start : start + len(here)]]))
+            points = np.stack([found.point for found in columns[start : start + len(here)]])
+            result.append(np.pad(points, ((0, 0), (0, self.dimensions + 1 - points.shape[1]))))
             start += len(here)
         return result
 
@@ -242,7 +256,7 @@ class Dense:
 
         def work(found: Found) -> None:
             steps, last = Work(steps=found.steps), self._system(dtype)
-            best = Best(found.t, found.C)
+            best = Best(found.t, found.C, found.m)
             best.state, best.objective = State(found.point, found.f, 0.0, True), np.inf
             best = self._harder(best, tol, most, steps, last)
             if np.isfinite(best.objective):
@@ -255,7 +269,9 @@ class Dense:
 
 def _found(best: Best, steps: int) -> Found:
     assert best.state is not None
-    return Found(best.t, best.C, best.state.point, best.state.by_rows, best.state.f, best.objective, best.dual, steps)
+    return Found(
+        best.t, best.m, best.C, best.state.point, best.state.by_rows, best.state.f, best.objective, best.dual, steps
+    )
 
 
 def _dtype_of(system: GramSystem | WeightSystem) -> Any:

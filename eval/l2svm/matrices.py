@@ -49,7 +49,7 @@ def converted(features: Tensor, dtype: Any, intercept: bool = False) -> Array:
 
 def gram_matrix(features: Tensor, intercept: bool, dtype: Any) -> Array:
     """K = X X' + 1 (+ 0 without intercept), (n, n) in `dtype`, both triangles the same to the bit."""
-    rows, dimensions = features.shape
+    rows = len(features)
     gram = np.full((rows, rows), float(intercept), dtype)
     size = max(_LEAST_STRIP, -(-rows // _STRIPS))
     strips = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
@@ -69,7 +69,7 @@ def gram_matrix(features: Tensor, intercept: bool, dtype: Any) -> Array:
 
 
 def combined(features: Tensor, intercept: bool, coefficients: Array, decide: bool) -> tuple[Array, Array | None]:
-    """W = X' b, (m, d + 1), for b (m, n), and if asked the decision values X w, (m, n), in the precision of b."""
+    """Weights X' b, (m, d + 1), for b (m, n), and if asked the decision values X w, (m, n), in the precision of b."""
     rows, dimensions = features.shape
     weights = np.zeros((len(coefficients), dimensions + 1), coefficients.dtype)
     weights[:, -1] = coefficients.sum(1) * intercept

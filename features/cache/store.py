@@ -50,9 +50,24 @@ class FeatureStore:
     Parameters that only change the speed, such as the device, are not part of it. Several processes may share a folder:
     the second that wants an absent entry waits for the first and reads what it wrote.
 
-    processes : those that share the work, on one folder. All of them call `get` with the same arguments. Each fits the
-    extractor, for which they must be alike (processor, libraries, threads), and computes a part of the rows, in the
-    blocks in which one process would: the bytes are the same.
+    Parameters
+    ----------
+    folder : Path or str
+        Of the entries.
+    processes : Processes, default one alone
+        Those that share the work, on one folder. All of them call `get` with the same arguments. Each fits the
+        extractor, for which they must be alike (processor, libraries, threads), and computes a part of the rows, in the
+        blocks in which one process would: the bytes are the same.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from dcgan_features.features import FeatureStore, RawPixels
+    >>> images = np.zeros((4, 8, 8, 3), np.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     FeatureStore(folder).get(RawPixels(), images, images).shape
+    torch.Size([4, 192])
     """
 
     def __init__(self, folder: Path | str, processes: Processes = ALONE) -> None:

@@ -168,7 +168,7 @@ def test_the_function_returns_what_the_command_writes(compare, monkeypatch, tmp_
     found = compare_function(
         "mine.py:Colours", "mine.py:Colours,power=2", "pixels",
         reference=["mine.py:Colours"], table="tiny.yaml", results="results", store="store",
-    )  # fmt: skip
+    ).table  # fmt: skip
     pd.testing.assert_frame_equal(found, pd.read_csv(made("comparison.csv")), check_dtype=False)
     assert "p_mine.py-colours" in found
     assert found["verdict_mine.py-colours"].notna().sum() == 4
@@ -325,6 +325,6 @@ def test_a_misspelt_classifier_of_a_table_is_a_sentence(compare, make_table):
 
 def test_a_program_that_ends_itself_is_a_sentence(compare, tmp_path):
     (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n")
-    code, out, err = compare("ends.py:Colours", "means")
+    code, _, err = compare("ends.py:Colours", "means")
     assert (code, err.count("\n")) == (2, 1)
     assert "importing ends.py ends the program" in err

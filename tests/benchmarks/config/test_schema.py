@@ -29,10 +29,7 @@ def test_the_published_rows_of_cifar10_in_the_papers_order():
         ("exemplar-cnn-clustered", {"400-per-class": (77.4, 0.2)}),
         ("dcgan", {"all-labels": (82.8, None), "400-per-class": (73.8, 0.4)}),
     ]
-    measurement = rows[[row.name for row in rows].index("dcgan")].measurement("default", Component(name="L2SVMCV"))
-    assert measurement is not None
-    weights = measurement.weights
-    assert weights is not None
+    weights = measured(load_table("cifar10"), [row.name for row in rows].index("dcgan"), "default").weights
     assert (weights.file, weights.network) == ("paper-32", "paper-32")  # the paper's network, not the small one
 
 

@@ -11,6 +11,7 @@ import contextlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -18,13 +19,13 @@ import pytest
 
 from dcgan_features import data
 from dcgan_features.benchmarks.config import weights
-from dcgan_features.benchmarks.config.identity import digest_of
 from dcgan_features.benchmarks.config.images import labelled
 from dcgan_features.benchmarks.config.schema import TABLES, load_table
 from dcgan_features.benchmarks.config.weights import StoredWeights, TrainedWeights
 from dcgan_features.benchmarks.runner import job as jobs
 from dcgan_features.benchmarks.runner.resolve import resolve
 from dcgan_features.benchmarks.runner.worker import make_extractor
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.features.cache.fingerprint import describe
 
 KEPT = Path(__file__).with_name("identities.json")
@@ -50,13 +51,13 @@ def no_real_images(dataset):
     def metadata(path, network):
         return read(path, network) if path.exists() else ABSENT
 
-    kinds = {**weights.KINDS, "discriminator": mock.Mock(wraps=weights.KINDS["discriminator"])}
+    kinds: dict[str, Any] = {**weights.KINDS, "discriminator": mock.Mock(wraps=weights.KINDS["discriminator"])}
     for name in ("shipped", "free", "later"):
         setattr(kinds["discriminator"], name, getattr(weights.KINDS["discriminator"], name))
     kinds["discriminator"].metadata = metadata
     with (
-        mock.patch.object(jobs, "load_dataset", lambda *_: dataset),
-        mock.patch.object(data, "training_images", lambda *_: training),
+        mock.patch.object(jobs, "load_dataset", return_value=dataset),
+        mock.patch.object(data, "training_images", return_value=training),
         mock.patch.object(weights, "KINDS", kinds),
     ):
         yield

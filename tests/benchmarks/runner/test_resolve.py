@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,8 +68,9 @@ def test_what_a_job_is_resolved_to(job_of):
 def test_a_search_is_resolved_with_its_protocols(job_of):
     protocol = {"title": "x", "per_class": 5, "draws": 2, "folds": 2, "validation": 20}
     quick = {"dataset": {"source": "stand-in", "n_train": 250, "n_test": 50}, "protocols": {"some": {}}}
-    row = {"name": "a", "title": "A", "extractor": {"class": "RawPixels"}, "search": {"space": {"max_iter": [5, 9]}}}
-    changes = {"protocols": {"some": protocol}, "presets": {"quick": quick}}
+    row: dict[str, Any] = {"name": "a", "title": "A", "extractor": {"class": "RawPixels"}}
+    row["search"] = {"space": {"max_iter": [5, 9]}}
+    changes: dict[str, Any] = {"protocols": {"some": protocol}, "presets": {"quick": quick}}
     resolved = resolve(job_of(rows=[row], **changes))
     assert isinstance(resolved.search, Search)
     assert ResolvedJob.model_validate_json(resolved.model_dump_json()) == resolved
@@ -113,9 +115,9 @@ def test_jobs_that_cannot_be_resolved(job_of):
         resolve(unmeasured)
     with pytest.raises(InputError, match="unknown class 'RawPixel' in row a"):
         resolve(job_of(rows=[{"name": "a", "title": "A", "extractor": {"class": "RawPixel"}}]))
+    escaped = {"class": "DiscriminatorFeatures", "discriminator": "x"}
     with pytest.raises(InputError, match="name the discriminator under 'weights'"):
-        settings = {**NETWORK["extractor"], "discriminator": "x"}  # type: ignore[dict-item]
-        resolve(job_of(rows=[{**NETWORK, "extractor": settings}]))
+        resolve(job_of(rows=[{**NETWORK, "extractor": escaped}]))
 
 
 def test_images_are_adapted_as_the_row_says(job_of):

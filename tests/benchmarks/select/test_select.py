@@ -189,4 +189,4 @@ def test_a_setting_that_is_a_component_is_built_with_what_is_offered():
     settings["network"]["gird"] = 3
     chosen = Component(name="SecondOrderFeatures", settings=settings)
     with pytest.raises(InputError, match=r"gird.*grid"):
-        find(Component(name="SecondOrderFeatures", settings=settings), "features", "here").build({"discriminator": "w"})
+        find(chosen, "features", "here").build({"discriminator": "w"})
