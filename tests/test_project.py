@@ -204,6 +204,8 @@ SPINE = [
 def test_the_spine_is_short_and_goes_in_one_direction():
     """Each file of it is imported by one before it, and imports none before it."""
     assert len(SPINE) <= 10
+    listed = re.findall(r"^\| `([\w/]+\.py)` \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M)
+    assert [f"benchmarks/{name}" for name in listed] == SPINE
     modules = [PREFIX + name.removesuffix(".py").replace("/", ".") for name in SPINE]
     imported = [imports((ROOT / name).read_text("utf-8")) for name in SPINE]
     for number, module in enumerate(modules):
@@ -370,7 +372,10 @@ def test_links_lead_to_files(document, target):
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     """The examples as they stand, with an untrained network in the place of the reader's trained one."""
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    texts = [
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/training.md", "docs/comparing.md")
+    ]
+    blocks = [block for text in texts for block in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)]
     monkeypatch.chdir(tmp_path)
     save_weights(Path("runs/photographs/weights"), Discriminator(SVHN_32), None, {})
     results = []
@@ -381,7 +386,9 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert float(capsys.readouterr().out) > 0.1  # chance
     vectors, colours = ([names[key] for names in results if key in names] for key in ("vectors", "Colours"))
     assert vectors[0].shape == (256, 7168)
-    assert colours[1]().transform(np.zeros((3, 32, 32, 3), np.uint8)).shape == (3, 96)  # that of the comparison
+    for kind in colours:
+        assert kind().transform(np.zeros((3, 32, 32, 3), np.uint8)).shape == (3, 96)
+    assert len(colours) == 2  # README's, and that of the page on comparing
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from torch import nn
 
 from dcgan_features.benchmarks.config.components import OFFERED, Chosen, find
-from dcgan_features.benchmarks.config.external import is_brought, read_specification
+from dcgan_features.benchmarks.config.external import is_external, read_specification
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Component, Row, Table
 from dcgan_features.data.utils.errors import InputError, unknown_name
@@ -33,7 +33,7 @@ def is_row(text: str, table: Table) -> bool:
     """
     if any(row.name == text for row in table.rows):
         return True
-    if is_brought(text):
+    if is_external(text):
         return False
     suffix = Path(text.partition(",")[0]).suffix
     if suffix == ".npz":

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import save
 from torch import Tensor
 
-from dcgan_features.benchmarks.compare.measure import Fitted, Place, features_of, fit_probe
+from dcgan_features.benchmarks.compare.measure import Place, features_of, fit_probe
 from dcgan_features.benchmarks.compare.probes import Choice, Probe
 from dcgan_features.benchmarks.compare.proposals import Proposal, Surroundings, propose, table_and_path
 from dcgan_features.benchmarks.config.images import LabelledDataset, adapt, labelled
@@ -103,17 +103,15 @@ def keep_probe(
     images = adapt(dataset, proposal.adaptation)
     features, _ = features_of(proposal, images, place, Stages(proposal.title), "kept")
     X = features.standardised[0] if probe.standardised else features.train
-    fitted = fit_probe(probe, X, dataset, choice, place.device)
-    numbers = _numbers(fitted)
+    classifier = fit_probe(probe, X, dataset, choice, place.device)
+    numbers = _numbers(classifier)
     if probe.standardised:
         numbers["mean"], numbers["scale"] = features.moments
     with atomic_path(folder / NUMBERS) as temporary:
         temporary.write_bytes(save({name: value.contiguous() for name, value in numbers.items()}))
-    neighbours = isinstance(fitted.classifier, KNNProbe)
+    neighbours = isinstance(classifier, KNNProbe)
     settings = (
-        {"metric": fitted.classifier.metric, "temperature": fitted.classifier.temperature, "k": fitted.classifier.k_}
-        if neighbours
-        else {}
+        {"metric": classifier.metric, "temperature": classifier.temperature, "k": classifier.k_} if neighbours else {}
     )
     about = Kept(
         format=FORMAT,
@@ -137,15 +135,13 @@ def keep_probe(
     write_sealed(folder / ABOUT, about.model_dump())
 
 
-def _numbers(fitted: Fitted) -> dict[str, Tensor]:
-    classifier = fitted.classifier
+def _numbers(classifier: Any) -> dict[str, Tensor]:
     labels = torch.from_numpy(np.asarray(classifier.classes_, dtype=np.int64))
     if isinstance(classifier, KNNProbe):
         return {"classes": labels, "points": classifier.points_, "index": torch.from_numpy(classifier.index_)}
-    linear = getattr(classifier, "best_", classifier)
-    weights, intercept = (torch.from_numpy(np.asarray(part, np.float32)) for part in (linear.coef_, linear.intercept_))
-    if fitted.basis is not None:
-        weights = weights @ fitted.basis.T
+    weights, intercept = (
+        torch.from_numpy(np.asarray(part, np.float32)) for part in (classifier.coef_, classifier.intercept_)
+    )
     return {"classes": labels, "weights": weights, "intercept": intercept}
 
 

@@ -79,7 +79,7 @@ def read_specification(text: str) -> Component:
     return Component(name=name.strip(), settings=settings)
 
 
-def is_brought(name: str) -> bool:
+def is_external(name: str) -> bool:
     """Whether a name stands for something from elsewhere, not for one of this project's classes or rows."""
     return ":" in name
 

@@ -28,7 +28,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from dcgan_features.benchmarks.config.components import Chosen, find
-from dcgan_features.benchmarks.config.external import is_brought
+from dcgan_features.benchmarks.config.external import is_external
 from dcgan_features.benchmarks.config.identity import code_of
 from dcgan_features.benchmarks.config.images import LabelledDataset, adapt, load_dataset
 from dcgan_features.benchmarks.config.weights import NoWeights, Source, StoredWeights, TrainedWeights, prepare
@@ -89,7 +89,7 @@ def attempt(job: ResolvedJob, resume: bool = True) -> Outcome:
 
 def _of_brought(job: ResolvedJob, error: Exception) -> str | None:
     """What is said of an error in an installed package whose class or model the row names."""
-    names = [component.name for component in (job.extractor, job.classifier) if is_brought(component.name)]
+    names = [component.name for component in (job.extractor, job.classifier) if is_external(component.name)]
     if not names:
         return None
     last = traceback.extract_tb(error.__traceback__)[-1]

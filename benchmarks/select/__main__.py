@@ -12,9 +12,10 @@ import typer
 from dcgan_features.benchmarks.config.images import load_dataset
 from dcgan_features.benchmarks.records.environment import describe_device, environment, peak_gib
 from dcgan_features.benchmarks.runner.executor import check_writable
+from dcgan_features.benchmarks.select.extractors import measure_extractors
 from dcgan_features.benchmarks.select.files import write_selection
 from dcgan_features.benchmarks.select.measure import compare_all, compute_sources, measure, split_images
-from dcgan_features.benchmarks.select.study import PREFIX, load_selection
+from dcgan_features.benchmarks.select.study import PREFIX, ExtractorStudy, load_selection
 from dcgan_features.data.download import chosen_root
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import unknown_name
@@ -24,7 +25,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def select(
-    name: Annotated[str, typer.Argument(help="A selection: second-order, or a YAML file of your own.")],
+    name: Annotated[str, typer.Argument(help="A selection: second-order, svhn-views, or a YAML file of your own.")],
     only: Annotated[list[str] | None, typer.Option(help="This candidate alone; repeatable. Writes nothing.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     store: Annotated[Path, typer.Option(help="Folder of features.")] = Path("feature-store"),
@@ -35,21 +36,25 @@ def select(
     for wanted in only or []:
         if wanted not in [candidate.name for candidate in study.candidates]:
             raise unknown_name("candidate", wanted, [candidate.name for candidate in study.candidates], study.name)
-    candidates = [candidate for candidate in study.candidates if not only or candidate.name in only]
+    study = study.model_copy(
+        update={"candidates": [item for item in study.candidates if not only or item.name in only]}
+    )
     check_writable(store)
     check_writable(results)
     begun = time.perf_counter()
     root = chosen_root(data_root)
     dataset = load_dataset(study.dataset, root)
-    split = split_images(study, dataset.train_labels)
-    names = [
-        source
-        for source in study.sources
-        if any(source in block.sources for candidate in candidates for block in candidate.blocks)
-    ]
-    sources = compute_sources(study, names, dataset, split, store, root, _say)
+    split = split_images(study, dataset.train_labels, dataset.train_groups)
     labels = dataset.train_labels[split.images]
-    measured = measure(study, candidates, sources, split, labels, _say)
+    if isinstance(study, ExtractorStudy):
+        measured = measure_extractors(study, dataset, split, store, root, _say)
+    else:
+        wanted_sources = {
+            name for candidate in study.candidates for block in candidate.blocks for name in block.sources
+        }
+        names = [source for source in study.sources if source in wanted_sources]
+        sources = compute_sources(study, names, dataset, split, store, root, _say)
+        measured = measure(study, study.candidates, sources, split, labels, _say)
     pairs = compare_all(measured, labels[split.evaluated])
     for item in measured:
         pair = pairs.get(item.candidate.name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.select.measure import Measured
-from dcgan_features.benchmarks.select.study import Study
+from dcgan_features.benchmarks.select.study import Selection
 from dcgan_features.data.utils.files import write_json, write_text
 from dcgan_features.eval import Comparison
 
@@ -23,7 +23,7 @@ _EXPLANATION = (
 
 
 def write_selection(
-    stem: Path, study: Study, measured: Sequence[Measured], pairs: Mapping[str, Comparison], about: dict[str, Any]
+    stem: Path, study: Selection, measured: Sequence[Measured], pairs: Mapping[str, Comparison], about: dict[str, Any]
 ) -> None:
     """Write `<stem>.json` and `<stem>.md`. about : what else the JSON says, such as commit and machine."""
     write_json(

@@ -17,8 +17,9 @@ from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.weights import locate, prepare
 from dcgan_features.benchmarks.select.blocks import Sources, block_key, gram
-from dcgan_features.benchmarks.select.study import Candidate, Study
-from dcgan_features.data import class_balanced_draws, holdout
+from dcgan_features.benchmarks.select.study import Candidate, Choice, Selection, Study
+from dcgan_features.data import class_balanced_draws, group_holdout, holdout
+from dcgan_features.data.dataset import Labels
 from dcgan_features.eval import Comparison, compare, holm, l2svm_path
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features import FeatureStore
@@ -50,7 +51,7 @@ class Measured:
     by_C : mean accuracy in percent for each C. scores, predictions : of each draw, at the best C, `C`.
     """
 
-    candidate: Candidate
+    candidate: Choice
     width: int
     by_C: dict[float, float]
     C: float
@@ -74,9 +75,15 @@ class Measured:
         return wilson_interval(self.mean, self.predictions.shape[1])
 
 
-def split_images(study: Study, labels: NDArray[np.int64]) -> Split:
-    """Choose the images of a selection. Raises `InputError` when there are too few."""
-    others, evaluated = holdout(len(labels), study.evaluated, study.seed)
+def split_images(study: Selection, labels: Labels, groups: Labels | None = None) -> Split:
+    """Choose the images of a selection. Raises `InputError` when there are too few.
+
+    groups : of images that belong together, (n,); none of those evaluated is then in a group of the others.
+    """
+    if groups is None:
+        others, evaluated = holdout(len(labels), study.evaluated, study.seed)
+    else:
+        others, evaluated = group_holdout(groups, study.evaluated, study.seed)
     pool = others[class_balanced_draws(labels[others], study.pool, 1, study.seed)[0]]
     images = np.union1d(pool, evaluated)
     rows = np.searchsorted(images, pool)
@@ -139,7 +146,7 @@ def measure(
         for candidate in candidates
     }
     return [
-        _summary(candidate, kept[candidate.name], truth, widths[candidate.name], seconds[candidate.name])
+        summary(candidate, kept[candidate.name], truth, widths[candidate.name], seconds[candidate.name])
         for candidate in candidates
     ]
 
@@ -158,9 +165,7 @@ def fit_on_gram(products: Tensor, labels: NDArray[np.int64], Cs: Sequence[float]
     return {own.C: own.predict(others) for own in fitted}
 
 
-def _summary(
-    candidate: Candidate, fits: Sequence[Fits], truth: NDArray[np.int64], width: int, seconds: float
-) -> Measured:
+def summary(candidate: Choice, fits: Sequence[Fits], truth: NDArray[np.int64], width: int, seconds: float) -> Measured:
     """The candidate's figures at the C of the best mean accuracy; of equals the smallest."""
     scores = {C: [100 * float((fit[C] == truth).mean()) for fit in fits] for C in fits[0]}
     by_C = {C: float(np.mean(own)) for C, own in scores.items()}

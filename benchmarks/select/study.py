@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
@@ -52,18 +53,30 @@ class Block(Strict):
     weight: Positive = 1.0
 
 
-class Candidate(Strict):
+class Choice(Strict):
     """A choice of features. against : the candidate whose predictions its are compared with, or none."""
 
     place: ClassVar[str] = "a candidate"
     name: Name
     title: str
-    blocks: Annotated[list[Block], Field(min_length=1)]
     against: str | None = None
 
 
-class Study(Strict):
-    """A selection; see `studies/select-second-order.yaml`.
+class Candidate(Choice):
+    """A choice of features made of blocks of the sources."""
+
+    blocks: Annotated[list[Block], Field(min_length=1)]
+
+
+class ExtractorCandidate(Choice):
+    """A choice of features that one extractor makes. weights : of its network, where it takes any."""
+
+    extractor: Component
+    weights: Weights | None = None
+
+
+class Selection(Strict):
+    """What all selections say: which images, which labels, which values of C.
 
     per_class, draws : labels of each class, and how many times they are drawn from the images not evaluated.
     pool : images of each class from which all draws come, so that features are needed of no others; evaluated : images
@@ -81,24 +94,44 @@ class Study(Strict):
     evaluated: Count
     seed: Annotated[int, Field(ge=0)]
     Cs: Annotated[list[Positive], Field(min_length=2)]
+
+    def _check_names(self, candidates: Sequence[Choice], where: str) -> None:
+        names = [candidate.name for candidate in candidates]
+        for candidate in candidates:
+            if names.count(candidate.name) > 1:
+                raise InputError(f"{where}: two candidates are named '{candidate.name}'; rename one of them")
+            if candidate.against is not None and candidate.against not in names:
+                raise unknown_name("candidate", candidate.against, names, f"{where}, candidate {candidate.name}")
+        if self.pool < self.per_class:
+            raise InputError(f"{where}: {self.per_class} labels a class cannot be drawn of {self.pool}; raise 'pool'")
+
+
+class ExtractorStudy(Selection):
+    """A selection among extractors; see `studies/select-svhn-views.yaml`."""
+
+    candidates: Annotated[list[ExtractorCandidate], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_agree(self, info: ValidationInfo) -> Self:
+        self._check_names(self.candidates, _where(info))
+        return self
+
+
+class Study(Selection):
+    """A selection among blocks of second-order features; see `studies/select-second-order.yaml`."""
+
     sources: dict[Name, Source]
     candidates: Annotated[list[Candidate], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _names_agree(self, info: ValidationInfo) -> Self:
-        where = str(info.context["path"]) if info.context else "the selection"
-        names = [candidate.name for candidate in self.candidates]
+        where = _where(info)
+        self._check_names(self.candidates, where)
         for candidate in self.candidates:
             mine = f"{where}, candidate {candidate.name}"
-            if names.count(candidate.name) > 1:
-                raise InputError(f"{where}: two candidates are named '{candidate.name}'; rename one of them")
-            if candidate.against is not None and candidate.against not in names:
-                raise unknown_name("candidate", candidate.against, names, mine)
             for wanted in (name for block in candidate.blocks for name in block.sources):
                 if wanted not in self.sources:
                     raise unknown_name("source", wanted, self.sources, mine)
-        if self.pool < self.per_class:
-            raise InputError(f"{where}: {self.per_class} labels a class cannot be drawn of {self.pool}; raise 'pool'")
         for name, source in self.sources.items():
             kind = find(source.extractor, "features", f"{where}, source {name}").kind
             settings = source.extractor.settings
@@ -112,7 +145,11 @@ class Study(Strict):
         return self
 
 
-def load_selection(name: str) -> Study:
+def _where(info: ValidationInfo) -> str:
+    return str(info.context["path"]) if info.context else "the selection"
+
+
+def load_selection(name: str) -> Study | ExtractorStudy:
     """The shipped selection of that name, or the one in a YAML file.
 
     Raises `InputError` when it is missing, is not YAML, or says something that a selection cannot say.
@@ -124,7 +161,9 @@ def load_selection(name: str) -> Study:
             known = [file.stem.removeprefix(PREFIX) for file in STUDIES.glob(f"{PREFIX}*.yaml")]
             raise unknown_name("selection", name, known)
     try:
-        return Study.model_validate(read_yaml(path, "selection"), context={"path": path})
+        content = read_yaml(path, "selection")
+        kind = Study if "sources" in content else ExtractorStudy
+        return kind.model_validate(content, context={"path": path})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the selection"

@@ -86,9 +86,14 @@ class DiscriminatorFeatures(Extractor):
     reflection : str or None, default None
         "max" or "mean", of the features of an image and of its mirror image, so that both have the same; None, as in
         the paper, leaves mirror images out.
+    negative : str or None, default None
+        "max" or "mean", of the features of a picture and of its negative (255 - pixel), so that dark digits on a light
+        ground have the features of light ones on a dark ground; None, as in the paper, leaves negatives out.
     shift : int, default 0
         Pixels; the features are then the largest of the image's and of its moved by as many up, down, left and right,
         each beyond its edges continued by its reflection. 0, as in the paper: of the image alone.
+    shift_join : str, default "max"
+        "mean" takes the mean of the five in place of the largest.
     power : float, default 1.0
         Of the features' absolute values, their signs kept; above 0 and at most 1. 0.5, the signed square root, draws
         large values in (power normalisation, of Fisher vectors: Perronnin, Sánchez & Mensink, ECCV 2010). 1, as in the
@@ -129,7 +134,9 @@ class DiscriminatorFeatures(Extractor):
         grid: int = 4,
         layers: Sequence[int] | None = None,
         reflection: str | None = None,
+        negative: str | None = None,
         shift: int = 0,
+        shift_join: str = "max",
         power: float = 1.0,
         balance: bool = False,
         dtype: str = "bfloat16",
@@ -141,7 +148,9 @@ class DiscriminatorFeatures(Extractor):
         self.grid = grid
         self.layers = layers
         self.reflection = reflection
+        self.negative = negative
         self.shift = shift
+        self.shift_join = shift_join
         self.power = power
         self.balance = balance
         self.dtype = dtype
@@ -155,8 +164,10 @@ class DiscriminatorFeatures(Extractor):
         Raises ValueError for parameters or images that do not suit the network, InputError for unusable weights.
         """
         check_choice("dtype", self.dtype, list(DTYPES))
-        if self.reflection is not None:
-            check_choice("reflection", self.reflection, REFLECTIONS)
+        for name in ("reflection", "negative"):
+            if getattr(self, name) is not None:
+                check_choice(name, getattr(self, name), REFLECTIONS)
+        check_choice("shift_join", self.shift_join, REFLECTIONS)
         check_counts(
             grid=self.grid,
             n_statistics=self.n_statistics,
@@ -200,9 +211,13 @@ class DiscriminatorFeatures(Extractor):
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides the features, for the feature store: parameters, with the weights in place of a path."""
+        return {**self._parameters(), "discriminator": self._network()}
+
+    def _parameters(self) -> dict[str, Any]:
+        """The constructor's arguments, but for later ones at their defaults, which older stores do not know."""
+        later = {"negative": None, "shift_join": "max"}
         parameters: dict[str, Any] = self.get_params(deep=False)
-        parameters["discriminator"] = self._network()
-        return parameters
+        return {name: value for name, value in parameters.items() if name not in later or value != later[name]}
 
     def _network(self) -> Discriminator:
         """A copy of the network that may be changed."""
@@ -244,24 +259,32 @@ class DiscriminatorFeatures(Extractor):
         device = self.convolutions_[0].weight.device
         pixels = send(as_tensor(images), device)
         with float32_convolutions(device):
-            pooled = self._largest(pixels)
+            pooled = self._of_shifts(pixels)
             if self.reflection is not None:
-                pairs = zip(pooled, self._largest(pixels.flip(2)), strict=True)
-                pooled = [join_reflection(*pair, self.reflection) for pair in pairs]
+                pooled = _joined(pooled, self._of_shifts(pixels.flip(2)), self.reflection)
         if self.power != 1:
             pooled = [signed_power(layer, self.power) for layer in pooled]
         if self.scales_ is not None:
             pooled = [layer * scale for layer, scale in zip(pooled, self.scales_.tolist(), strict=True)]
         return torch.cat(pooled, dim=1)
 
-    def _largest(self, pixels: Tensor) -> list[Tensor]:
-        """What `_pooled` gives, or with `shift` the largest that it gives for the images and for them moved."""
-        pooled = self._pooled(pixels)
+    def _of_shifts(self, pixels: Tensor) -> list[Tensor]:
+        """What `_of_negatives` gives for the images, where `shift` says so joined with that for them moved."""
+        pooled = self._of_negatives(pixels)
         if self.shift:
-            for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-                moved = self._pooled(move(pixels, down * self.shift, right * self.shift))
-                pooled = [torch.maximum(*pair) for pair in zip(pooled, moved, strict=True)]
+            moves = ((-1, 0), (1, 0), (0, -1), (0, 1))
+            moved = [self._of_negatives(move(pixels, down * self.shift, right * self.shift)) for down, right in moves]
+            if self.shift_join == "mean":
+                pooled = [torch.stack(views).mean(0) for views in zip(pooled, *moved, strict=True)]
+            else:
+                for one in moved:
+                    pooled = _joined(pooled, one, "max")
         return pooled
+
+    def _of_negatives(self, pixels: Tensor) -> list[Tensor]:
+        """What `_pooled` gives for the images, where these are wanted joined with that for their negatives."""
+        pooled = self._pooled(pixels)
+        return pooled if self.negative is None else _joined(pooled, self._pooled(255 - pixels), self.negative)
 
     def layer_maps(self, images: Images) -> list[Tensor]:
         """The chosen layers' rectified maps before pooling, (n, maps, height, width) each.
@@ -306,6 +329,11 @@ class DiscriminatorFeatures(Extractor):
         return maps, pool_to_grid(maps, self.grid).flatten(1)
 
 
+def _joined(pooled: list[Tensor], others: list[Tensor], how: str) -> list[Tensor]:
+    """Layer by layer the larger of two views' features, or their mean."""
+    return [join_reflection(*pair, how) for pair in zip(pooled, others, strict=True)]
+
+
 @known_as("features.discriminator.RandomDiscriminator")
 class RandomDiscriminator(DiscriminatorFeatures):
     """The control: the same network untrained, its weights N(0, 0.02) drawn from `seed`.
@@ -337,7 +365,9 @@ class RandomDiscriminator(DiscriminatorFeatures):
         grid: int = 4,
         layers: Sequence[int] | None = None,
         reflection: str | None = None,
+        negative: str | None = None,
         shift: int = 0,
+        shift_join: str = "max",
         power: float = 1.0,
         balance: bool = False,
         dtype: str = "bfloat16",
@@ -350,7 +380,9 @@ class RandomDiscriminator(DiscriminatorFeatures):
         self.grid = grid
         self.layers = layers
         self.reflection = reflection
+        self.negative = negative
         self.shift = shift
+        self.shift_join = shift_join
         self.power = power
         self.balance = balance
         self.dtype = dtype
@@ -360,9 +392,7 @@ class RandomDiscriminator(DiscriminatorFeatures):
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides the features, for the feature store."""
-        parameters: dict[str, Any] = self.get_params(deep=False)
-        parameters["network"] = self._network()
-        return parameters
+        return {**self._parameters(), "network": self._network()}
 
     def _network(self) -> Discriminator:
         if isinstance(self.network, NetworkSpec):

@@ -13,7 +13,7 @@ from dcgan_features.benchmarks.config.schema import Component
 from dcgan_features.benchmarks.select.__main__ import app
 from dcgan_features.benchmarks.select.blocks import Sources, gram
 from dcgan_features.benchmarks.select.measure import fit_on_gram, split_images
-from dcgan_features.benchmarks.select.study import STUDIES, Block, load_selection
+from dcgan_features.benchmarks.select.study import STUDIES, Block, ExtractorStudy, load_selection
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.features import RandomDiscriminator, SecondOrderFeatures
 
@@ -176,8 +176,9 @@ def test_shipped_selections_can_be_read():
     for name in found:
         study = load_selection(name)
         assert study.name == name
-        for key, source in study.sources.items():
-            find(source.extractor, "features", key).build({"discriminator": "weights", "device": "cpu"})
+        chosen = study.candidates if isinstance(study, ExtractorStudy) else study.sources.values()
+        for item in chosen:
+            find(item.extractor, "features", name).build({"discriminator": "weights", "device": "cpu"})
 
 
 def test_a_setting_that_is_a_component_is_built_with_what_is_offered():
