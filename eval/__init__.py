@@ -1,4 +1,7 @@
-"""Everything that learns with labels: classifiers, protocols and statistics."""
+"""Everything that learns with labels: classifiers, protocols and statistics.
+
+A name is imported when it is first asked for, so that the probes need nothing of pictures and networks.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +10,7 @@ from dcgan_features.data.utils.lazy import exports_of
 if TYPE_CHECKING:
     from dcgan_features.eval.l2svm.cross_validation import L2SVMCV
     from dcgan_features.eval.l2svm.estimator import L2SVM, l2svm_path
+    from dcgan_features.eval.logistic.estimator import LogisticProbe, LogisticProbeCV, logistic_path
     from dcgan_features.eval.neighbours import NearestNeighbours, NearestSearch, nearest
     from dcgan_features.eval.neural.perceptron import Perceptron
     from dcgan_features.eval.neural.supervised_cnn import SupervisedCNN
@@ -26,6 +30,8 @@ __all__ = [
     "TSVM",
     "Comparison",
     "Evaluation",
+    "LogisticProbe",
+    "LogisticProbeCV",
     "NearestNeighbours",
     "NearestSearch",
     "Perceptron",
@@ -34,6 +40,7 @@ __all__ = [
     "evaluate",
     "holm",
     "l2svm_path",
+    "logistic_path",
     "nearest",
     "wilson_interval",
 ]

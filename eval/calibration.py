@@ -14,8 +14,8 @@ def calibration_error(truth: npt.NDArray[Any], classes: npt.NDArray[Any], shares
     """Expected calibration error in percentage points.
 
     Predictions are put into 15 bins of equal width by the probability of the class predicted; the error is the mean
-    over the bins, weighted by their sizes, of |accuracy - mean probability| (Guo et al., On Calibration of Modern Neural
-    Networks, ICML 2017, equation 3).
+    over the bins, weighted by their sizes, of |accuracy - mean probability| (Guo et al., On Calibration of Modern
+    Neural Networks, ICML 2017, equation 3).
 
     truth : (n,) labels. classes : (k,). shares : (n, k), each row summing to 1. Raises ValueError for other shapes.
     """

@@ -90,7 +90,8 @@ class KNNProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         queries = check_features(self, X, reset=False)
         weights, found = self._neighbours(queries, self.k_)
         votes = self._votes(weights, found)
-        return votes / votes.sum(1, keepdims=True)
+        shares: npt.NDArray[np.float64] = votes / votes.sum(1, keepdims=True)
+        return shares
 
     def predict(self, X: Features) -> npt.NDArray[Any]:
         """The class with most votes, (n,)."""
@@ -130,7 +131,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def _lengths(points: Tensor) -> Tensor:
     """The length of each row, float32 (n,); rows of zeros count as of length 1."""
-    parts = [part.float().norm(dim=1) for part in points.split(_REFERENCES)]
+    parts = [part.float().norm(dim=1) for part in torch.split(points, _REFERENCES)]
     lengths = torch.cat(parts)
     return torch.where(lengths > 0, lengths, 1.0)
 
@@ -138,10 +139,10 @@ def _lengths(points: Tensor) -> Tensor:
 def _most_similar(
     queries: Tensor, points: Tensor, lengths: Tensor, k: int, device: str | None
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Cosine similarity and index of the k most similar points, (n, k) each; in blocks, whatever the type of the points."""
+    """Cosine similarity and index of the k most similar points, (n, k) each; in blocks, of whatever type."""
     place = points.device if device is None else torch.device(device)
     similarities, indices = [], []
-    for rows in queries.split(_QUERIES):
+    for rows in torch.split(queries, _QUERIES):
         own = rows.to(place).float()
         own = own / _lengths(own)[:, None]
         best = torch.full((len(own), 0), 0.0, device=place)

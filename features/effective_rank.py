@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from dcgan_features.data.utils.random_streams import raw_words
 
 ROWS = 2048
 _EPSILON = 1e-7
@@ -16,11 +19,12 @@ def effective_rank(features: Tensor) -> float:
 
     Garrido et al., RankMe: Assessing the Downstream Performance of Pretrained Self-Supervised Representations by Their
     Rank, ICML 2023, equation 1. It grows with the number of rows, so compare only what was measured on as many: here
-    `ROWS`, evenly spaced, of more. Features are taken as they are, without their mean removed.
+    `ROWS`, drawn by a fixed seed, of more. Features are taken as they are, without their mean removed.
     """
     count = len(features)
     if count > ROWS:
-        features = features[torch.linspace(0, count - 1, ROWS).long()]
+        chosen = np.sort(np.argsort(raw_words(count, 0), kind="stable")[:ROWS])
+        features = features[torch.from_numpy(chosen)]
     rows = features.double()  # the small singular values count, and squaring halves their digits
     gram = rows @ rows.T if rows.shape[0] <= rows.shape[1] else rows.T @ rows
     values = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()

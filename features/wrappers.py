@@ -18,7 +18,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 from dcgan_features.data.utils.checks import check_choice, check_counts
 from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
+from dcgan_features.features.base import DTYPES, Extractor, Images, check_images
 
 _FEW = 20  # names that a message lists
 
@@ -32,15 +32,41 @@ def scale_to_unit(images: Tensor) -> Tensor:
 class TorchModuleFeatures(Extractor):
     """The output of a module, or of one layer inside it, flattened: (n, features). Nothing is trained.
 
-    module : any `torch.nn.Module` that takes a batch of images; it is copied and run in evaluation mode.
-    layer : the dotted name, as in `module.named_modules()`, of the layer whose output is wanted; None is the module's.
-    input_transform : from uint8 (n, height, width, channels) to the module's input; None is `scale_to_unit`.
-    batch_size : images at a time. device : None is the GPU where there is one, else the CPU.
-    dtype : "float32" or "bfloat16", of the features; the module computes in its own type, to which its input is
-        converted: float32, float64, bfloat16 or float16. Complex numbers are refused.
-
     Weights that a module computes anew at every call (weight and spectral normalisation, of either of PyTorch's
     kinds) are computed once, when it is fitted.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Any `torch.nn.Module` that takes a batch of images; it is copied and run in evaluation mode.
+    layer : str or None, default None
+        The dotted name, as in `module.named_modules()`, of the layer whose output is wanted; None is the module's.
+    input_transform : callable or None, default None
+        From uint8 (n, height, width, channels) to the module's input; None is `scale_to_unit`.
+    batch_size : int, default 128
+        Images at a time.
+    device : str, torch.device or None, default None
+        None is the GPU where there is one, else the CPU.
+    dtype : str, default "float32"
+        "float32" or "bfloat16", of the features; the module computes in its own type, to which its input is converted:
+        float32, float64, bfloat16 or float16. Complex numbers are refused.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The copy, on its device, in evaluation mode.
+    input_dtype_ : torch.dtype
+        In which it computes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcgan_features.features import TorchModuleFeatures
+    >>> images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    >>> from torch import nn
+    >>> module = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Flatten())
+    >>> TorchModuleFeatures(module, layer="0").fit_transform(images).shape  # 5 maps of 6 x 6
+    (4, 180)
     """
 
     def __init__(
@@ -92,7 +118,8 @@ class TorchModuleFeatures(Extractor):
         return self._outputs(images).to(self.feature_dtype_).cpu()
 
     def _outputs(self, images: Images) -> Tensor:
-        inputs = self.input_transform_(as_tensor(images).to(self.device_))
+        # A copy: an `input_transform`, or the module, may work in place.
+        inputs = self.input_transform_(torch.from_numpy(np.array(images, order="C")).to(self.device_))
         if isinstance(inputs, Tensor) and inputs.is_floating_point():
             inputs = inputs.to(self.input_dtype_)
         if self.layer is None:
@@ -189,7 +216,7 @@ class TransformerFeatures(Extractor):
 
     def _transform_array(self, images: Images) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         result = self.transformer_.transform(self._flat(images))
-        dense = result.toarray() if hasattr(result, "toarray") else result
+        dense = _plain(result.toarray() if hasattr(result, "toarray") else result, "the transformer")
         array: np.ndarray[tuple[int, int], np.dtype[np.float32]] = np.ascontiguousarray(dense, dtype=np.float32)
         if array.ndim != 2 or len(array) != len(images):
             raise ValueError(f"the transformer made {array.shape} of {len(images)} images, not one row for each")
@@ -198,6 +225,15 @@ class TransformerFeatures(Extractor):
     @staticmethod
     def _flat(images: Images) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+def _plain(made: Any, maker: str) -> Any:
+    """What was made, unless something of it would be lost: ValueError for masked arrays and imaginary parts."""
+    if np.ma.isMaskedArray(made):
+        raise ValueError(f"{maker} made a masked array, whose mask no feature can hold; fill it first")
+    if np.iscomplexobj(made):
+        raise ValueError(f"{maker} made complex numbers, whose imaginary part no feature can hold; return real numbers")
+    return made
 
 
 def as_rows(made: Any, n: int, maker: Any) -> Tensor:
@@ -209,10 +245,12 @@ def as_rows(made: Any, n: int, maker: Any) -> Tensor:
     if hasattr(made, "toarray"):
         made = made.toarray()
     if not isinstance(made, Tensor):
-        array = np.asarray(made)
+        array = np.asarray(_plain(made, name))
         if array.dtype.kind not in "fiub":
             raise ValueError(f"{name} made {array.dtype} of shape {array.shape}; it must return numbers (n, features)")
         made = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    if made.is_complex():
+        raise ValueError(f"{name} made {made.dtype}, whose imaginary part no feature can hold; return real numbers")
     if made.ndim != 2 or len(made) != n or made.shape[1] == 0:
         raise ValueError(
             f"{name} made an array of shape {tuple(made.shape)} of {n} images; it must be ({n}, features), "

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,24 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "gan.batch_norm": ("data", "gan.spec", "gan.networks"),
     "gan.samples": ("data", "gan.spec", "gan.networks"),
     "gan.training": ("data", *_GAN),
+    "gan.folders": ("data", "gan.training"),
     "gan.conditional": ("data", *_GAN, "gan.training"),
     "gan.latent": ("data", *_GAN, "gan.training"),
     "gan.figures": ("data", *_GAN, "gan.training", "gan.latent"),
     "gan.explorer": ("data", *_GAN, "gan.training", "gan.latent", "gan.figures"),
     "features": ("gan", "data.utils"),
+    "features.base": ("data.utils",),
+    **{f"features.{name}": ("data.utils", "features.base") for name in ("kmeans", "pca", "raw_pixels", "wrappers")},
+    "features.discriminator": ("gan", "data.utils", "features.base", "features.kmeans"),
+    "features.exemplar": ("gan", "data.utils", "features.base", "features.discriminator", "features.kmeans"),
+    "features.autoencoder": ("data.utils", "features.base", "features.pca"),
+    "features.cache": ("data.utils", "features.base", "features.wrappers"),
     "eval": ("features", "data.utils"),
+    "eval.l2svm": ("data.utils",),
+    "eval.neural": ("data.utils",),
+    "eval.semi_supervised": ("features", "data.utils", "eval.l2svm", "eval.neural"),
+    "eval.neighbours": ("data.utils", "eval.l2svm"),
+    "eval.protocols": ("data.utils", "eval.l2svm"),
     "benchmarks": (*PACKAGES, "benchmarks"),
     "benchmarks.config": PACKAGES,
     "benchmarks.records": (*PACKAGES, *_RUNNER[:1]),
@@ -116,7 +129,11 @@ def test_modules_import_only_what_they_may(prefix):
 @pytest.mark.parametrize(
     ("module", "source", "expected"),
     [
-        ("features.pca", "from dcgan_features.data.utils.errors import InputError\nimport dcgan_features.gan.spec", []),
+        (
+            "features.pretrained",
+            "from dcgan_features.data.utils.errors import InputError\nimport dcgan_features.gan.spec",
+            [],
+        ),
         ("features.pca", "from dcgan_features.data import InputError", ["data.InputError"]),
         ("features.pca", "from dcgan_features import data", ["data"]),
         ("features.pca", "from data.utils import files", ["data.utils.files"]),
@@ -138,6 +155,21 @@ def test_modules_import_only_what_they_may(prefix):
 )
 def test_forbidden_imports_are_found(module, source, expected):
     assert forbidden_imports(source, module) == expected
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    modules = {
+        file.relative_to(ROOT).as_posix().removesuffix(".py").removesuffix("/__init__").replace("/", "."): file
+        for top in {name.split(".")[0] for name in MAY_IMPORT}
+        for file in (ROOT / top).rglob("*.py")
+    }
+    graph: dict[str, set[str]] = {}
+    for module, file in modules.items():
+        found = [name.removeprefix(PREFIX) for name in imports(file.read_text("utf-8")) if name.startswith(PREFIX)]
+        parents = [name if name in modules else name.rpartition(".")[0] for name in found]
+        graph[module] = {name for name in parents if name in modules}
+    assert len(graph) > 100
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
 
 
 FOLDERS = sorted(
@@ -172,6 +204,8 @@ SPINE = [
 def test_the_spine_is_short_and_goes_in_one_direction():
     """Each file of it is imported by one before it, and imports none before it."""
     assert len(SPINE) <= 10
+    listed = re.findall(r"^\| `([\w/]+\.py)` \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M)
+    assert [f"benchmarks/{name}" for name in listed] == SPINE
     modules = [PREFIX + name.removesuffix(".py").replace("/", ".") for name in SPINE]
     imported = [imports((ROOT / name).read_text("utf-8")) for name in SPINE]
     for number, module in enumerate(modules):
@@ -338,7 +372,10 @@ def test_links_lead_to_files(document, target):
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     """The examples as they stand, with an untrained network in the place of the reader's trained one."""
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    texts = [
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/training.md", "docs/comparing.md")
+    ]
+    blocks = [block for text in texts for block in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)]
     monkeypatch.chdir(tmp_path)
     save_weights(Path("runs/photographs/weights"), Discriminator(SVHN_32), None, {})
     results = []
@@ -349,7 +386,9 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert float(capsys.readouterr().out) > 0.1  # chance
     vectors, colours = ([names[key] for names in results if key in names] for key in ("vectors", "Colours"))
     assert vectors[0].shape == (256, 7168)
-    assert colours[1]().transform(np.zeros((3, 32, 32, 3), np.uint8)).shape == (3, 96)  # that of the comparison
+    for kind in colours:
+        assert kind().transform(np.zeros((3, 32, 32, 3), np.uint8)).shape == (3, 96)
+    assert len(colours) == 2  # README's, and that of the page on comparing
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dcgan_features.benchmarks.compare.multi_label import MultiLabelReport
     from dcgan_features.benchmarks.compare.report import Report
 
 
@@ -38,15 +39,15 @@ def compare(
 
     extractors : objects with `transform(images)`, and `fit(images)` where they learn; torch modules; scikit-learn
         transformers and pipelines; classes and functions without parameters that make one; functions of images; pairs
-        (title, extractor), or one mapping of titles to extractors. And as texts: "path.py:thing", "package.module:thing",
+        (title, extractor), or one mapping of titles to extractors. And texts: "path.py:thing", "package.module:thing",
         "torchvision:resnet18", "timm:resnet18", "file:features.npz", a row of the table, a class of `features`;
-        "results:FOLDER" and "predictions:FILE.npz", which are measured already. "@layer" and ",setting=value" may follow.
+        "results:FOLDER" and "predictions:FILE.npz", measured already. "@layer" and ",setting=value" may follow.
     data : a folder of class folders, with `train` and `test` or without; a CSV file of path, label, split and group;
-        "torchvision:NAME"; "hf:NAME"; a named data set such as "svhn"; (X, y, X_test, y_test) or (X, y), uint8 images (n,
-        height, width, channels); a `data.Dataset`. None: the table's images under the table's protocols.
+        "torchvision:NAME"; "hf:NAME"; a named data set such as "svhn"; (X, y, X_test, y_test) or (X, y), uint8 images
+        (n, height, width, channels); a `data.Dataset`. None: the table's images under the table's protocols.
     size, fit : to which pictures are brought, and how: "crop", "pad" or "stretch".
-    probe : of "l2-svm" (by default), "logistic", "knn" (cosine, weighted, k 20), "knn-plain". C, k : fixed, or several to
-        choose from inside the labels. standardise : features get mean 0 and standard deviation 1 first.
+    probe : of "l2-svm" (by default), "logistic", "knn" (cosine, weighted, k 20), "knn-plain". C, k : fixed, or several
+        to choose from inside the labels. standardise : features get mean 0 and standard deviation 1 first.
     limit : at most so many training images, for a first look. seed : of splits and hold-outs.
     table, preset : whose rows may be named, and without data whose images and protocols. protocol : only these.
     reference : those that the others are compared with; by default the table's rows, else the first.
@@ -55,10 +56,10 @@ def compare(
     save : folder in which the extractors and their fitted probes are kept, see `benchmarks.predict`.
 
     Writes all that the command writes. The report's `table` has a line an extractor and protocol or probe: `extractor,
-    protocol, accuracy, low, high, sd` (percent; the interval is for the test sample), `draws, calibration_error, features,
-    effective_rank, parameters, gmacs, images_per_second, fit_seconds, peak_gib, stand_in`, and for a reference R
-    `difference_to_R, difference_low_R, difference_high_R` (percentage points), `p_R` (paired, Holm) and `verdict_R`.
-    Raises `data.utils.errors.InputError` for what cannot be used or measured.
+    protocol, accuracy, low, high, sd` (percent; the interval is for the test sample), `draws, calibration_error,
+    features, effective_rank, parameters, gmacs, images_per_second, fit_seconds, peak_gib, stand_in`, and for a
+    reference R `difference_to_R, difference_low_R, difference_high_R` (percentage points), `p_R` (paired, Holm) and
+    `verdict_R`. Raises `data.utils.errors.InputError` for what cannot be used or measured.
     """
     from pathlib import Path
 
@@ -108,6 +109,35 @@ def compare(
         raise InputError(f"{title} is not measured: {why}")
     write_comparison(compared)
     return Report(compared)
+
+
+def compare_multi_label(
+    *extractors: Any,
+    data: Sequence[Any],
+    C: float | Sequence[float] = (),
+    standardise: bool = False,
+    seed: int = 0,
+    table: str | Path = "cifar10",
+    device: str | None = None,
+    store: str | Path = "feature-store",
+) -> MultiLabelReport:
+    """Compare extractors on images of several classes each, by mean average precision; nothing is written.
+
+    data : (X, Y, X_test, Y_test), images as for `compare` and Y (n, k) of 0 and 1. For each class an L2-SVM is fitted
+    against all other images. C, the same for all classes, is chosen by mean average precision on a fifth of the
+    training images held out, then all are fitted. The other parameters are those of `compare`.
+    Raises `data.utils.errors.InputError` for what cannot be used.
+    """
+    from pathlib import Path
+
+    from dcgan_features.benchmarks.compare.labelled import Request
+    from dcgan_features.benchmarks.compare.multi_label import multi_label_report
+
+    given: Any = extractors[0] if len(extractors) == 1 and isinstance(extractors[0], Mapping) else extractors
+    request = Request(
+        data=data, Cs=_several(C), standardised=standardise, seed=seed, table=table, device=device, store=Path(store)
+    )
+    return multi_label_report(given, request)
 
 
 def _several(given: Any) -> tuple[Any, ...]:

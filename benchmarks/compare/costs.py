@@ -19,7 +19,10 @@ _DEPTH = 3  # of attributes inside attributes that are looked through for module
 
 def parameters_of(extractor: Any) -> int | None:
     """The number of learned numbers in the modules that a fitted extractor holds; None where it holds none."""
-    modules = {id(module): module for module in _modules(extractor, _DEPTH)}
+    # What was fitted, scikit-learn's way of naming it; what it was made of may be held beside it.
+    fitted = {name: value for name, value in getattr(extractor, "__dict__", {}).items() if name.endswith("_")}
+    found_in = list(_modules(fitted, _DEPTH)) or list(_modules(extractor, _DEPTH))
+    modules = {id(module): module for module in found_in}
     found = {id(tensor): tensor.numel() for module in modules.values() for tensor in module.parameters()}
     return sum(found.values()) or None
 
@@ -28,7 +31,8 @@ def gmacs_of(extractor: Any, images: Images) -> float | None:
     """Billions of multiply-adds an image, of the matrix products and convolutions that torch runs; None without any.
 
     images : uint8 (n, height, width, channels), of which two are transformed. Kernels that torch does not know, such as
-    those compiled by numba, are not counted, so that an extractor with them has None or too little: see `benchmarks.speed`.
+    those compiled by numba, are not counted, so that an extractor with them has None or too little: see
+    `benchmarks.speed`.
     """
     part = np.ascontiguousarray(images[:_IMAGES])
     counter = FlopCounterMode(display=False)

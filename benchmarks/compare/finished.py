@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan_features.benchmarks.compare.candidate import name_of
 from dcgan_features.benchmarks.compare.measure import PRESET, Place
 from dcgan_features.benchmarks.compare.probes import Probe
 from dcgan_features.benchmarks.compare.result import Contender
@@ -34,9 +34,9 @@ def is_finished(item: Any) -> bool:
 def finished_candidates(text: str, dataset: LabelledDataset, probes: Sequence[Probe], place: Place) -> list[Contender]:
     """The candidates that `results:FOLDER` or `predictions:FILE.npz` holds.
 
-    A folder is one that a comparison wrote, `results/compare/<data>`. A file has `predicted`, the class of each test image
-    in their order, (n_test,), by name or by number as the labels are; or `predicted-<probe>` for each probe; and perhaps
-    `truth`, which is then compared with the labels.
+    A folder is one that a comparison wrote, `results/compare/<data>`. A file has `predicted`, the class of each test
+    image in their order, (n_test,), by name or by number as the labels are; or `predicted-<probe>` for each probe; and
+    perhaps `truth`, which is then compared with the labels.
 
     Raises `InputError` for other images, for a probe that is lacking, and for what cannot be read.
     """
@@ -76,7 +76,7 @@ def _of_file(text: str, path: Path, dataset: LabelledDataset, probes: Sequence[P
             raise InputError(f"{path} has no array 'predicted' or 'predicted-{probe.name}'; save the predicted classes")
         predicted[probe.name] = _encoded(path, own, dataset)[None]
     protocols = {name: _figures(made[0], dataset) for name, made in predicted.items()}
-    name = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+    name = name_of(text)
     result = RowResult(
         format=1,
         identity=sha256_file(path),

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from dcgan_features.benchmarks.compare.finished import finished_candidates, is_finished
+from dcgan_features.benchmarks.compare.keeping import Origin, keep_probe
 from dcgan_features.benchmarks.compare.measure import PRESET, Place, is_measured, measure
-from dcgan_features.benchmarks.compare.probes import Probe, choice_of, make_probes
+from dcgan_features.benchmarks.compare.probes import Choice, Probe, choice_of, make_probes
 from dcgan_features.benchmarks.compare.proposals import Proposal, Surroundings, propose, table_and_path, title_of
 from dcgan_features.benchmarks.compare.result import Compared, Contender
 from dcgan_features.benchmarks.compare.run import BROUGHT, pairs_of
@@ -123,6 +124,8 @@ def compare_labelled(given: Sequence[Any] | Mapping[str, Any], request: Request,
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             failed[proposal.title], bad_input = f"unexpected {type(error).__name__}: {error}", False
+    if request.save is not None:
+        _keep(ready, [each for each in proposals if each.title not in failed], choice, request.save)
     references = _references(ready, proposals, contenders)
     protocols = {probe.name: probe.title for probe in ready.probes}
     preset = PRESET if request.data is not None else ready.around.preset
@@ -142,6 +145,21 @@ def compare_labelled(given: Sequence[Any] | Mapping[str, Any], request: Request,
         curves=[],
         folder=place.results / f"{place.table}-comparison",
     )
+
+
+def _keep(ready: Prepared, proposals: list[Proposal], choice: Choice, folder: Path) -> None:
+    """Write each proposal's fitted probes: into the folder itself where there is one, else into one for each."""
+    request = ready.request
+    data = str(request.data) if isinstance(request.data, str | Path) else None
+    form = request.form
+    table = str(request.table)
+    origin = Origin(data, form.size, form.fit, request.seed, request.limit, table, ready.around.preset)
+    several = len(proposals) * len(ready.probes) > 1
+    for proposal in proposals:
+        for probe in ready.probes:
+            own = folder / proposal.name / probe.name if several else folder
+            keep_probe(own, proposal, ready.dataset, probe, choice, ready.place, origin)
+            print(f"kept: {own}", flush=True)
 
 
 def _groups(dataset: Dataset) -> Any:
@@ -181,6 +199,7 @@ def _source(dataset: LabelledDataset) -> str:
     kind = "grey" if channels == 1 else "colour"
     classes = len(np.unique(dataset.train_labels[dataset.train_labels >= 0]))
     return (
-        f"{len(dataset.train_images):,} training and {len(dataset.test_images):,} test images of {classes} classes, {kind}, "
+        f"{len(dataset.train_images):,} training and {len(dataset.test_images):,} test images of {classes} classes, "
+        f"{kind}, "
         f"{width}x{height}; {dataset.note}"
     )

@@ -13,21 +13,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
 from dcgan_features.benchmarks.compare.costs import gmacs_of, parameters_of
 from dcgan_features.benchmarks.compare.probes import Choice, Probe
 from dcgan_features.benchmarks.compare.proposals import Proposal
-from dcgan_features.benchmarks.config.identity import digest_of
 from dcgan_features.benchmarks.config.images import LabelledDataset, adapt
 from dcgan_features.benchmarks.records.environment import describe_device, environment, peak_gib
 from dcgan_features.benchmarks.records.predictions import DIGEST, Predictions, predictions_of, write_predictions
 from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, read_row, row_path, write_row
 from dcgan_features.benchmarks.runner.progress import Stages
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_json, write_json, writing
+from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.formats import read_sealed, write_sealed
+from dcgan_features.data.utils.hashing import digest_of
+from dcgan_features.data.utils.locks import locked
 from dcgan_features.eval.calibration import calibration_error
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features import FeatureStore
@@ -35,7 +36,7 @@ from dcgan_features.features.cache.fingerprint import describe
 from dcgan_features.features.effective_rank import effective_rank
 
 PRESET = "labelled"
-_VERSION = 1  # of what is measured: a result of another one is measured again
+_VERSION = 2  # of what is measured: a result of another one is measured again
 _ROWS = 4096
 
 
@@ -67,9 +68,12 @@ class Features:
     def moments(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each training feature, float32 (d,) each; 1 for a constant feature."""
         count, width = self.train.shape
-        mean = sum((part.double().sum(0) for part in self.train.split(_ROWS)), torch.zeros(width).double()) / count
+        mean = (
+            sum((part.double().sum(0) for part in torch.split(self.train, _ROWS)), torch.zeros(width).double()) / count
+        )
         squares = sum(
-            ((part.double() - mean).square().sum(0) for part in self.train.split(_ROWS)), torch.zeros(width).double()
+            ((part.double() - mean).square().sum(0) for part in torch.split(self.train, _ROWS)),
+            torch.zeros(width).double(),
         )
         scale = (squares / count).sqrt()
         return mean.float(), torch.where(scale > 1e-7 * mean.abs().clamp(min=1e-30), scale, 1.0).float()
@@ -103,7 +107,7 @@ def measure(
     path = row_path(place.results, place.table, proposal.name)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{proposal.name}.lock")):
+        with locked(path.with_name(f".{proposal.name}.lock")):
             former = _former(path, place, identity) if resume else None
             wanted = {probe.name: _probe_digest(probe, place) for probe in probes}
             if former is not None and _covers(former[0], wanted):
@@ -153,7 +157,7 @@ def _measure(
     former: tuple[RowResult, Predictions] | None,
 ) -> tuple[RowResult, Predictions]:
     stages = Stages(proposal.title)
-    features, about = _features(proposal, dataset, place, stages, identity)
+    features, about = features_of(proposal, dataset, place, stages, identity)
     protocols: dict[str, ProtocolResult] = {}
     predicted: dict[str, NDArray[Any]] = {}
     kept: dict[str, Any] = {}
@@ -201,7 +205,7 @@ def _measure(
     return result, Predictions(dataset.test_labels, predicted)
 
 
-def _features(
+def features_of(
     proposal: Proposal, dataset: LabelledDataset, place: Place, stages: Stages, identity: str
 ) -> tuple[Features, dict[str, Any]]:
     """The features, and what is known of them and of what makes them."""
@@ -230,7 +234,8 @@ def _features(
         ) from error
     if train_features.shape[1] != test_features.shape[1]:
         raise InputError(
-            f"{proposal.title} makes {train_features.shape[1]} features of training images and {test_features.shape[1]} of "
+            f"{proposal.title} makes {train_features.shape[1]} features of training images and "
+            f"{test_features.shape[1]} of "
             "test images; mend it"
         )
     known = _costs(store.fitted, own, costs)
@@ -246,12 +251,21 @@ def _features(
 def _costs(fitted: Any | None, images: NDArray[np.uint8], file: Path) -> dict[str, Any]:
     """Parameters and multiply-adds, measured when the extractor is fitted and remembered beside its features."""
     if fitted is not None:
-        write_json(file, {"parameters": parameters_of(fitted), "gmacs": gmacs_of(fitted, images)})
+        write_sealed(file, {"parameters": parameters_of(fitted), "gmacs": gmacs_of(fitted, images)})
     try:
-        known: dict[str, Any] = read_json(file)
+        known: dict[str, Any] = read_sealed(file)
     except InputError:
         return {"parameters": None, "gmacs": None}
     return known
+
+
+def fit_probe(probe: Probe, X: Tensor, dataset: LabelledDataset, choice: Choice, device: str) -> Any:
+    """The classifier fitted to the features of the training images, (n, d); those without a label are left out."""
+    labelled = dataset.train_labels
+    if (labelled < 0).any():
+        rows = np.flatnonzero(labelled >= 0)
+        X, labelled = X[torch.from_numpy(rows)], labelled[rows]
+    return probe.make(choice, len(labelled), None if device == "cpu" else device).fit(X, labelled)
 
 
 def judge(
@@ -260,14 +274,8 @@ def judge(
     """Fit a probe on all labelled training images; its figures, and its predictions of the test images, (1, n_test)."""
     begun = time.perf_counter()
     X, X_test = features.standardised if probe.standardised else (features.train, features.test)
-    labelled, truth = dataset.train_labels, dataset.test_labels
-    if (labelled < 0).any():  # images without a label help the extractor alone
-        rows = np.flatnonzero(labelled >= 0)
-        X, labelled = X[torch.from_numpy(rows)], labelled[rows]
-    classifier = probe.make(choice, len(labelled), None if device == "cpu" else device)
-    if probe.kind == "logistic":
-        X, X_test = _fewer_columns(X, X_test)
-    classifier.fit(X, labelled)
+    truth = dataset.test_labels
+    classifier = fit_probe(probe, X, dataset, choice, device)
     if hasattr(classifier, "predict_proba"):
         shares = classifier.predict_proba(X_test)
         predicted, error = classifier.classes_[shares.argmax(1)], calibration_error(truth, classifier.classes_, shares)
@@ -291,22 +299,10 @@ def judge(
         high=high,
         values=[accuracy],
         chosen=[chosen],
-        labels=len(labelled),
+        labels=int((dataset.train_labels >= 0).sum()),
         test_images=len(truth),
         seconds=time.perf_counter() - begun,
         draw_digests=[],
         calibration_error=error,
     )
     return found, predicted[None]
-
-
-def _fewer_columns(train: Tensor, test: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both parts for scikit-learn; of more columns than training rows only the span of these is kept, which is exact.
-
-    The penalty does not change under rotations, and the weights lie in the span of the training rows.
-    """
-    own, other = train.float(), test.float()
-    if own.shape[0] < own.shape[1]:
-        basis = torch.linalg.qr(own.T.double()).Q.float()  # (d, n)
-        own, other = own @ basis, other @ basis
-    return own.numpy(), other.numpy()

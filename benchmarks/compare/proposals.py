@@ -1,10 +1,10 @@
-"""Whatever a user proposes to compare, made an extractor: objects, classes, factories, pipelines, names, rows of tables."""
+"""Whatever is proposed for comparison, made an extractor: objects, classes, factories, pipelines, rows of tables."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import nn
 from dcgan_features import features
 from dcgan_features.benchmarks.compare.candidate import name_of
 from dcgan_features.benchmarks.config.components import find
-from dcgan_features.benchmarks.config.external import bring_object, is_brought, read_specification
+from dcgan_features.benchmarks.config.external import bring_object, is_external, read_specification
 from dcgan_features.benchmarks.config.schema import TABLES, Adaptation, Component, Row, Table, load_table
 from dcgan_features.benchmarks.config.weights import TrainedWeights, locate, prepare
 from dcgan_features.data.dataset import Dataset, Images
@@ -36,6 +36,7 @@ class Proposal:
 
     name : as files have it. title : as tables have it. extractor : unfitted, or fitted where it does not learn.
     unlabelled : what it learnt from without labels; None is the training images. adaptation : of images, before it.
+    reference : the text that names it; None where it came as an object.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Proposal:
     deviations: list[str] = field(default_factory=list)
     adaptation: Adaptation = field(default_factory=Adaptation)
     brought: bool = True
+    reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,10 @@ def propose(given: Sequence[Given] | Mapping[str, Given], around: Surroundings) 
     pairs = list(given.items()) if isinstance(given, Mapping) else [_pair(item) for item in given]
     proposals: list[Proposal] = []
     for title, item in pairs:
-        made = _from_text(item, title, around) if isinstance(item, str) else _from_object(item, title)
+        if isinstance(item, str):
+            made = replace(_from_text(item, title, around), reference=item)
+        else:
+            made = _from_object(item, title)
         names = [proposal.name for proposal in proposals]
         if made.name in names:
             raise InputError(f"{made.title} is given twice; remove one of them, or give each a title of its own")
@@ -163,9 +168,9 @@ class FunctionFeatures:
 def _from_text(text: str, title: str, around: Surroundings) -> Proposal:
     row = next((row for row in around.table.rows if row.name == text), None)
     if row is not None:
-        return _from_row(row, row.title if title == text else title, around)
+        return _from_row(row, title, around)
     component = read_specification(text)
-    if not is_brought(component.name):
+    if not is_external(component.name):
         if component.name not in features.__all__:
             names = [*(row.name for row in around.table.rows), *features.__all__]
             error = unknown_name("row", text, names, f"the table {around.table.name}")

@@ -24,7 +24,7 @@ _SHOWN = [
 
 @dataclass(frozen=True)
 class Report:
-    """A comparison. compared : all that came of it. Names of extractors are their titles or the names of their files."""
+    """A comparison. compared : all that came of it. Extractors are named by their titles or by their files' names."""
 
     compared: Compared
 

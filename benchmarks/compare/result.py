@@ -18,6 +18,8 @@ from dcgan_features.benchmarks.records.predictions import Predictions
 from dcgan_features.benchmarks.records.rows import RowResult
 from dcgan_features.eval.confusion import Disagreement, confusion, disagreement
 
+_PERHAPS = ("sd", "calibration_error", "effective_rank", "parameters", "gmacs", "images_per_second")  # may be unknown
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -119,4 +121,5 @@ class Compared:
                         f"verdict_{pair.second}": pair.comparison.verdict,
                     }
             lines.append(line)
-        return pd.DataFrame(lines)
+        made = pd.DataFrame(lines)
+        return made.astype({column: float for column in _PERHAPS if column in made})

@@ -55,7 +55,8 @@ def units_of(measurement: Settings) -> int | None:
 def views_of(measurement: Settings) -> int:
     """How many versions of a test image its features are made of: 1, times 2 with flips, times 5 with moves."""
     settings = full_settings(measurement["extractor"])
-    return (2 if settings.get("reflection") else 1) * (5 if settings.get("shift") else 1)
+    flipped = settings.get("reflection") or settings.get("flip")
+    return (2 if flipped else 1) * (5 if settings.get("shift") else len(settings.get("shifts") or [None]))
 
 
 def is_seeded(measurement: Settings) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 from collections.abc import Collection
 from typing import Any
 
@@ -13,11 +11,6 @@ from pydantic import BaseModel
 from dcgan_features.data.utils.files import sha256_file
 from dcgan_features.data.utils.identity import is_ours, name_of
 from dcgan_features.features.cache.fingerprint import CODE_VERSION, source_digest
-
-
-def digest_of(content: Any) -> str:
-    """Hexadecimal SHA-256 of JSON-ready data; the order of a mapping's keys does not matter."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def identifying(

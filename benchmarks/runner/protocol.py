@@ -14,7 +14,6 @@ from torch import Tensor
 
 from dcgan_features import data
 from dcgan_features.benchmarks.config.components import Chosen
-from dcgan_features.benchmarks.config.identity import digest_of
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Protocol, Seeds
 from dcgan_features.benchmarks.config.search import Search, Trial, best_of, run_search

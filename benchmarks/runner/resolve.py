@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dcgan_features.benchmarks.config.identity import code_of, digest_of, identifying
+from dcgan_features.benchmarks.config.identity import code_of, identifying
 from dcgan_features.benchmarks.config.schema import (
     Adaptation,
     Component,
@@ -23,6 +23,7 @@ from dcgan_features.benchmarks.records.predictions import predictions_of
 from dcgan_features.benchmarks.records.rows import FORMAT, RowResult, read_row, row_path
 from dcgan_features.benchmarks.runner.job import Job, Method
 from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.hashing import digest_of
 
 # Say nothing of the result: changing them does not make a measured row stale.
 _WORDS = {"deviations", "minutes", "unlabelled", "weights"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcgan_features.data.folder import picture_files
+from dcgan_features.data.listing import list_pictures
 from dcgan_features.data.utils.errors import InputError
+
+log = logging.getLogger(__name__)
 
 TRAIN_NAMES = ("train", "training")
 TEST_NAMES = ("test", "testing", "val", "valid", "validation")
@@ -30,8 +33,8 @@ class Listed:
 def list_folder(root: Path) -> Listed:
     """The pictures of a folder, labelled by the names of its subfolders.
 
-    Raises `InputError` for a folder without class folders, with pictures beside them, with an empty class, with a single
-    class, and with a part that has classes which the other lacks.
+    Raises `InputError` for a folder without class folders, with pictures beside them, with an empty class, with a
+    single class, and with a part that has classes which the other lacks.
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder; check the path")
@@ -44,7 +47,8 @@ def list_folder(root: Path) -> Listed:
     if not train or not test:
         have, lack = (train[0].name, "test") if train else (test[0].name, "train")
         raise InputError(
-            f"{root} has a folder {have} but none named {lack}; add it, or give the folder of the classes, which are then "
+            f"{root} has a folder {have} but none named {lack}; add it, or give the folder of the classes, which are "
+            f"then "
             "split"
         )
     official = [path for path in test if path.name.lower() in TEST_NAMES[:2]]
@@ -56,12 +60,14 @@ def list_folder(root: Path) -> Listed:
     missing = sorted(set(parts[1][1]) - set(parts[0][1]))
     if missing:
         raise InputError(
-            f"{chosen[0]} has the class {missing[0]}, which {train[0]} has not; add training pictures of it, or remove it"
+            f"{chosen[0]} has the class {missing[0]}, which {train[0]} has not; add training pictures of it, or "
+            f"remove it"
         )
-    files, labels = ([item for part in parts for item in part[which]] for which in (0, 1))
+    files = [file for part in parts for file in part[0]]
+    labels = [label for part in parts for label in part[1]]
     split = [number > 0 for number, part in enumerate(parts) for _ in part[0]]
     note = f"the folder {root.resolve().name}, its parts {train[0].name} and {chosen[0].name}"
-    return Listed(files, labels, split, None, note)  # type: ignore[arg-type]
+    return Listed(files, labels, split, None, note)
 
 
 def _subfolders(root: Path) -> list[Path]:
@@ -76,10 +82,14 @@ def _classes(root: Path) -> tuple[list[Path], list[str]]:
     folders = _subfolders(root)
     if not folders:
         raise InputError(
-            f"{root} has no subfolders, which would name the classes; sort the pictures into them, or give a CSV file of "
+            f"{root} has no subfolders, which would name the classes; sort the pictures into them, or give a CSV file "
+            f"of "
             "paths and labels"
         )
-    files = picture_files(root)
+    listed = list_pictures(root)
+    for remark in listed.remarks():
+        log.warning(remark)
+    files = listed.files
     labels = []
     for file in files:
         parts = file.relative_to(root).parts

@@ -38,13 +38,13 @@ def hub_images(name: str, form: Form, seed: int = 0, progress: Progress = silent
     column, label = _columns(datasets, train, name)
     names = getattr(train.features[label], "names", None)
     used = [train] if test is None else [train, test]
-    written = [_written(part[label], names) for part in used]
+    written = [_written(list(part[label]), names) for part in used]
     order = [(part, place) for part, labels in enumerate(written) for place in range(len(labels))]
     if test is None:
         encoded, _, classes = encode_labels(written[0], written[0], name)
         sides = stratified_split(encoded, classes, seed=seed, what=name)
         order, written = [(0, int(place)) for side in sides for place in side], [written[0][side] for side in sides]
-    own, other, classes = encode_labels(*written, name)
+    own, other, classes = encode_labels(written[0], written[1], name)
     key = " ".join(str(getattr(part, "_fingerprint", "")) for part in used)
     images = pictures_of(
         len(order), lambda: (used[part][place][column] for part, place in order), form, name.replace("/", "-"),

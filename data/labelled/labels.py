@@ -21,7 +21,8 @@ def encode_labels(train: ArrayLike, test: ArrayLike, where: str = "y") -> tuple[
     where : what messages call the labels.
 
     Raises `InputError` for labels that are missing, fractions, of mixed kinds, of one class alone, different for every
-    image or of several classes an image (see `data.labelled.multi_label`), and for test labels of no training class.
+    image or of several classes an image (see `benchmarks.compare.compare_multi_label`), and for test labels of no
+    training class.
     """
     own, other = _flat(train, f"{where} of the training images"), _flat(test, f"{where} of the test images")
     if own.dtype.kind != other.dtype.kind:
@@ -44,14 +45,6 @@ def encode_labels(train: ArrayLike, test: ArrayLike, where: str = "y") -> tuple[
         )
     index, test_index = np.searchsorted(values, own), np.searchsorted(values, other)
     return index.astype(np.int64), test_index.astype(np.int64), tuple(str(value) for value in values)
-
-
-def is_multi_label(labels: ArrayLike) -> bool:
-    """Whether labels are rows (n, k >= 2) of 0 and 1 of which some name no class or several."""
-    array = np.asarray(labels)
-    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
-        return False
-    return bool((array.sum(1) != 1).any())
 
 
 def _flat(labels: ArrayLike, where: str) -> NDArray[Any]:
@@ -88,15 +81,17 @@ def _flat(labels: ArrayLike, where: str) -> NDArray[Any]:
 def _from_one_hot(array: NDArray[Any], where: str) -> NDArray[np.int64]:
     if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
         raise InputError(
-            f"{where} have the shape {array.shape} and values other than 0 and 1, such as probabilities; give one label an image"
+            f"{where} have the shape {array.shape} and values other than 0 and 1, such as probabilities; give one "
+            f"label an image"
         )
     if (array.sum(1) != 1).any():
         first = int((array.sum(1) != 1).argmax())
         raise InputError(
-            f"{where}: row {first} names {int(array[first].sum())} classes where others name one; give 0 and 1 for both "
-            "parts of a multi-label data set, or one class an image"
+            f"{where}: row {first} names {int(array[first].sum())} classes; give one class an image, or use "
+            "compare_multi_label for images of several classes each"
         )
-    return array.argmax(1).astype(np.int64)
+    index: NDArray[np.int64] = array.argmax(1).astype(np.int64)
+    return index
 
 
 def _from_objects(array: NDArray[Any], where: str) -> NDArray[Any]:

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from dcgan_features.data.labelled.folders import TEST_NAMES, TRAIN_NAMES, Listed
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import read_text
 
 COLUMNS = ("path", "label", "split", "group")
 
 
 def list_csv(file: Path) -> Listed:
-    """The pictures that a CSV file lists: a header with `path` and `label`, and perhaps `split` (train or test), `group`.
+    """The pictures in a CSV file: its header has `path` and `label`, and perhaps `split` (train or test) and `group`.
 
-    Paths are relative to the file's folder. All of a group is to be on one side of the split. Other columns are passed over.
-    Raises `InputError`, naming the line, for what is missing, given twice or contradicts itself.
+    Paths are relative to the file's folder. All of a group is to be on one side of the split. Other columns are passed
+    over. Raises `InputError`, naming the line, for what is missing, given twice or contradicts itself.
     """
     rows = _rows(file)
     header, lines = rows[0], rows[1:]
@@ -56,14 +57,7 @@ def list_csv(file: Path) -> Listed:
 
 
 def _rows(file: Path) -> list[list[str]]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{file} does not exist; check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{file} is not text in UTF-8; save it as CSV in UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror}); check the path") from None
+    text = read_text(file)
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     try:
@@ -103,6 +97,7 @@ def _check_groups(file: Path, groups: list[str], split: list[bool]) -> None:
         before, line = side.setdefault(group, (test, number))
         if before != test:
             raise InputError(
-                f"{file}, line {number}: the group {group} is on the other side of the split in line {line}; put all of "
+                f"{file}, line {number}: the group {group} is on the other side of the split in line {line}; put all "
+                f"of "
                 "it on one side"
             )

@@ -79,7 +79,7 @@ def from_arrays(data: Sequence[Any], name: str = "arrays", seed: int = 0, limit:
     """
     if not isinstance(data, tuple | list) or len(data) not in (2, 4):
         raise InputError(f"data of {_described(data)} cannot be used; give (X, y) or (X, y, X_test, y_test)")
-    images = _checked(data[0], "X")
+    images = check_image_array(data[0], "X")
     count = np.shape(data[1])[0] if np.ndim(data[1]) else 0
     if count != len(images):
         raise InputError(f"X has {len(images):,} images and y {count:,} labels; give a label to each image")
@@ -90,7 +90,7 @@ def from_arrays(data: Sequence[Any], name: str = "arrays", seed: int = 0, limit:
         return limited(
             Dataset(name, images[train], labels[train], images[test], labels[test], classes, note=note), limit, seed
         )
-    test_images = _checked(data[2], "X_test")
+    test_images = check_image_array(data[2], "X_test")
     count = np.shape(data[3])[0] if np.ndim(data[3]) else 0
     if count != len(test_images):
         raise InputError(f"X_test has {len(test_images):,} images and y_test {count:,} labels; give a label to each")
@@ -142,7 +142,7 @@ def _of_files(listed: Listed, name: str, form: Form, seed: int, limit: int | Non
     if listed.test is None:
         labels, _, classes = encode_labels(listed.labels, listed.labels, name)
         groups = None if listed.groups is None else np.unique(listed.groups, return_inverse=True)[1].astype(np.int64)
-        train, test = stratified_split(labels, classes, groups, seed, what=name)
+        _, test = stratified_split(labels, classes, groups, seed, what=name)
         side = np.zeros(len(labels), bool)
         side[test] = True
         note += f"; {_split_words(seed)}{'' if groups is None else ', by whole groups'}"
@@ -175,7 +175,8 @@ def _limit_files(
     """Fewer files, so that those left out are not even read."""
     if limit < 2 * classes:
         raise InputError(
-            f"a limit of {limit} leaves less than 2 training images of each of {classes} classes; give {2 * classes} or more"
+            f"a limit of {limit} leaves less than 2 training images of each of {classes} classes; give {2 * classes} "
+            f"or more"
         )
     if limit >= len(own):
         return own, other, order
@@ -187,7 +188,11 @@ def _split_words(seed: int) -> str:
     return f"{TEST_SHARE:.0%} of each class set aside for testing by seed {seed}"
 
 
-def _checked(images: ArrayLike, what: str) -> Images:
+def check_image_array(images: ArrayLike, what: str) -> Images:
+    """The array as (n, height, width, channels), uint8; `InputError`, calling it `what`, where it is none.
+
+    Memory-mapped arrays stay so.
+    """
     array: NDArray[Any] = images if isinstance(images, np.ndarray) else np.asarray(images)
     if array.dtype == object:
         raise InputError(f"{what} holds images of several sizes; give one array (n, height, width, channels)")

@@ -25,7 +25,7 @@ _SPLIT = ({"split": "train"}, {"split": "test"})
 
 @dataclass(frozen=True)
 class _Parts:
-    """Keywords that give the training and the test images; those of one part alone, where there is no official split."""
+    """Keywords that give the training and the test images; of one part alone, where there is no official split."""
 
     train: dict[str, Any]
     test: dict[str, Any] | None
@@ -79,7 +79,7 @@ def torchvision_images(
         encoded, _, classes = encode_labels(written[0], written[0], name)
         sides = stratified_split(encoded, classes, seed=seed, what=name)
         order, written = [(0, int(place)) for side in sides for place in side], [written[0][side] for side in sides]
-    own, other, classes = encode_labels(*written, name)
+    own, other, classes = encode_labels(written[0], written[1], name)
     images = pictures_of(
         len(order), lambda: (_picture(opened[part][place][0]) for part, place in order), form, f"torchvision-{name}",
         f"{chosen_root(root)} {seed}", progress,
@@ -93,7 +93,7 @@ def _open(kind: Callable[..., Any], name: str, keywords: dict[str, Any], root: P
     folder = chosen_root(root)
     try:
         try:
-            return kind(str(folder), **keywords)  # type: ignore[operator]
+            return kind(str(folder), **keywords)
         except (RuntimeError, FileNotFoundError, TypeError):
             if root is not None or not downloads_allowed():
                 raise
@@ -101,7 +101,8 @@ def _open(kind: Callable[..., Any], name: str, keywords: dict[str, Any], root: P
     except (RuntimeError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"torchvision's {name} is not in {folder} ({reason}); put it there as torchvision has it, or name the folder "
+            f"torchvision's {name} is not in {folder} ({reason}); put it there as torchvision has it, or name the "
+            f"folder "
             "by --data-root"
         ) from None
 

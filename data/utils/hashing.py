@@ -18,12 +18,9 @@ _CHUNK = 1 << 24  # bytes hashed at a time, so that a memory-mapped array is nev
 _ROWS = 4096
 
 
-def digest_of(content: Any, default: Any = None) -> str:
-    """Return the digest of JSON-ready data, whatever the order of its keys.
-
-    default : what `json.dumps` calls for a value that JSON does not know, such as `str`; None refuses it (TypeError).
-    """
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=default).encode()).hexdigest()
+def digest_of(content: Any) -> str:
+    """Return the digest of JSON-ready data, whatever the order of its keys; other values stand as `str` gives them."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def array_digest(*arrays: NDArray[Any] | None) -> str:

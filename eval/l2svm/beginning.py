@@ -47,16 +47,17 @@ class Deflation:
             self.energy = float(np.linalg.norm(self.places, 2) ** 2)
 
 
-def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, C: float) -> list[State]:
+def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: Array | None, C: float) -> list[State]:
     """A state for each column from which the exact steps are few.
 
-    t : (k, n) float64 of -1, 1 and 0.
+    t : (k, n) float64 of -1, 1 and 0. m : the rows' weights, (k, n) > 0; None is 1 for all.
     """
     from dcgan_features.eval.l2svm import descent
 
     matrix = system.gram if isinstance(system, GramSystem) else system.X
     dtype = matrix.dtype
-    half = dtype.type(0.5 / C)
+    weights = np.ones(t.shape) if m is None else m
+    half = (0.5 / (C * weights)).astype(dtype)
     places = np.ascontiguousarray(deflation.places, dtype)
     targets = np.ascontiguousarray(t, dtype)
     b, s = np.zeros(t.shape, dtype), np.zeros((len(t), places.shape[1]))
@@ -64,7 +65,7 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, C: 
     blocks, generator = -(-system.rows // descent.BLOCK), np.random.default_rng(0)
     rest, inside = np.zeros(t.shape), None
     for round_ in range(ROUNDS + 1):
-        s = np.stack([_newton(*each, deflation.places, C) for each in zip(s, rest, t, strict=True)])
+        s = np.stack([_newton(*each, deflation.places) for each in zip(s, rest, t, C * weights, strict=True)])
         f = rest + s @ deflation.places.T
         before, inside = inside, (t * f < 1) & (t != 0)
         if round_ == ROUNDS or (before is not None and (before != inside).mean(1).max() < _SETTLED):
@@ -84,21 +85,22 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, C: 
     return [State(*each, by_rows) for each in zip(points, f, squares.tolist(), strict=True)]
 
 
-def _newton(s: Array, rest: Array, t: Array, places: Array, C: float) -> Array:
-    """The s of least 1/2 |s|^2 + C sum max(0, 1 - t (rest + places s))^2, from some s, (r,)."""
+def _newton(s: Array, rest: Array, t: Array, C: Array, places: Array) -> Array:
+    """The s of least 1/2 |s|^2 + sum C max(0, 1 - t (rest + places s))^2, from some s, (r,)."""
     best, least = s, np.inf
     for _ in range(12):
         slack = np.where(t != 0, np.maximum(1 - t * (rest + places @ s), 0), 0)
-        value = 0.5 * s @ s + C * slack @ slack
+        value = 0.5 * s @ s + (C * slack) @ slack
         if not value < least:
             s = (s + best) / 2
             if np.abs(s - best).max() <= 1e-6 * np.abs(best).max():
                 break
             continue
         best, least = s, value
-        inside = places[slack > 0]
-        gradient = s - 2 * C * ((slack * t) @ places)
-        step = np.linalg.solve(np.eye(len(s)) + 2 * C * inside.T @ inside, gradient)
+        inside = slack > 0
+        gradient = s - 2 * ((C * slack * t) @ places)
+        near = places[inside]
+        step = np.linalg.solve(np.eye(len(s)) + 2 * (near.T * C[inside]) @ near, gradient)
         s = s - step
         if np.abs(step).max() <= 1e-6 * np.abs(s).max():
             break

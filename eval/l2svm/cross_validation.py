@@ -7,14 +7,15 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from sklearn.model_selection import StratifiedKFold
-from torch import Tensor
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import StratifiedKFold, check_cv
 
 from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.eval.l2svm.estimator import L2SVM, Problem, solve_path, store, warn_unless_converged
-from dcgan_features.eval.l2svm.validation import Features, check_problem
+from dcgan_features.eval.l2svm.estimator import L2SVM, make_problem, store, warn_unless_converged
+from dcgan_features.eval.l2svm.problem import Problem
+from dcgan_features.eval.l2svm.validation import Features
 
 SELECTION_TOL = 1e-3  # accuracies on held-out rows do not change beyond it
 
@@ -28,17 +29,20 @@ class L2SVMCV(L2SVM):
 
     Parameters
     ----------
-    Cs : values of C to choose from, each > 0. The best mean accuracy wins; of equals the smallest C.
+    Cs : values of C to choose from, each > 0. The best mean score wins; of equals the smallest C.
     n_splits : stratified folds, >= 2; a class with fewer rows than that is a ValueError.
+    cv : instead of those, what scikit-learn's `GridSearchCV` takes: a number of folds, a splitter, (train, test) pairs.
+    scoring : instead of the accuracy, one of scikit-learn's names or callables that scores predictions (not decision
+        values or probabilities), computed on each fold's held-out rows.
     holdout : instead of folds, the indices of the rows of X that are held out once.
-    seed : shuffles the folds (scikit-learn's `StratifiedKFold`).
-    tol, max_iter, fit_intercept, device : as in `L2SVM`.
+    seed : shuffles the folds of `n_splits` (scikit-learn's `StratifiedKFold`).
+    tol, max_iter, fit_intercept, class_weight, device : as in `L2SVM`.
     sharded : as in `L2SVM`; folds and `holdout` are those of all rows, those of the processes in the order of their
-        ranks, so that the choice is that of one process.
+        ranks, so that the choice is that of one process. `cv` and `scoring` are for one process only.
 
     Attributes
     ----------
-    C_ : the chosen C. scores_ : mean held-out accuracy in percent for each C.
+    C_ : the chosen C. scores_ : mean held-out accuracy in percent for each C, or mean score of `scoring`.
     The others are those of `L2SVM`, for the final fit.
     """
 
@@ -47,47 +51,70 @@ class L2SVMCV(L2SVM):
         Cs: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
         *,
         n_splits: int = 5,
+        cv: Any = None,
+        scoring: Any = None,
         holdout: npt.ArrayLike | None = None,
         seed: int = 0,
         tol: float = 1e-4,
-        max_iter: int = 100,
+        max_iter: int = 1000,
         fit_intercept: bool = True,
+        class_weight: Any = None,
         device: str | None = None,
         sharded: bool = False,
     ) -> None:
         self.Cs = Cs
         self.n_splits = n_splits
+        self.cv = cv
+        self.scoring = scoring
         self.holdout = holdout
         self.seed = seed
         self.tol = tol
         self.max_iter = max_iter
         self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
         self.device = device
         self.sharded = sharded
 
-    def fit(self, X: Features, y: npt.ArrayLike) -> Self:
-        """Choose C and fit to X (n, d), y (n,). Raises ValueError for unusable input or parameters."""
+    def fit(self, X: Features, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Choose C and fit to X (n, d), y (n,). Raises ValueError for unusable input or parameters.
+
+        sample_weight : (n,) >= 0, as in `L2SVM.fit`; scores do not depend on it.
+        """
         candidates = [check_positive("each of Cs", C) for C in self.Cs]
         if not candidates:
             raise ValueError("Cs is empty; give at least one value of C")
-        rows = check_problem(self, X, y)
-        problem = Problem(rows, self.fit_intercept, self.device)
-        # Held-out rows count in none of the sums: they are weighted 0.
-        held = self._held_out(rows.classes[rows.index])[rows.own]
-        masks = torch.from_numpy(~held).to(problem.place, problem.dtype)
+        if self.sharded and (self.cv is not None or self.scoring is not None):
+            raise ValueError("cv and scoring are for one process; leave them out, or fit without sharded")
+        problem = make_problem(self, X, y, sample_weight)
+        rows = problem.rows
+        # Held-out rows count in none of the sums.
+        held = self._held_out(rows.classes[rows.index], X)[rows.own].T
         self.scores_: dict[float, float] = {}
-        start = None
-        for C, solution in solve_path(problem, candidates, max(self.tol, SELECTION_TOL), self.max_iter, masks):
-            self.scores_[C] = _held_out_accuracy(problem, solution.decision, masks)
-            self.C_ = max(self.scores_, key=lambda value: (self.scores_[value], -value))
-            if C == self.C_ and masks.shape[1] == 1:
-                start = solution
-        solution = problem.solve(self.C_, self.tol, self.max_iter, start=start)
-        warn_unless_converged(solution, self.max_iter)
-        store(self, problem, solution)
+        for C, solved in problem.path(candidates, max(self.tol, SELECTION_TOL), self.max_iter, held, decide=True):
+            assert solved.decision is not None
+            self.scores_[C] = self._score(problem, solved.decision, held)
+        self.C_ = max(self.scores_, key=lambda value: (self.scores_[value], -value))
+        for _, solved in problem.path([self.C_], self.tol, self.max_iter):
+            warn_unless_converged(solved, self.max_iter)
+            store(self, problem, solved)
         return self
 
-    def _held_out(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    def _score(self, problem: Problem, decision: npt.NDArray[Any], held: npt.NDArray[np.bool_]) -> float:
+        """Mean over the splits of the score on the rows that the split holds out, the accuracy in percent."""
+        by_split = decision.reshape(len(decision), len(held), -1)  # (n, splits, classes)
+        predicted = by_split.argmax(2) if by_split.shape[2] > 1 else (by_split[:, :, 0] > 0).astype(int)
+        if self.scoring is None:
+            right = (predicted == problem.index[:, None]) & held.T
+            counts = problem.total(np.stack([right.sum(0), held.sum(1)]))
+            return float((counts[0] / counts[1]).mean()) * 100
+        score = check_scoring(self, self.scoring)
+        scores = [
+            score(_Fixed(problem.classes[predicted[rows, split]]), rows[:, None], problem.classes[problem.index[rows]])
+            for split, rows in enumerate(np.flatnonzero(each) for each in held)
+        ]
+        return float(np.mean(scores))
+
+    def _held_out(self, labels: npt.NDArray[Any], X: Features) -> npt.NDArray[np.bool_]:
         """(n, m): where a row is held out in split m."""
         rows = len(labels)
         if self.holdout is not None:
@@ -104,6 +131,19 @@ class L2SVMCV(L2SVM):
             if len(missing):
                 raise ValueError(f"every row of class {missing[0]!r} is held out; hold out fewer rows")
             return held
+        if self.cv is not None:
+            splits = check_cv(self.cv, labels, classifier=True).split(np.zeros((rows, 1)), labels)
+            held = np.zeros((rows, 0), bool)
+            for train, test in splits:
+                if len(train) + len(test) != rows or len(np.intersect1d(train, test)):
+                    raise ValueError("cv leaves rows out of a fold's training and test rows, or has them in both")
+                column = np.zeros((rows, 1), bool)
+                column[test] = True
+                held = np.concatenate([held, column], 1)
+                missing = np.setdiff1d(labels, labels[train])
+                if len(missing):
+                    raise ValueError(f"a fold of cv holds out every row of class {missing[0]!r}; stratify the folds")
+            return held
         classes, counts = np.unique(labels, return_counts=True)
         if not 2 <= self.n_splits <= counts.min():
             raise ValueError(
@@ -117,12 +157,13 @@ class L2SVMCV(L2SVM):
         return held
 
 
-def _held_out_accuracy(problem: Problem, decision: Tensor, masks: Tensor) -> float:
-    """Mean over the splits of the accuracy on the rows that the split holds out, in percent."""
-    index = problem.index.to(decision.device)
-    by_split = decision.view(len(decision), masks.shape[1], -1)  # (n, splits, classes)
-    predicted = by_split.argmax(2) if by_split.shape[2] > 1 else (by_split[:, :, 0] > 0).long()
-    judged = masks == 0
-    right = (predicted == index[:, None]) & judged
-    counts = problem.space.total(torch.stack([right.sum(0), judged.sum(0)]))
-    return float((counts[0].double() / counts[1]).mean()) * 100
+class _Fixed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Predictions that are known already, for scikit-learn's scorers."""
+
+    def __init__(self, predicted: npt.NDArray[Any]) -> None:
+        self.predicted = predicted
+        self.classes_ = np.unique(predicted)
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """What is known."""
+        return self.predicted

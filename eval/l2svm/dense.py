@@ -1,7 +1,7 @@
 """Problems that one processor's memory holds: which way they are solved, in which precision, and by whom.
 
-Each group of a few columns (classes, or folds times classes) is a task that a thread takes through all C, with BLAS on
-that thread alone; nothing waits for another until all are done.
+Each column (a class, or a fold's) is a task that a thread takes through all C, with BLAS on that thread alone; nothing
+waits for another until all are done.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WEIGHT_BYTES = 3 << 30  # and most bytes of converted features
 SMALL = 2 << 20  # numbers in the smaller matrix, up to which float64 costs nothing
 FINE = 1e-5  # tolerance below which float32 is not begun with
 LEAST_SQUARES = 4e9  # operations of one step, up to which least squares are tried
-_GROUP = 4  # columns of a task
+_GROUP = 16  # most columns that descend side by side
 
 
 @dataclass
@@ -38,6 +38,7 @@ class Found:
     """One column's minimum at one C. point : coefficients (n,) where `by_rows`, else weights (d + 1,)."""
 
     t: Array
+    m: Array | None
     C: float
     point: Array
     by_rows: bool
@@ -120,24 +121,36 @@ class Dense:
         return exact > 30 * 4 * 2 * self.rows * least
 
     def path(
-        self, Cs: Sequence[float], t: Array, tol: float, most: int, *, decide: bool = False, starts: Array | None = None
+        self,
+        Cs: Sequence[float],
+        t: Array,
+        tol: float,
+        most: int,
+        *,
+        m: Array | None = None,
+        decide: bool = False,
+        starts: Array | None = None,
     ) -> dict[float, Outcome]:
         """The minima for each C.
 
-        t : (m, n) float64 of -1, 1, and 0 for rows that are left out. most : steps a column at one C.
+        t : (m, n) of -1, 1, and 0 for rows that are left out. most : steps a column at one C.
+        m : the rows' weights in each column, (m, n), > 0 where t is not 0; None is 1 for all.
         decide : whether the decision values are asked for. starts : (m, n), decision values to begin from.
         """
         Cs = sorted(set(Cs))
         dtype = self._first_dtype(tol)
         self._system(dtype)
-        groups = [slice(start, start + _GROUP) for start in range(0, len(t), _GROUP)]
-        begun = np.empty((len(t), 0)) if starts is None else starts
+        begun = self._begun(Cs[0], t, m, starts, dtype)
 
-        def work(group: slice) -> list[list[Found]]:
-            return self._columns(Cs, t[group], begun[group], tol, most, dtype)
+        def work(column: int) -> list[Found]:
+            target, weights = (
+                t[column].astype(np.float64),
+                None if m is None else np.where(m[column] > 0, m[column], 1.0),
+            )
+            return self._column(Cs, target, weights, begun[column], tol, most, dtype)
 
-        done = as_tasks(groups, work)
-        by_C = [[found for group in done for found in group[place]] for place in range(len(Cs))]
+        done = as_tasks(range(len(t)), work)
+        by_C = [[found[place] for found in done] for place in range(len(Cs))]
         weights = self._explicit(by_C, tol, most, dtype)
         outcomes = {}
         for C, columns, whole in zip(Cs, by_C, weights, strict=True):
@@ -152,24 +165,33 @@ class Dense:
             )
         return outcomes
 
-    def _columns(
-        self, Cs: Sequence[float], t: Array, begun: Array, tol: float, most: int, dtype: Any
-    ) -> list[list[Found]]:
-        system, found = self._system(dtype), []
-        starts: list[State | None] = [State(f[:0], f, 0.0) for f in begun] if begun.shape[1] else [None] * len(t)
-        works = [Work() for _ in t]
+    def _begun(self, C: float, t: Array, m: Array | None, starts: Array | None, dtype: Any) -> Sequence[State | None]:
+        """A state to begin from for each column, where there is one."""
+        if starts is not None:
+            return [State(f[:0], f, 0.0) for f in starts]
+        if dtype not in self._deflations:
+            return [None] * len(t)
+        system, deflation = self._systems[dtype], self._deflations[dtype]
+        size = min(-(-len(t) // torch.get_num_threads()), _GROUP)
+
+        def work(start: int) -> list[State]:
+            group = slice(start, start + size)
+            weights = None if m is None else np.where(m[group] > 0, m[group], 1.0)
+            return begin(system, deflation, t[group].astype(np.float64), weights, C)
+
+        return [state for part in as_tasks(range(0, len(t), size), work) for state in part]
+
+    def _column(
+        self, Cs: Sequence[float], t: Array, m: Array | None, start: State | None, tol: float, most: int, dtype: Any
+    ) -> list[Found]:
+        system, found, work = self._systems[dtype], [], Work()
         for C in Cs:
-            if starts[0] is None and dtype in self._deflations:
-                starts = list(begin(system, self._deflations[dtype], t, C))
-            here = []
-            for column, (target, work) in enumerate(zip(t, works, strict=True)):
-                work.steps = 0
-                best = minimise(system, target, C, tol, most, starts[column], work)
-                if not best.within(tol):
-                    best = self._harder(best, tol, most, work, system)
-                starts[column] = best.state
-                here.append(_found(best, work.steps))
-            found.append(here)
+            work.steps = 0
+            best = minimise(system, Best(t, C, m), tol, most, start, work)
+            if not best.within(tol):
+                best = self._harder(best, tol, most, work, system)
+            start = best.state
+            found.append(_found(best, work.steps))
         return found
 
     def _harder(self, best: Best, tol: float, most: int, work: Work, last: System) -> Best:
@@ -185,7 +207,7 @@ class Dense:
                 break
             other = Work(exact=True)
             start = State(best.state.point[:0], best.state.f, 0.0)
-            found = minimise(way, best.t, best.C, tol, most - work.steps, start, other)
+            found = minimise(way, Best(best.t, best.C, best.m), tol, most - work.steps, start, other)
             work.steps += other.steps
             if found.within(tol) or found.objective <= best.objective:
                 best = found
@@ -221,9 +243,10 @@ class Dense:
                 dual_squares[clipped] = np.einsum("ij,ij->i", other, other, dtype=np.float64)
             missed = []
             for place, found in enumerate(wanted):
-                best = Best(found.t, found.C)
+                best = Best(found.t, found.C, found.m)
                 slack = np.maximum(1 - found.t * decided[place].astype(np.float64), 0.0) * (found.t != 0)
-                found.objective = 0.5 * float(squares[place]) + found.C * float(slack @ slack)
+                weighted = slack if found.m is None else found.m * slack
+                found.objective = 0.5 * float(squares[place]) + found.C * float(slack @ weighted)
                 found.dual = best.dual_of(feasible[place], float(dual_squares[place]))
                 if found.within(tol) or not again:
                     found.point, found.by_rows = whole[place], False
@@ -233,7 +256,9 @@ class Dense:
                 self._again(missed, tol, most, dtype)
         result, start = [], 0
         for here in by_C:
-            result.append(np.stack([found.point for found in columns[start : start + len(here)]]))
+            points = np.stack([found.point for found in columns[start : start + len(here)]])
+            missing = self.dimensions + 1 - points.shape[1]
+            result.append(np.pad(points, ((0, 0), (0, missing))) if missing else points)
             start += len(here)
         return result
 
@@ -242,7 +267,7 @@ class Dense:
 
         def work(found: Found) -> None:
             steps, last = Work(steps=found.steps), self._system(dtype)
-            best = Best(found.t, found.C)
+            best = Best(found.t, found.C, found.m)
             best.state, best.objective = State(found.point, found.f, 0.0, True), np.inf
             best = self._harder(best, tol, most, steps, last)
             if np.isfinite(best.objective):
@@ -255,7 +280,9 @@ class Dense:
 
 def _found(best: Best, steps: int) -> Found:
     assert best.state is not None
-    return Found(best.t, best.C, best.state.point, best.state.by_rows, best.state.f, best.objective, best.dual, steps)
+    return Found(
+        best.t, best.m, best.C, best.state.point, best.state.by_rows, best.state.f, best.objective, best.dual, steps
+    )
 
 
 def _dtype_of(system: GramSystem | WeightSystem) -> Any:

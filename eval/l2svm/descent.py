@@ -5,7 +5,7 @@
 A block's decision values come from one matrix product; within the block they are kept up to date by the block's own
 Gram matrix. Features with a common mean make that crawl, because every step along a few directions of large energy must
 be undone by all other rows. So the weights' part in those directions, s, is held fixed meanwhile and minimised exactly
-between the passes (`beginning.Deflation`): with X V = P the rows' coordinates there, the pass sees K - P P' in place of K.
+between the passes (`beginning.Deflation`): with X V = P the rows' coordinates there, a pass sees K - P P' instead of K.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _options: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": True}
 
 
 @numba.njit(**_options)  # type: ignore[untyped-decorator]
-def _within(small: Array, f: Array, t: Array, b: Array, change: Array, half: float) -> None:
+def _within(small: Array, f: Array, t: Array, b: Array, change: Array, half: Array) -> None:
     """One pass over a block's rows for one column; what is added to b is added to `change`, too."""
     rows = f.shape[0]
     for i in range(rows):
@@ -31,7 +31,7 @@ def _within(small: Array, f: Array, t: Array, b: Array, change: Array, half: flo
         if target == 0:
             continue
         alpha = target * b[i]
-        new = max(alpha - (target * f[i] - 1 + alpha * half) / (small[i, i] + half), 0)
+        new = max(alpha - (target * f[i] - 1 + alpha * half[i]) / (small[i, i] + half[i]), 0)
         if new != alpha:
             step = target * (new - alpha)
             b[i] = target * new
@@ -41,11 +41,12 @@ def _within(small: Array, f: Array, t: Array, b: Array, change: Array, half: flo
 
 
 @numba.njit(**_options)  # type: ignore[untyped-decorator]
-def gram_epochs(gram: Array, places: Array, s: Array, t: Array, b: Array, half: float, order: Array) -> None:
+def gram_epochs(gram: Array, places: Array, s: Array, t: Array, b: Array, half: Array, order: Array) -> None:
     """Passes over all rows with the Gram matrix at hand.
 
     gram : (n, n). places : P, (n, r). s : (k, r). t : (k, n) of -1, 1, and 0 for rows that are left out.
-    b : (k, n) coefficients, changed in place. half : 1 / 2C. order : (epochs, blocks), the blocks' order in each pass.
+    b : (k, n) coefficients, changed in place. half : 1 / 2 C m, (k, n). order : (epochs, blocks), the blocks' order in
+        each pass.
     """
     columns, rows = t.shape
     left = s - np.dot(b, places)
@@ -60,12 +61,12 @@ def gram_epochs(gram: Array, places: Array, s: Array, t: Array, b: Array, half: 
             change[:] = 0
             for column in range(columns):
                 own = change[column, : stop - start]
-                _within(small, f[column], t[column, start:stop], b[column, start:stop], own, half)
+                _within(small, f[column], t[column, start:stop], b[column, start:stop], own, half[column, start:stop])
             left -= np.dot(np.ascontiguousarray(change[:, : stop - start]), part)
 
 
 @numba.njit(**_options)  # type: ignore[untyped-decorator]
-def weight_epochs(X: Array, places: Array, s: Array, t: Array, b: Array, w: Array, half: float, order: Array) -> None:
+def weight_epochs(X: Array, places: Array, s: Array, t: Array, b: Array, w: Array, half: Array, order: Array) -> None:
     """The same with w = X' b, (k, d), kept up to date in place of the Gram matrix. X : (n, d)."""
     columns, rows = t.shape
     left = s - np.dot(b, places)
@@ -84,7 +85,7 @@ def weight_epochs(X: Array, places: Array, s: Array, t: Array, b: Array, w: Arra
             change[:] = 0
             for column in range(columns):
                 own = change[column, : stop - start]
-                _within(small, f[column], t[column, start:stop], b[column, start:stop], own, half)
+                _within(small, f[column], t[column, start:stop], b[column, start:stop], own, half[column, start:stop])
             moved = np.ascontiguousarray(change[:, : stop - start])
             w += np.dot(moved, rest)
             left -= np.dot(moved, part)
@@ -92,7 +93,7 @@ def weight_epochs(X: Array, places: Array, s: Array, t: Array, b: Array, w: Arra
 
 @numba.njit(**_options)  # type: ignore[untyped-decorator]
 def combine(matrix: Array, index: Array, coefficients: Array, out: Array) -> None:
-    """Out (n,) float64 = the sum over i of coefficients[i] * matrix[index[i]], multiplied and summed in float64."""
+    """Write the sum over i of coefficients[i] * matrix[index[i]] to out (n,), multiplied and summed in float64."""
     out[:] = 0
     count, width = len(index), matrix.shape[1]
     whole = count // 4 * 4

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dcgan_features.data.utils.gpu import with_smaller_blocks
 from dcgan_features.eval.l2svm.primal import add_square, pad
-from dcgan_features.eval.l2svm.space import Leading
+from dcgan_features.eval.l2svm.space import Curvature, Leading
 
 GRAM_RANK = 128  # directions in the preconditioner
 _COLUMNS = 256  # least features a block
@@ -61,11 +61,24 @@ class GramSpace:
         """(X w, w + X' (weights * X w)) with one product with K."""
         return vector[1], vector + self.adjoint(weights * vector[1])
 
+    def curved(self, vector: Tensor, curvature: Curvature) -> tuple[Tensor, Tensor]:
+        """(X w, w + X' curvature(X w)) with one product with K."""
+        return vector[1], vector + self.adjoint(curvature(vector[1], slice(None)))
+
+    def shared_inverse(self, factor: float) -> Callable[[Tensor], Tensor]:
+        """The inverse of I + factor X' X, I - X' (K + I / factor)^-1 X, by one Cholesky factor."""
+        lower = self.gram.clone()
+        lower.diagonal().add_(1 / factor)
+        lower, failed = torch.linalg.cholesky_ex(lower)
+        if bool(failed):  # K has not the digits for it
+            return lambda vector: vector
+        return lambda vector: vector - self.adjoint(torch.cholesky_solve(vector[1], lower))
+
     def leading(self) -> Leading:
         """By subspace iteration with K."""
         rank = min(GRAM_RANK, self.rows)
         generator = torch.Generator().manual_seed(0)
-        start = torch.randn(self.rows, rank, generator=generator).to(self.device, self.dtype)
+        start = torch.randn(self.rows, rank, generator=generator, dtype=torch.float32).to(self.device, self.dtype)
         for _ in range(2):
             start = torch.linalg.qr(self._multiply(start))[0]
         product = self._multiply(start)

@@ -43,13 +43,16 @@ def converted(features: Tensor, dtype: Any, intercept: bool = False) -> Array:
         out[start : start + step, :dimensions] = as_array(features[start : start + step], dtype)
 
     step = max(1, (4 << 20) // (8 * max(dimensions, 1)))
-    as_tasks(range(0, rows, step), work)
+    if rows <= step:
+        work(0)
+    else:
+        as_tasks(range(0, rows, step), work)
     return out
 
 
 def gram_matrix(features: Tensor, intercept: bool, dtype: Any) -> Array:
     """K = X X' + 1 (+ 0 without intercept), (n, n) in `dtype`, both triangles the same to the bit."""
-    rows, dimensions = features.shape
+    rows = len(features)
     gram = np.full((rows, rows), float(intercept), dtype)
     size = max(_LEAST_STRIP, -(-rows // _STRIPS))
     strips = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
@@ -69,7 +72,7 @@ def gram_matrix(features: Tensor, intercept: bool, dtype: Any) -> Array:
 
 
 def combined(features: Tensor, intercept: bool, coefficients: Array, decide: bool) -> tuple[Array, Array | None]:
-    """W = X' b, (m, d + 1), for b (m, n), and if asked the decision values X w, (m, n), in the precision of b."""
+    """Weights X' b, (m, d + 1), for b (m, n), and if asked the decision values X w, (m, n), in the precision of b."""
     rows, dimensions = features.shape
     weights = np.zeros((len(coefficients), dimensions + 1), coefficients.dtype)
     weights[:, -1] = coefficients.sum(1) * intercept

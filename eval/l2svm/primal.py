@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dcgan_features.data.utils.distributed import ALONE, Processes
 from dcgan_features.data.utils.gpu import computes_bfloat16, fits, with_smaller_blocks
-from dcgan_features.eval.l2svm.space import Leading
+from dcgan_features.eval.l2svm.space import Curvature, Leading
 from dcgan_features.eval.l2svm.threads import Result, share_out
 
 BLOCK_BYTES = 5 << 19  # a block of rows, in working precision, that stays in the processor's second-level cache
@@ -53,6 +53,8 @@ class WeightSpace:
         self.rows, self.dimensions = features.shape
         self.total = processes.total
         self._device_block = DEVICE_BLOCK_BYTES
+        self._leading: Leading | None = None
+        self._square: Tensor | None = None
         counts = processes.gather(self.rows)
         self._first, self._all_rows = sum(counts[: processes.rank]), sum(counts)
         self.patience = self.dimensions / FEATURES_A_STEP if self.dimensions <= EXACT_DIMENSIONS else math.inf
@@ -143,6 +145,65 @@ class WeightSpace:
 
         out = _sum(self._share_out(work, self.dtype))
         return decision, self.total(self._vector(out, (decision * weights).sum(0))).add_(vector)
+
+    def curved(self, vector: Tensor, curvature: Curvature) -> tuple[Tensor, Tensor]:
+        """(X w, w + X' curvature(X w)), both products on a block of rows while it is in the cache."""
+        padded, columns = pad(vector[:-1]), vector.shape[1]
+        decision = torch.empty(self.rows, columns, dtype=self.dtype, device=self.device)
+
+        def work(blocks: Sequence[slice]) -> tuple[Tensor, Tensor]:
+            out = torch.zeros(padded.shape[1], self.dimensions, dtype=self.dtype, device=self.device)
+            sums = torch.zeros(columns, dtype=self.dtype, device=self.device)
+            for block in blocks:
+                features = self._load(block, self.dtype)
+                here = decision[block] = self._shifted((features @ padded)[:, :columns], vector)
+                bent = curvature(here, block)
+                sums += bent.sum(0)
+                out.addmm_(pad(bent).T, features)
+            return out, sums
+
+        parts = self._share_out(work, self.dtype)
+        out, sums = _sum([part[0] for part in parts]), _sum([part[1] for part in parts])
+        return decision, self.total(self._vector(out, sums)).add_(vector)
+
+    def shared_inverse(self, factor: float) -> Callable[[Tensor], Tensor]:
+        """The inverse of I + factor X' X: with up to EXACT_DIMENSIONS features exact, else on leading directions."""
+        if self.dimensions > EXACT_DIMENSIONS:
+            if self._leading is None:
+                self._leading = self.leading()
+            basis = self._leading.vectors
+            square = self.total(self._leading.decision.T @ self._leading.decision)
+            lower = torch.linalg.cholesky(
+                torch.eye(len(square), dtype=self.dtype, device=self.device) + factor * square
+            )
+
+            def on_leading(vector: Tensor) -> Tensor:
+                inside = basis.T @ vector
+                return vector + basis @ (torch.cholesky_solve(inside, lower) - inside)
+
+            return on_leading
+        if self._square is None:
+            self._square = self._all_squared()
+        whole = factor * self._square
+        whole.diagonal().add_(1)
+        lower, failed = torch.linalg.cholesky_ex(whole)
+        if bool(failed):
+            return lambda vector: vector
+        return lambda vector: torch.cholesky_solve(vector, lower)
+
+    def _all_squared(self) -> Tensor:
+        size = self.dimensions + 1
+
+        def work(blocks: Sequence[slice]) -> Tensor:
+            square = torch.zeros(size, size, dtype=self.dtype, device=self.device)
+            for block in blocks:
+                features = self._load(block, self.dtype)
+                whole = torch.cat([features, torch.full_like(features[:, :1], float(self.intercept))], 1)
+                add_square(square, whole.T)
+            return square
+
+        blocks = self._blocks(self.dtype, 16)
+        return self.total(work(blocks) if self._threads else self._share_out(work, self.dtype)[0])
 
     def exact_inverse(self, weights: Tensor) -> Callable[[Tensor], Tensor] | None:
         """The inverse of I + X' weights X as a function of vectors, by one Cholesky factor a column.

@@ -18,6 +18,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+Curvature = Callable[[Tensor, slice], Tensor]  # of the decision values (m, k) of some rows, linear in them
+
 
 class Space(Protocol):
     """What the solver asks of a space. n rows, k columns; `weights` and `values` are (n, k)."""
@@ -50,6 +52,12 @@ class Space(Protocol):
 
     def hessian(self, vector: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """(X w, w + X' (weights * X w)) in one pass over the data."""
+
+    def curved(self, vector: Tensor, curvature: Curvature) -> tuple[Tensor, Tensor]:
+        """(X w, w + X' curvature(X w)) in one pass over the data."""
+
+    def shared_inverse(self, factor: float) -> Callable[[Tensor], Tensor]:
+        """The inverse of I + factor X' X, or one that is near it, applied to a vector."""
 
     def leading(self) -> Leading:
         """Leading directions of X' X, for the preconditioner."""

@@ -23,12 +23,13 @@ _COMPILED = 600  # rows from which the compiled products are worth loading
 
 @dataclass
 class State:
-    """A point, the decision values of every row, (n,) float64, and the squared length of its weights."""
+    """A point, the decision values f of every row, (n,) float64, and the squared length of its weights."""
 
     point: Array
     f: Array
     square: float
     by_rows: bool = False  # whether the point is b
+    b: Array | None = None  # coefficients, where they are known better than by the slack
 
 
 @dataclass
@@ -40,29 +41,36 @@ class Work:
     matrix: Array | None = None
     exact: bool = False
     steps: int = 0
-    spare: dict[str, Array] = field(default_factory=dict)
+    spare: dict[Any, Array] = field(default_factory=dict)
+
+    def square(self, size: int, dtype: Any) -> Array:
+        """A matrix (size, size) of anything, in memory that is used again: fresh pages cost as much as filling them."""
+        held = self.spare.get(dtype)
+        if held is None or len(held) < size * size:
+            held = self.spare[dtype] = np.empty(size * size + size * size // 4, dtype)
+        return held[: size * size].reshape(size, size)
 
 
 class System(Protocol):
-    """What `pivoting` asks for. `inside` is a mask of rows, t (n,) the targets, half is 1 / 2C."""
+    """What `pivoting` asks for. `inside` is a mask of rows, t (n,) the targets, half is 1 / 2C, (n,) with weights."""
 
     rows: int
     largest: float  # the rows' largest squared length
 
     def zero(self) -> State:
-        """W = 0."""
+        """The weights 0."""
 
-    def solve(self, inside: Array, t: Array, half: float, work: Work) -> State | None:
+    def solve(self, inside: Array, t: Array, half: Array | float, work: Work) -> State | None:
         """The minimum for these rows; None where the system cannot be solved in this precision."""
 
-    def refine(self, state: State, inside: Array, t: Array, half: float, work: Work) -> State:
+    def refine(self, state: State, inside: Array, t: Array, half: Array | float, work: Work) -> State:
         """A state nearer to that minimum, by the last factor and the residual."""
 
     def adjoint_square(self, values: Array) -> float:
         """|X' values|^2."""
 
     def between(self, first: State, second: State, step: float) -> State:
-        """First + step * (second - first)."""
+        """The state at first + step * (second - first)."""
 
 
 class GramSystem:
@@ -75,7 +83,7 @@ class GramSystem:
         self.largest = float(gram.diagonal().max(initial=0.0))
 
     def zero(self) -> State:
-        """W = 0."""
+        """The weights 0."""
         return State(np.zeros(self.rows), np.zeros(self.rows), 0.0, True)
 
     def product(self, b: Array) -> Array:
@@ -87,25 +95,28 @@ class GramSystem:
             kernels.combine(self.gram, index, b[index], out)
             return out
         if self.gram.dtype == np.float64:
-            whole: Array = self.gram @ b
-            return whole
-        parts = (index[start : start + 256] for start in range(0, len(index), 256))
-        return np.sum([b[part] @ self.gram[part].astype(np.float64) for part in parts], axis=0) + np.zeros(self.rows)
+            return np.asarray(self.gram @ b)
+        whole: Array = np.zeros(self.rows)
+        for start in range(0, len(index), 256):
+            part = index[start : start + 256]
+            whole += b[part] @ self.gram[part].astype(np.float64)
+        return whole
 
     def state(self, b: Array) -> State:
         """The state at b."""
         f = self.product(b)
         return State(b, f, max(float(b @ f), 0.0), True)
 
-    def solve(self, inside: Array, t: Array, half: float, work: Work) -> State | None:
+    def solve(self, inside: Array, t: Array, half: Array | float, work: Work) -> State | None:
         """The minimum for these rows; None where the system cannot be solved in this precision."""
         index = np.flatnonzero(inside)
         b = np.zeros(self.rows)
         if len(index):
-            single = self.gram.dtype == np.float32 and self.energy * 6e-8 < SINGLE_LIMIT * half
+            shift = half if isinstance(half, float) else half[index]
+            single = self.gram.dtype == np.float32 and self.energy * 6e-8 < SINGLE_LIMIT * np.min(shift)
             for dtype in (np.float32, np.float64) if single else (np.float64,):
-                factor = self._gathered(index, dtype)
-                factor.ravel()[:: len(index) + 1] += half
+                factor = self._gathered(index, work.square(len(index), dtype))
+                factor.ravel()[:: len(index) + 1] += shift
                 if cholesky(factor):
                     break
             else:
@@ -119,12 +130,12 @@ class GramSystem:
         work.steps += 1
         return self.state(b)
 
-    def refine(self, state: State, inside: Array, t: Array, half: float, work: Work) -> State:
+    def refine(self, state: State, inside: Array, t: Array, half: Array | float, work: Work) -> State:
         """A state nearer to that minimum, by the last factor and the residual."""
         index, factor = work.inside, work.factor
         if index is None or factor is None or not inside.any():
             return state
-        residual = t[index] - state.f[index] - half * state.point[index]
+        residual = t[index] - state.f[index] - (half * state.point)[index]
         scale = np.abs(residual).max() or 1.0
         change = (residual / scale).astype(factor.dtype)
         cholesky_solve(factor, change)
@@ -137,17 +148,17 @@ class GramSystem:
         return max(float(values @ self.product(values)), 0.0)
 
     def between(self, first: State, second: State, step: float) -> State:
-        """First + step * (second - first)."""
+        """The state at first + step * (second - first)."""
         b = first.point + step * (second.point - first.point)
         f = first.f + step * (second.f - first.f)
         return State(b, f, max(float(b @ f), 0.0), True)
 
-    def _gathered(self, index: Array, dtype: Any) -> Array:
+    def _gathered(self, index: Array, out: Array) -> Array:
         kernels = compiled(self.rows)
         if kernels is None:
-            return np.ascontiguousarray(self.gram[np.ix_(index, index)], dtype=dtype)
-        out = np.empty((len(index), len(index)), dtype)
-        kernels.gather(self.gram, index, out)
+            out[:] = self.gram[np.ix_(index, index)]
+        else:
+            kernels.gather(self.gram, index, out)
         return out
 
 
@@ -162,7 +173,7 @@ class WeightSystem:
         self._lock = threading.Lock()
 
     def zero(self) -> State:
-        """W = 0."""
+        """The weights 0."""
         return State(np.zeros(self.dimensions), np.zeros(self.rows), 0.0)
 
     def whole(self) -> Array:
@@ -178,41 +189,46 @@ class WeightSystem:
         f = (self.X @ w.astype(self.X.dtype, copy=False)).astype(np.float64, copy=False)
         return State(w, f, float(w @ w))
 
-    def _square(self, inside: Array, work: Work) -> Array:
-        """X_A' X_A, from the least of: the rows, all rows without the others, the last one and what has changed."""
+    def _square(self, inside: Array, scale: Array | None, work: Work) -> Array:
+        """X_A' M X_A, from the least of: the rows, all rows without the others, the last one and what has changed."""
         count = int(np.count_nonzero(inside))
         costs = {"rows": count}
         if not work.exact:
-            if self._whole is not None or self.X.dtype == np.float32:
+            if scale is None and (self._whole is not None or self.X.dtype == np.float32):
                 costs["others"] = self.rows - count
             if work.matrix is not None and work.inside is not None:
                 costs["changed"] = int(np.count_nonzero(inside != work.inside))
         way = min(costs, key=lambda name: costs[name])
         if way == "rows":
             matrix = np.zeros((self.dimensions, self.dimensions), self.X.dtype)
-            add_square(matrix, self._chosen(inside, count), 1.0)
+            add_square(matrix, self._chosen(inside, scale), 1.0)
         elif way == "others":
             matrix = self.whole().copy()
-            add_square(matrix, self._chosen(~inside, self.rows - count), -1.0)
+            add_square(matrix, self._chosen(~inside, scale), -1.0)
         else:
             assert work.matrix is not None
+            assert work.inside is not None
             matrix = work.matrix
-            add_square(matrix, self.X[inside & ~work.inside], 1.0)
-            add_square(matrix, self.X[~inside & work.inside], -1.0)
+            add_square(matrix, self._chosen(inside & ~work.inside, scale), 1.0)
+            add_square(matrix, self._chosen(~inside & work.inside, scale), -1.0)
         work.matrix, work.inside = matrix, inside.copy()
         return matrix
 
-    def _chosen(self, inside: Array, count: int) -> Array:
-        return self.X if count == self.rows else self.X[inside]
+    def _chosen(self, which: Array, scale: Array | None) -> Array:
+        chosen = self.X if which.all() else self.X[which]
+        return chosen if scale is None else np.asarray(chosen * np.sqrt(scale[which, None]).astype(self.X.dtype))
 
-    def solve(self, inside: Array, t: Array, half: float, work: Work) -> State | None:
+    def solve(self, inside: Array, t: Array, half: Array | float, work: Work) -> State | None:
         """The minimum for these rows; None where the system cannot be solved in this precision."""
-        factor = self._square(inside, work).copy()
-        factor.ravel()[:: self.dimensions + 1] += half
+        # With weights m the system is multiplied by the least 1 / 2 C m.
+        scale, shift = (None, half) if isinstance(half, float) else (half.min() / half, float(half.min()))
+        factor = work.square(self.dimensions, self.X.dtype)
+        factor[:] = self._square(inside, scale, work)
+        factor.ravel()[:: self.dimensions + 1] += shift
         if not cholesky(factor):
             work.matrix = None
             return None
-        right = (t * inside).astype(self.X.dtype) @ self.X
+        right = (t * inside * (1.0 if scale is None else scale)).astype(self.X.dtype) @ self.X
         cholesky_solve(factor, right)
         if not np.isfinite(right).all():
             return None
@@ -220,12 +236,13 @@ class WeightSystem:
         work.steps += 1
         return self.state(right.astype(np.float64, copy=False))
 
-    def refine(self, state: State, inside: Array, t: Array, half: float, work: Work) -> State:
+    def refine(self, state: State, inside: Array, t: Array, half: Array | float, work: Work) -> State:
         """A state nearer to that minimum, by the last factor and the residual."""
         if work.factor is None:
             return state
-        values = ((t - state.f) * inside).astype(self.X.dtype)
-        change = values @ self.X - (half * state.point).astype(self.X.dtype)
+        scale, shift = (1.0, half) if isinstance(half, float) else (half.min() / half, float(half.min()))
+        values = ((t - state.f) * inside * scale).astype(self.X.dtype)
+        change = values @ self.X - (shift * state.point).astype(self.X.dtype)
         cholesky_solve(work.factor, change)
         return self.state(state.point + change)
 
@@ -235,24 +252,26 @@ class WeightSystem:
         return float(w @ w)
 
     def between(self, first: State, second: State, step: float) -> State:
-        """First + step * (second - first)."""
+        """The state at first + step * (second - first)."""
         w = first.point + step * (second.point - first.point)
         return State(w, first.f + step * (second.f - first.f), float(w @ w))
 
 
 class LeastSquares(WeightSystem):
-    """The same as a least-squares problem, [X_A; sqrt(1 / 2C) I] w = [t_A; 0], by orthogonal transformations in float64.
+    """The same as a least-squares problem, [X_A; sqrt(1 / 2C) I] w = [t_A; 0], by orthogonal transformations, float64.
 
     The condition number is that of X, not its square. Where there are fewer rows than weights the solution of least
     length of [X_A, sqrt(1 / 2C) I] [w; e] = t_A. Rows of unlike length keep their digits by being sorted and pivoted
     (Cox and Higham, "Stability of Householder QR factorization for weighted least squares problems", 1998).
     """
 
-    def solve(self, inside: Array, t: Array, half: float, work: Work) -> State | None:
+    def solve(self, inside: Array, t: Array, half: Array | float, work: Work) -> State | None:
         """The minimum for these rows."""
         from scipy.linalg import qr, solve_triangular
 
-        rows, targets, root = self.X[inside], t[inside], half**0.5
+        shift = float(np.min(half))
+        scale = np.sqrt(shift / half) * np.ones(self.rows)
+        rows, targets, root = self.X[inside] * scale[inside, None], (t * scale)[inside], shift**0.5
         work.steps += 1
         work.factor = None
         if not len(rows):
@@ -267,16 +286,24 @@ class LeastSquares(WeightSystem):
         diagonal = np.abs(r.diagonal())
         if not diagonal.min() > 0:
             return None
+        whole = np.empty(len(tall))
         if len(rows) >= self.dimensions:
+            projected = q.T @ right[order]
             w = np.empty(self.dimensions)
-            w[pivots] = solve_triangular(r, q.T @ right[order], check_finite=False)
+            w[pivots] = solve_triangular(r, projected, check_finite=False)
+            whole[order] = right[order] - q @ projected
+            slack = whole[: len(rows)]
         else:
-            whole = np.empty(len(tall))
             whole[order] = q @ solve_triangular(r, right[pivots], trans=1, check_finite=False)
-            w = whole[: self.dimensions]
-        return self.state(w) if np.isfinite(w).all() else None
+            w, slack = whole[: self.dimensions], whole[self.dimensions :] * root
+        if not (np.isfinite(w).all() and np.isfinite(slack).all()):
+            return None
+        state = self.state(w)
+        state.b = np.zeros(self.rows)
+        state.b[inside] = slack * scale[inside] / shift
+        return state
 
-    def refine(self, state: State, inside: Array, t: Array, half: float, work: Work) -> State:
+    def refine(self, state: State, inside: Array, t: Array, half: Array | float, work: Work) -> State:
         """Nothing is left to refine."""
         return state
 

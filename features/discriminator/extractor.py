@@ -71,32 +71,61 @@ class DiscriminatorFeatures(Extractor):
 
     Column ((maps of earlier chosen layers) + map) * grid^2 + row * grid + column holds one cell of one map.
 
-    discriminator : a `gan.networks.Discriminator`, which is not changed; the path of saved weights; or the name of
-        shipped ones, such as "paper-32".
-    grid : cells along each side; at most the smallest chosen map's size.
-    layers : indices of the layers to use, from 0, in the order wanted; None is all.
-    reflection : "max" or "mean", of the features of an image and of its mirror image, so that both have the same; None,
-        as in the paper, leaves mirror images out.
-    negative : "max" or "mean", of the features of a picture and of its negative (255 - pixel), so that dark digits on a
-        light ground have the features of light ones on a dark ground; None, as in the paper, leaves negatives out.
-    shift : pixels; the features are then the largest of the image's and of its moved by as many up, down, left and
-        right, each beyond its edges continued by its reflection. 0, as in the paper: of the image alone.
-    shift_join : "max", or "mean" for the mean of the five in place of the largest.
-    power : of the features' absolute values, their signs kept; above 0 and at most 1. 0.5, the signed square root,
-        draws large values in (power normalisation, of Fisher vectors: Perronnin, Sánchez & Mensink, ECCV 2010). 1, as
-        in the paper, leaves them as they are.
-    balance : scale each layer's features so that all layers have the same total variance, the mean of what they had. In
-        the paper they are left as they are, and those of the first layer, which is not normalised, hardly count.
-    dtype : "bfloat16" or "float32", of the arithmetic and of the features.
-    n_statistics : at most so many of the fit images are used for the batch-norm statistics, evenly spaced.
-    batch_size : images at a time; None chooses for the device.
-    device : None is the GPU where there is one, else the CPU.
-
     `fit` re-estimates the batch-norm statistics on the images it is given, then folds them into the convolutions. Then
     it estimates the variances that `balance` needs, on at most 2,000 of these images.
 
-    Learned: `layers_`, the indices in use; `convolutions_`; `scales_`, what each layer is multiplied by, float32
-    (layers,), or None.
+    Parameters
+    ----------
+    discriminator : Discriminator, Path or str
+        A `gan.networks.Discriminator`, which is not changed; the path of saved weights; or the name of shipped ones,
+        such as "paper-32".
+    grid : int, default 4
+        Cells along each side; at most the smallest chosen map's size.
+    layers : sequence of int, or None, default None
+        Indices of the layers to use, from 0, in the order wanted; None is all.
+    reflection : str or None, default None
+        "max" or "mean", of the features of an image and of its mirror image, so that both have the same; None, as in
+        the paper, leaves mirror images out.
+    negative : str or None, default None
+        "max" or "mean", of the features of a picture and of its negative (255 - pixel), so that dark digits on a light
+        ground have the features of light ones on a dark ground; None, as in the paper, leaves negatives out.
+    shift : int, default 0
+        Pixels; the features are then the largest of the image's and of its moved by as many up, down, left and right,
+        each beyond its edges continued by its reflection. 0, as in the paper: of the image alone.
+    shift_join : str, default "max"
+        "mean" takes the mean of the five in place of the largest.
+    power : float, default 1.0
+        Of the features' absolute values, their signs kept; above 0 and at most 1. 0.5, the signed square root, draws
+        large values in (power normalisation, of Fisher vectors: Perronnin, Sánchez & Mensink, ECCV 2010). 1, as in the
+        paper, leaves them as they are.
+    balance : bool, default False
+        Scale each layer's features so that all layers have the same total variance, the mean of what they had. In the
+        paper they are left as they are, and those of the first layer, which is not normalised, hardly count.
+    dtype : str, default "bfloat16"
+        "bfloat16" or "float32", of the arithmetic and of the features.
+    n_statistics : int, default 10000
+        At most so many of the fit images are used for the batch-norm statistics, evenly spaced.
+    batch_size : int or None, default None
+        Images at a time; None chooses for the device.
+    device : str, torch.device or None, default None
+        None is the GPU where there is one, else the CPU.
+
+    Attributes
+    ----------
+    layers_ : list of int
+        Indices of the layers in use.
+    convolutions_ : list of torch.nn.Conv2d
+        With batch normalisation folded in.
+    scales_ : Tensor (layers,), float32, or None
+        What each layer is multiplied by.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcgan_features.features import DiscriminatorFeatures
+    >>> images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    >>> DiscriminatorFeatures("paper-32").fit_transform(images).shape  # 1,792 maps in 4 x 4 cells
+    (4, 28672)
     """
 
     def __init__(
@@ -309,8 +338,24 @@ def _joined(pooled: list[Tensor], others: list[Tensor], how: str) -> list[Tensor
 class RandomDiscriminator(DiscriminatorFeatures):
     """The control: the same network untrained, its weights N(0, 0.02) drawn from `seed`.
 
-    network : the name of a specification in `gan.spec.SPECS`, or a specification.
-    seed : of the weights. The other parameters are those of `DiscriminatorFeatures`.
+    It learns from the fit images what `DiscriminatorFeatures` does.
+
+    Parameters
+    ----------
+    network : str or NetworkSpec, default "svhn-32"
+        The name of a specification in `gan.spec.SPECS`, or a specification.
+    seed : int, default 0
+        Of the weights.
+
+    The other parameters are those of `DiscriminatorFeatures`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcgan_features.features import RandomDiscriminator
+    >>> images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    >>> RandomDiscriminator("svhn-32", seed=1).fit_transform(images).shape
+    (4, 7168)
     """
 
     def __init__(

@@ -64,7 +64,7 @@ class SecondOrderFeatures(Extractor):
     weights : one above 0 for each layer's block, and a last one for the maxima where they are there. A block's mean
         squared distance from its mean is in proportion to its weight, and all together are 1. None leaves the moments
         as they are, and the maxima at 1.
-    grid : cells along each side of that block.
+    grid : cells along each side of the block of maxima.
     flip : take the horizontal flip of each view, too.
     shifts : views: pixels (down, right) by which the image is moved, its edges continued by reflection.
     n_images : at most so many of the fit images, evenly spaced, give directions and norms.
@@ -74,7 +74,8 @@ class SecondOrderFeatures(Extractor):
     device : None is the GPU where there is one, else the CPU.
 
     Learned: `network_`; `directions_` and `offsets_`, for each layer float32 (rank, maps) and (rank,), so that
-    z = directions @ maps + offsets; `means_` (n_features_out_,) and `scales_`, a factor a block.
+    z = directions @ maps + offsets; `layers_`, `ranks_` and `cells_`; `widths_` and `scales_`, columns and factor of
+    each layer's moments and then of each layer's maxima.
     """
 
     def __init__(

@@ -12,6 +12,7 @@ from torch import distributed
 from dcgan_features.data.utils.distributed import ProcessLost
 from dcgan_features.eval import L2SVM, L2SVMCV
 from dcgan_features.eval.l2svm import primal
+from dcgan_features.eval.l2svm.dense import Dense
 from dcgan_features.eval.l2svm.primal import WeightSpace
 from tests.processes import in_processes, results
 
@@ -94,7 +95,12 @@ def test_the_solution_is_that_of_one_process(count, names, monkeypatch):
     assert len(np.unique(problem(20)[1][uneven(150, count)[0]])) == 1
     for name in names:
         X, y, classifier = task(name)
-        classes, alone, scores = fit(classifier.set_params(sharded=False), X, y)
+        with monkeypatch.context() as context:
+            if classifier.tol > 1e-6 or name.startswith(
+                "C chosen"
+            ):  # within so much another solution is another solver's
+                context.setattr(Dense, "fits", staticmethod(lambda rows, dimensions: False))
+            classes, alone, scores = fit(classifier.set_params(sharded=False), X, y)
         for answers in everyones:
             found_classes, found, found_scores, exchanged, passes = answers[name]
             assert found_classes == classes

@@ -20,6 +20,7 @@ from dcgan_features.benchmarks.compare.__main__ import app
 from dcgan_features.benchmarks.records.predictions import read_predictions
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import sealed
 from tests.benchmarks.conftest import MEANS
 from tests.benchmarks.spies import notes
 
@@ -167,7 +168,7 @@ def test_the_function_returns_what_the_command_writes(compare, monkeypatch, tmp_
     found = compare_function(
         "mine.py:Colours", "mine.py:Colours,power=2", "pixels",
         reference=["mine.py:Colours"], table="tiny.yaml", results="results", store="store",
-    )  # fmt: skip
+    ).table  # fmt: skip
     pd.testing.assert_frame_equal(found, pd.read_csv(made("comparison.csv")), check_dtype=False)
     assert "p_mine.py-colours" in found
     assert found["verdict_mine.py-colours"].notna().sum() == 4
@@ -295,7 +296,7 @@ def test_results_of_other_labels_are_not_compared(compare, tmp_path):
     path = tmp_path / "results" / "tiny" / "pixels.json"
     content = json.loads(path.read_text())
     content["protocols"]["all-labels"]["draw_digests"] = ["0" * 64]
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(sealed(content)))
     code, _, err = compare("mine.py:Colours", "pixels", "--protocol", "all-labels")
     assert code == 2
     assert "were measured on different label draws under all-labels" in err
@@ -312,3 +313,18 @@ def test_files_named_like_packages_of_ours_are_the_users(tmp_path):
     )  # fmt: skip
     assert ended.returncode == 2
     assert re.search(r"error: .*Mine.*transform", ended.stderr)
+
+
+def test_a_misspelt_classifier_of_a_table_is_a_sentence(compare, make_table):
+    make_table(classifier={"class": "L2SVMCW", "Cs": [0.1]})
+    code, _, err = compare("mine.py:Colours", "means")
+    assert code == 2
+    assert "unknown class 'L2SVMCW'" in err
+    assert "Traceback" not in err
+
+
+def test_a_program_that_ends_itself_is_a_sentence(compare, tmp_path):
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n")
+    code, out, err = compare("ends.py:Colours", "means")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "importing ends.py ends the program" in err

@@ -19,13 +19,13 @@ import pytest
 
 from dcgan_features import data
 from dcgan_features.benchmarks.config import weights
-from dcgan_features.benchmarks.config.identity import digest_of
 from dcgan_features.benchmarks.config.images import labelled
 from dcgan_features.benchmarks.config.schema import TABLES, load_table
 from dcgan_features.benchmarks.config.weights import StoredWeights, TrainedWeights
 from dcgan_features.benchmarks.runner import job as jobs
 from dcgan_features.benchmarks.runner.resolve import resolve
 from dcgan_features.benchmarks.runner.worker import make_extractor
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.features.cache.fingerprint import describe
 
 KEPT = Path(__file__).with_name("identities.json")

@@ -10,7 +10,7 @@ import pytest
 
 from dcgan_features import data
 from dcgan_features.benchmarks.config import external, images
-from dcgan_features.benchmarks.config.schema import load_table
+from dcgan_features.benchmarks.config.schema import DatasetChoice, load_table
 from dcgan_features.benchmarks.runner.job import make_jobs
 from dcgan_features.benchmarks.runner.resolve import ResolvedJob, resolve
 from dcgan_features.benchmarks.runner.worker import Outcome, attempt
@@ -60,7 +60,7 @@ def test_a_finished_row_needs_neither_images_nor_classes(resolved, tmp_path, mon
     attempt(job)
     written = (tmp_path / "results" / "tiny" / "a.json").stat().st_mtime_ns
     images.load_dataset.cache_clear()
-    monkeypatch.delitem(images.STAND_INS, "stand-in")
+    monkeypatch.delitem(data.STAND_INS, "stand-in")
     assert attempt(job).status == "measured"
     assert (tmp_path / "results" / "tiny" / "a.json").stat().st_mtime_ns == written
     assert attempt(job, resume=False).status == "failed"
@@ -81,7 +81,7 @@ def test_code_that_changed_meanwhile_is_refused(resolved, tmp_path):
 def test_images_that_changed_meanwhile_are_refused(resolved, monkeypatch):
     job = resolved(extractor={"class": "RawPixels"})
     images.load_dataset.cache_clear()
-    monkeypatch.setitem(images.STAND_INS, "stand-in", lambda **how: stand_in(**{**how, "seed": 1}))
+    monkeypatch.setitem(data.STAND_INS, "stand-in", lambda **how: stand_in(**{**how, "seed": 1}))
     outcome = attempt(sent(job))
     assert "row a of the table tiny: the images changed since this command began; run it again" in outcome.message
 
@@ -152,4 +152,4 @@ def test_features_of_a_data_set_without_labels_are_no_row(make_table, monkeypatc
     bare = data.Dataset("bare", stand_in(20, 10).train_images)
     monkeypatch.setitem(data.LOADERS, "bare", lambda root, download: bare)
     with pytest.raises(data.InputError, match="bare has no labels or no test images"):
-        images.load_dataset(images.DatasetChoice(source="bare"), Path())
+        images.load_dataset(DatasetChoice(source="bare"), Path())

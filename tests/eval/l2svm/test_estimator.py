@@ -12,7 +12,21 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from dcgan_features.eval import L2SVM, l2svm_path
-from dcgan_features.eval.l2svm import estimator, gram, primal, validation
+from dcgan_features.eval.l2svm import dense, gram, primal, validation
+from dcgan_features.eval.l2svm import problem as problems
+
+
+@pytest.fixture(params=["dense", "passes"])
+def solver(request, monkeypatch):
+    """Both solvers, whatever the problem's size would choose."""
+    if request.param == "passes":
+        monkeypatch.setattr(dense.Dense, "fits", staticmethod(lambda rows, dimensions: False))
+    return request.param
+
+
+@pytest.fixture
+def by_passes(monkeypatch):
+    monkeypatch.setattr(dense.Dense, "fits", staticmethod(lambda rows, dimensions: False))
 
 
 def problem(rows: int, dimensions: int, classes: int, dtype: Any = np.float64) -> Any:
@@ -37,7 +51,7 @@ def objective(coef, intercept, X, y, C):
     ("rows", "dimensions", "classes"), [(60, 10, 2), (60, 10, 3), (30, 100, 3), (200, 50, 20), (100, 400, 20)]
 )
 @pytest.mark.parametrize("C", [0.01, 1.0])
-def test_weights_equal_liblinear(rows, dimensions, classes, intercept, dtype, C):
+def test_weights_equal_liblinear(solver, rows, dimensions, classes, intercept, dtype, C):
     X, y = problem(rows, dimensions, classes, dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -58,7 +72,7 @@ def test_two_points_by_hand():
 
 
 @pytest.mark.parametrize("shape", [(40, 90), (200, 12)])
-def test_the_gap_is_a_certificate(shape):
+def test_the_gap_is_a_certificate(solver, shape):
     X, y = problem(shape[0], shape[1], 4)
     exact = L2SVM(1.0, tol=1e-12).fit(X, y)
     loose = L2SVM(1.0, tol=0.2).fit(X, y)
@@ -69,16 +83,16 @@ def test_the_gap_is_a_certificate(shape):
     assert (loose.duality_gap_ <= 0.2 * loose.objective_).all()
 
 
-def test_few_rows_in_weight_space_and_in_gram_space_agree(monkeypatch):
+def test_few_rows_in_weight_space_and_in_gram_space_agree(by_passes, monkeypatch):
     X, y = problem(80, 300, 5)
     gram = L2SVM(0.3, tol=1e-10).fit(X, y)
-    monkeypatch.setattr(estimator, "GRAM_ROWS", 0)
+    monkeypatch.setattr(problems, "GRAM_ROWS", 0)
     weight = L2SVM(0.3, tol=1e-10).fit(X, y)
     np.testing.assert_allclose(gram.coef_, weight.coef_, atol=1e-5)
 
 
 @pytest.mark.parametrize("patience", [1, 10_000])
-def test_both_preconditioners_find_the_minimum(monkeypatch, patience):
+def test_both_preconditioners_find_the_minimum(by_passes, monkeypatch, patience):
     monkeypatch.setattr(gram.GramSpace, "patience", float(patience))
     monkeypatch.setattr(primal, "FEATURES_A_STEP", 30 / patience)
     monkeypatch.setattr(gram, "GRAM_RANK", 3)
@@ -89,7 +103,7 @@ def test_both_preconditioners_find_the_minimum(monkeypatch, patience):
         np.testing.assert_allclose(L2SVM(2.0, tol=1e-9).fit(X, y).coef_, theirs.coef_, atol=1e-4)
 
 
-def test_a_badly_conditioned_problem_is_given_the_exact_inverse(monkeypatch):
+def test_a_badly_conditioned_problem_is_given_the_exact_inverse(by_passes, monkeypatch):
     monkeypatch.setattr(primal, "WEIGHT_RANK", 3)
     monkeypatch.setattr(primal, "FEATURES_A_STEP", 10)
     generator = np.random.default_rng(0)
@@ -103,7 +117,7 @@ def test_a_badly_conditioned_problem_is_given_the_exact_inverse(monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(100, 40), (40, 100)])
-def test_half_precision_is_solved_as_the_same_numbers_in_single(shape, monkeypatch):
+def test_half_precision_is_solved_as_the_same_numbers_in_single(solver, shape, monkeypatch):
     monkeypatch.setattr(primal, "BLOCK_BYTES", 4096)  # several blocks
     X, y = problem(shape[0], shape[1], 3)
     half = torch.from_numpy(X).bfloat16()
@@ -123,7 +137,7 @@ def test_memory_mapped_features_and_labels_of_any_kind(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(60, 200), (200, 20)])
-def test_a_path_equals_single_fits_in_the_order_given(shape):
+def test_a_path_equals_single_fits_in_the_order_given(solver, shape):
     X, y = problem(shape[0], shape[1], 3)
     Cs = (1.0, 0.01, 0.1)
     for C, fitted in zip(Cs, l2svm_path(X, y, Cs, tol=1e-9), strict=True):
@@ -137,7 +151,8 @@ def test_works_in_a_pipeline():
 
 
 @pytest.mark.parametrize(("C", "scale"), [(100.0, 1.0), (100.0, 10.0), (1e4, 100.0)])
-def test_where_float32_has_no_digits_left_float64_goes_on(C, scale):
+def test_where_float32_has_no_digits_left_float64_goes_on(solver, monkeypatch, C, scale):
+    monkeypatch.setattr(dense, "SMALL", 0)  # float32 first, for few rows, too
     generator = np.random.default_rng(0)
     X = (generator.normal(size=(600, 40)) * scale).astype(np.float32)
     y = (X[:, :3] + 2 * scale * generator.normal(size=(600, 3))).argmax(1)
@@ -152,8 +167,9 @@ def test_where_float32_has_no_digits_left_float64_goes_on(C, scale):
 
 @pytest.mark.parametrize(("mean", "C"), [(10.0, 1.0), (10.0, 10.0), (30.0, 10.0), (100.0, 1.0)])
 @pytest.mark.parametrize(("rows", "dimensions"), [(300, 600), (600, 40)])
-def test_features_far_from_the_origin_leave_float32_few_digits(monkeypatch, rows, dimensions, mean, C):
-    monkeypatch.setattr(estimator, "EXACT_ROWS", 0)  # the Gram matrix in float32, too
+def test_features_far_from_the_origin_leave_float32_few_digits(solver, monkeypatch, rows, dimensions, mean, C):
+    monkeypatch.setattr(problems, "EXACT_ROWS", 0)  # the Gram matrix in float32, too
+    monkeypatch.setattr(dense, "SMALL", 0)
     generator = np.random.default_rng(0)
     X = (generator.normal(size=(rows, dimensions)) + mean).astype(np.float32)
     y = (X[:, :3] + 2 * generator.normal(size=(rows, 3))).argmax(1)
@@ -164,7 +180,7 @@ def test_features_far_from_the_origin_leave_float32_few_digits(monkeypatch, rows
     np.testing.assert_allclose(ours.decision_function(X), exact.decision_function(X), atol=0.03)
 
 
-def test_too_few_steps_are_said():
+def test_too_few_steps_are_said(solver):
     X, y = problem(100, 30, 5)
     with pytest.warns(ConvergenceWarning, match="duality gap"):
         L2SVM(10.0, max_iter=1, tol=1e-10).fit(X, y)

@@ -1,0 +1,196 @@
+"""An L2-SVM's problem, and which of the solvers it is given to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dcgan_features.eval.l2svm.dense import Dense, Outcome
+from dcgan_features.eval.l2svm.gram import GramSpace, gram_matrix
+from dcgan_features.eval.l2svm.newton import Preconditioner, Solution, minimise
+from dcgan_features.eval.l2svm.primal import WeightSpace
+from dcgan_features.eval.l2svm.space import Space
+from dcgan_features.eval.l2svm.validation import Rows
+
+Array = npt.NDArray[Any]
+
+GRAM_ROWS = 8192  # most rows for which the Gram matrix is made, on a GPU,
+EXACT_ROWS = 2048  # and up to which it is float64 always, which costs nothing there
+
+
+@dataclass
+class Solved:
+    """The minima for one C.
+
+    weights, intercepts : (k, d) and (k,), float32, or float64 for float64 features. objective, gap : (k,).
+    decision : X w + b, (n, k), of the rows held here; None unless it was asked for.
+    iterations : of the column with most. products : passes over the data.
+    """
+
+    weights: Array
+    intercepts: Array
+    objective: Array
+    gap: Array
+    decision: Array | None
+    iterations: int
+    products: float
+    converged: bool
+
+
+class Problem:
+    """X and its labels, ready to be solved for any C and any subset of the rows.
+
+    What one processor's memory holds is for `dense`; other features, and those of several processes or on a GPU, are
+    for `passes`.
+
+    rows : the features and their labels. device : where the arithmetic is done; None is where X lies.
+    """
+
+    def __init__(self, rows: Rows, intercept: bool, device: torch.device | None) -> None:
+        self.rows = rows
+        self.intercept = intercept
+        self.device = device
+        self.place = rows.features.device if device is None else device
+        self.classes = rows.classes
+        self.index = rows.index[rows.own]
+        count, dimensions = rows.features.shape
+        here = self.place.type == "cpu" and rows.features.device.type == "cpu" and rows.processes.count == 1
+        self.dense = Dense(rows.features, intercept) if here and Dense.fits(count, dimensions) else None
+        self._passes: Passes | None = None
+
+    @property
+    def out_dtype(self) -> Any:
+        """Of the weights."""
+        return np.float64 if self.rows.features.dtype == torch.float64 else np.float32
+
+    def targets(self) -> Array:
+        """(k, n) int8 of -1 and 1; one column where there are two classes."""
+        wanted = np.array([1]) if len(self.classes) == 2 else np.arange(len(self.classes))
+        return np.where(self.index == wanted[:, None], np.int8(1), np.int8(-1))
+
+    def path(
+        self, Cs: Iterable[float], tol: float, max_iter: int, held: Array | None = None, decide: bool = False
+    ) -> Iterator[tuple[float, Solved]]:
+        """Yield (C, minima) in ascending order of C, each begun from the one before.
+
+        held : (m, n) of bool: m problems at once, each without the rows marked. The columns are then (mask, class) with
+            the classes running fastest. None: all rows.
+        """
+        t = self.targets()
+        m = self.rows.weights if self.rows.weights is None else np.broadcast_to(self.rows.weights, t.shape)
+        if held is not None:
+            columns = len(t)
+            t = np.where(np.repeat(held, columns, axis=0), np.int8(0), np.tile(t, (len(held), 1)))
+            m = None if m is None else np.tile(m, (len(held), 1))
+        if m is not None:
+            t = np.where(m > 0, t, np.int8(0))
+        if self.dense is not None:
+            for C, outcome in self.dense.path(sorted(set(Cs)), t, tol, max_iter, m=m, decide=decide).items():
+                yield C, self._of_outcome(outcome)
+            return
+        if self._passes is None:
+            self._passes = Passes(self.rows, self.intercept, self.place)
+        start = None
+        for C in sorted(set(Cs)):
+            start = self._passes.solve(C, tol, max_iter, t, m, start)
+            yield C, self._of_solution(self._passes, start, decide)
+
+    def total(self, part: Array) -> Array:
+        """What is summed over the rows held here, summed over those of all processes."""
+        summed: Array = self.rows.processes.total(torch.from_numpy(part)).numpy()
+        return summed
+
+    def _of_outcome(self, outcome: Outcome) -> Solved:
+        weights = np.ascontiguousarray(outcome.weights[:, :-1], dtype=self.out_dtype)
+        return Solved(
+            weights,
+            (outcome.weights[:, -1] * self.intercept).astype(self.out_dtype),
+            outcome.objective,
+            outcome.gap,
+            None if outcome.decision is None else outcome.decision.T,
+            outcome.steps,
+            outcome.steps + 1.0,
+            outcome.converged,
+        )
+
+    def _of_solution(self, passes: Passes, solution: Solution, decide: bool) -> Solved:
+        weights, intercepts = passes.weights(solution)
+        return Solved(
+            weights.to(torch.from_numpy(np.empty(0, self.out_dtype)).dtype).cpu().numpy(),
+            intercepts.to(torch.from_numpy(np.empty(0, self.out_dtype)).dtype).cpu().numpy(),
+            solution.objective.cpu().numpy(),
+            solution.gap.cpu().numpy(),
+            solution.decision.cpu().numpy() if decide else None,
+            solution.iterations,
+            solution.products,
+            solution.converged,
+        )
+
+
+class Passes:
+    """The problem for `newton`, which passes over rows wherever they are.
+
+    Rows that several processes hold are never brought together in a Gram matrix.
+
+    dtype : of the arithmetic; None is float64 for float64 features and few rows, and otherwise float32, to begin with.
+    """
+
+    def __init__(self, rows: Rows, intercept: bool, place: torch.device, dtype: torch.dtype | None = None) -> None:
+        self.rows = rows
+        self.intercept = intercept
+        self.place = place
+        self.dtype = dtype or (torch.float64 if rows.features.dtype == torch.float64 else torch.float32)
+        count, dimensions = rows.features.shape
+        self.use_gram = rows.processes.count == 1 and count <= GRAM_ROWS and count < dimensions
+        if self.use_gram and count <= EXACT_ROWS:
+            self.dtype = torch.float64
+        self.space = self._make_space()
+        self.preconditioner = Preconditioner()
+        self._in_float64: Passes | None = None
+
+    def _make_space(self) -> Space:
+        if self.use_gram:
+            return GramSpace(gram_matrix(self.rows.features, self.intercept, self.dtype, self.place))
+        return WeightSpace(self.rows.features, self.intercept, self.dtype, self.place, self.rows.processes)
+
+    def solve(
+        self, C: float, tol: float, max_iter: int, t: Array, m: Array | None, start: Solution | None = None
+    ) -> Solution:
+        """Solve for one C. Where float32 has no digits left before the tolerance is met, the rest is done in float64.
+
+        t : (k, n) of -1, 1, and 0 for rows that are left out. m : the rows' weights, (k, n).
+        start : a solution of the same columns at another C to begin from.
+        """
+        mask = np.asarray((t != 0) if m is None else m * (t != 0), np.float64)
+        targets = torch.from_numpy(np.ascontiguousarray(t.T)).to(self.place, self.dtype)
+        weights = torch.from_numpy(np.ascontiguousarray(mask.T)).to(self.place, self.dtype)
+        solution = minimise(
+            self.space, targets, weights, C, tol=tol, max_iter=max_iter, preconditioner=self.preconditioner, start=start
+        )
+        left = max_iter - solution.iterations
+        if solution.converged or not left or self.dtype == torch.float64:
+            return solution
+        if self._in_float64 is None:
+            self._in_float64 = Passes(self.rows, self.intercept, self.place, torch.float64)
+        # Where float32 went astray the rows inside the margin are arbitrary: from 0 they are found sooner.
+        astray = solution.gap > solution.objective
+        solution.vector[..., astray], solution.decision[:, astray] = 0, 0
+        exact = self._in_float64.solve(C, tol, left, t, m, solution)
+        exact.iterations += solution.iterations
+        exact.products += solution.products
+        return exact
+
+    def weights(self, solution: Solution) -> tuple[Tensor, Tensor]:
+        """Weights (k, d) and intercepts (k,) of a solution."""
+        if isinstance(self.space, WeightSpace):
+            whole = solution.vector
+        else:
+            explicit = WeightSpace(self.rows.features, self.intercept, solution.vector.dtype, self.place)
+            whole = explicit.adjoint(solution.vector[0])
+        return whole[:-1].T.contiguous(), whole[-1]

@@ -1,0 +1,1 @@
+"""Logistic regression as a probe, with a certificate."""
