@@ -13,7 +13,7 @@ from dcgan_features.eval import L2SVM
 from dcgan_features.eval.l2svm import beginning, dense, lapack, matrices, systems
 from dcgan_features.eval.l2svm.dense import Dense
 from dcgan_features.eval.l2svm.pivoting import Best, minimise, shortened_steps
-from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, WeightSystem, Work
+from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, System, WeightSystem, Work
 from dcgan_features.eval.l2svm.threads import as_tasks, single_threaded_blas
 
 RNG = np.random.default_rng(0)
@@ -71,6 +71,7 @@ def test_descent_comes_near_the_minimum_of_features_with_a_common_mean(by_gram):
     X, y = problem(700, 900 if by_gram else 300)
     X += 3
     t, C = targets(y), 1e-4
+    system: GramSystem | WeightSystem
     if by_gram:
         system = GramSystem(X @ X.T, float((X**2).sum()))
     else:
@@ -89,7 +90,7 @@ def test_the_three_systems_have_one_minimum_with_weights_too():
     X, y = problem(60, 25, 2)
     t, m, C = targets(y)[0], RNG.random(60) + 0.1, 3.0
     energy, largest = float((X**2).sum()), float((X**2).sum(1).max())
-    made = [GramSystem(X @ X.T, energy), WeightSystem(X, energy, largest), LeastSquares(X, energy, largest)]
+    made: list[System] = [GramSystem(X @ X.T, energy), WeightSystem(X, energy, largest), LeastSquares(X, energy, largest)]
     found = [minimise(system, Best(t, C, m), 1e-11, 200, None, Work()) for system in made]
     assert all(best.within(1e-11) for best in found)
     np.testing.assert_allclose([best.objective for best in found], found[0].objective, rtol=1e-9)
