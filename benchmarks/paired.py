@@ -13,6 +13,7 @@ import typer
 from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.records.predictions import Predictions, predictions_of
 from dcgan_features.benchmarks.records.rows import Outline, RowResult, read_outline, read_rows, write_csv
+from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
 from dcgan_features.data.utils.cli import run
@@ -179,7 +180,7 @@ def _title(outline: Outline, lines: list[dict[str, Any]]) -> str:
 def _markdown(outline: Outline, lines: list[dict[str, Any]]) -> str:
     warning = [f"**{WARNING}**", ""] if any(line["stand_in"] for line in lines) else []
     table = markdown_table(_HEADINGS, _cells(outline, lines), text_columns=4)
-    return "\n".join([f"# {_title(outline, lines)}", "", *warning, EXPLANATION, "", *table]) + "\n"
+    return "\n".join([f"# {markdown_text(_title(outline, lines))}", "", *warning, EXPLANATION, "", *table]) + "\n"
 
 
 def _print(outline: Outline, lines: list[dict[str, Any]]) -> None:

@@ -22,8 +22,8 @@ def predict(
 ) -> None:
     """Write the class of each picture, and a score of each class, as CSV."""
     from dcgan_features.benchmarks.compare.keeping import load_probe
-    from dcgan_features.data.folder import picture_files
     from dcgan_features.data.labelled.pictures import Form, pictures_of_files
+    from dcgan_features.data.listing import list_pictures
     from dcgan_features.data.utils.cli import progress
     from dcgan_features.data.utils.errors import InputError
     from dcgan_features.data.utils.files import atomic_path
@@ -34,7 +34,7 @@ def predict(
         raise InputError(
             f"the probe takes images of {width}x{height}, and only square ones can be made of pictures here"
         )
-    files = [pictures] if pictures.is_file() else picture_files(pictures)
+    files = [pictures] if pictures.is_file() else list_pictures(pictures).files
     form = Form(height, kept.about.fit)  # type: ignore[arg-type]  # it checks it
     images = pictures_of_files(files, form, pictures.resolve().name, progress)
     if kept.about.shape[2] == 1:

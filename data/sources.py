@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
@@ -20,6 +21,7 @@ from dcgan_features.data.svhn import svhn, svhn_extra
 from dcgan_features.data.synthetic.digits import stand_in_digits, stand_in_house_numbers
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.files import home_path
 from dcgan_features.data.utils.hashing import array_digest
 
 # Every data set with a name: (root, download) to Dataset. A new one is one file and one line here.
@@ -42,6 +44,8 @@ STAND_INS: dict[str, Callable[..., Dataset]] = {
     "stand-in-digits": stand_in_digits,
     "stand-in-house-numbers": stand_in_house_numbers,
 }
+
+log = logging.getLogger(__name__)
 
 _DOWNLOADS = ContextVar("downloads", default=True)
 
@@ -73,8 +77,10 @@ def load(source: str, root: Path | str | None = None, size: int | None = None, d
     if size is not None and size < 1:
         raise InputError(f"images cannot be resized to {size} pixels; give a size of at least 1")
     if source in LOADERS:
+        if Path(source).is_dir():
+            log.warning("'%s' is taken as the data set of that name; for the folder here write ./%s", source, source)
         return _resized(LOADERS[source](root, download and _DOWNLOADS.get()), size)
-    path = Path(source).expanduser()
+    path = home_path(source, "give the path in full")
     if path.is_dir():
         return folder(path, size)
     if path.suffix == ".npy":

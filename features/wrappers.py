@@ -18,7 +18,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 from dcgan_features.data.utils.checks import check_choice, check_counts
 from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
+from dcgan_features.features.base import DTYPES, Extractor, Images, check_images
 
 _FEW = 20  # names that a message lists
 
@@ -118,7 +118,8 @@ class TorchModuleFeatures(Extractor):
         return self._outputs(images).to(self.feature_dtype_).cpu()
 
     def _outputs(self, images: Images) -> Tensor:
-        inputs = self.input_transform_(as_tensor(images).to(self.device_))
+        # A copy: an `input_transform`, or the module, may work in place.
+        inputs = self.input_transform_(torch.from_numpy(np.array(images, order="C")).to(self.device_))
         if isinstance(inputs, Tensor) and inputs.is_floating_point():
             inputs = inputs.to(self.input_dtype_)
         if self.layer is None:
@@ -215,7 +216,7 @@ class TransformerFeatures(Extractor):
 
     def _transform_array(self, images: Images) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         result = self.transformer_.transform(self._flat(images))
-        dense = result.toarray() if hasattr(result, "toarray") else result
+        dense = _plain(result.toarray() if hasattr(result, "toarray") else result, "the transformer")
         array: np.ndarray[tuple[int, int], np.dtype[np.float32]] = np.ascontiguousarray(dense, dtype=np.float32)
         if array.ndim != 2 or len(array) != len(images):
             raise ValueError(f"the transformer made {array.shape} of {len(images)} images, not one row for each")
@@ -224,6 +225,15 @@ class TransformerFeatures(Extractor):
     @staticmethod
     def _flat(images: Images) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+def _plain(made: Any, maker: str) -> Any:
+    """What was made, unless something of it would be lost: ValueError for masked arrays and imaginary parts."""
+    if np.ma.isMaskedArray(made):
+        raise ValueError(f"{maker} made a masked array, whose mask no feature can hold; fill it first")
+    if np.iscomplexobj(made):
+        raise ValueError(f"{maker} made complex numbers, whose imaginary part no feature can hold; return real numbers")
+    return made
 
 
 def as_rows(made: Any, n: int, maker: Any) -> Tensor:
@@ -235,10 +245,12 @@ def as_rows(made: Any, n: int, maker: Any) -> Tensor:
     if hasattr(made, "toarray"):
         made = made.toarray()
     if not isinstance(made, Tensor):
-        array = np.asarray(made)
+        array = np.asarray(_plain(made, name))
         if array.dtype.kind not in "fiub":
             raise ValueError(f"{name} made {array.dtype} of shape {array.shape}; it must return numbers (n, features)")
         made = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    if made.is_complex():
+        raise ValueError(f"{name} made {made.dtype}, whose imaginary part no feature can hold; return real numbers")
     if made.ndim != 2 or len(made) != n or made.shape[1] == 0:
         raise ValueError(
             f"{name} made an array of shape {tuple(made.shape)} of {n} images; it must be ({n}, features), "

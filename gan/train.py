@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.torchrun import started_by_torchrun
 
 app = typer.Typer(add_completion=False)
@@ -67,8 +68,11 @@ def train(
     weights = training.finish()
     print(f"weights: {weights}")
     if is_first() and any((out / "samples").glob("*.png")):
-        for picture in make_history(out, out):
-            print(f"picture: {picture}")
+        try:
+            for picture in make_history(out, out):
+                print(f"picture: {picture}")
+        except InputError as error:  # of a grid drawn long ago; what was asked for is there
+            print(f"note: no pictures of the run are made: {error}")
 
 
 if __name__ == "__main__":

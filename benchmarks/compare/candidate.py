@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch import nn
 
 from dcgan_features.benchmarks.config.components import OFFERED, Chosen, find
-from dcgan_features.benchmarks.config.external import is_brought, read_specification
+from dcgan_features.benchmarks.config.external import is_external, read_specification
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Component, Row, Table
 from dcgan_features.data.utils.errors import InputError, unknown_name
@@ -32,7 +33,7 @@ def is_row(text: str, table: Table) -> bool:
     """
     if any(row.name == text for row in table.rows):
         return True
-    if is_brought(text):
+    if is_external(text):
         return False
     suffix = Path(text.partition(",")[0]).suffix
     if suffix == ".npz":
@@ -76,11 +77,14 @@ def brought_row(text: str, dataset: LabelledDataset, protocol_classifier: Compon
 
 
 def name_of(text: str) -> str:
-    """A row's name, as files have it, for a specification: "./mine.py:Colours,width=8" is "mine.py-colours-width-8"."""
-    name = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "row"
-    if len(name) > _LONGEST:
-        name = f"{name[:_LONGEST]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    return name
+    """A row's name, as files have it, for a specification: of "mine.py:Colours" it is "mine.py-colours-" and a digest.
+
+    The digest is of the text, wherever that is not the name itself: two specifications never have the same name.
+    """
+    name = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:_LONGEST].strip("-.") or "row"
+    if name == text:
+        return name
+    return f"{name}-{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def _stored(chosen: Chosen, dataset: LabelledDataset) -> dict[str, Any]:
@@ -100,8 +104,9 @@ def _stored(chosen: Chosen, dataset: LabelledDataset) -> dict[str, Any]:
         if stated is None:
             continue
         checked.append(part)
-        if stated.shape != labels.shape or (stated != labels).any():
-            wrong = np.flatnonzero(stated != labels) if stated.shape == labels.shape else np.arange(len(labels))
+        _check_form(path, part, stated, labels, dataset)
+        if (stated != labels).any():
+            wrong = np.flatnonzero(stated != labels)
             raise InputError(
                 f"{path}: {part}_labels are not those of {dataset.title}, in {len(wrong):,} of {len(labels):,} rows, "
                 f"first in row {wrong[0]}; save the rows in the data set's order"
@@ -115,6 +120,23 @@ def _stored(chosen: Chosen, dataset: LabelledDataset) -> dict[str, Any]:
         "deviations": [f"features computed elsewhere; {order}"],
         "unlabelled": _NOT_KNOWN,
     }
+
+
+def _check_form(
+    path: str, part: str, stated: npt.NDArray[Any], labels: npt.NDArray[np.int64], dataset: LabelledDataset
+) -> None:
+    """Raise `InputError` for labels that may be right, but are written otherwise than as (n,), numbered from 0."""
+    say = f"{path}: {part}_labels"
+    if stated.dtype.kind not in "iub" and not (stated.dtype.kind == "f" and np.array_equal(stated, stated.round())):
+        raise InputError(f"{say} are {stated.dtype}, not whole numbers; number the classes from 0")
+    if stated.shape == (len(labels), len(dataset.classes)) and len(dataset.classes) > 1:
+        raise InputError(
+            f"{say} have a column for each class (one-hot); save their argmax(1), of shape ({len(labels)},)"
+        )
+    if stated.shape != labels.shape:
+        raise InputError(f"{say} are of shape {stated.shape} instead of ({len(labels)},); save them with ravel()")
+    if np.array_equal(stated, labels + 1):
+        raise InputError(f"{say} number the classes from 1, but {dataset.title} from 0; subtract 1")
 
 
 def _pretrained(chosen: Chosen, text: str, dataset: LabelledDataset) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from dcgan_features.benchmarks.config.images import LabelledDataset
+from dcgan_features.benchmarks.reporting.escaping import figure_text
 from dcgan_features.benchmarks.reporting.plots.style import new_figure, show_image, write_figure
 from dcgan_features.eval.confusion import Disagreement
 
@@ -27,13 +28,15 @@ def confusion_figure(title: str, matrices: dict[str, npt.NDArray[np.float64]], c
     count = len(classes)
     side = max(3.0, 0.42 * count)
     figure = new_figure(side * len(matrices) + 2.2, side + 1.6)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(figure_text(title), fontsize=11)
     axes = figure.subplots(1, len(matrices), sharey=True, squeeze=False)[0]
     for axis, (protocol, matrix) in zip(axes, matrices.items(), strict=True):
         image = axis.imshow(matrix, vmin=0, vmax=100, cmap="Blues")
-        axis.set_title(f"{protocol}: {matrix.diagonal().mean():.1f}% a class on average", fontsize=9)
-        axis.set_xticks(range(count), classes, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
-        axis.set_yticks(range(count), classes, fontsize=8)
+        axis.set_title(f"{figure_text(protocol)}: {matrix.diagonal().mean():.1f}% a class on average", fontsize=9)
+        axis.set_xticks(
+            range(count), list(map(figure_text, classes)), rotation=60, ha="right", rotation_mode="anchor", fontsize=8
+        )
+        axis.set_yticks(range(count), list(map(figure_text, classes)), fontsize=8)
         axis.set_xlabel("taken for", fontsize=9)
         if count <= _NUMBERED:
             for row, column in np.ndindex(matrix.shape):
@@ -64,7 +67,7 @@ def disagreement_figure(found: Disagreement, titles: tuple[str, str], dataset: L
     figure = new_figure(_COLUMNS * 1.05, sum(heights))
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
     for side, indices, said in sides:
-        part, right, wrong = parts[side], titles[side], titles[1 - side]
+        part, right, wrong = parts[side], figure_text(titles[side]), figure_text(titles[1 - side])
         shown = indices[: _COLUMNS * _ROWS]
         some = f", {len(shown)} of them shown" if len(shown) < len(indices) else ""
         heading = f"Only {right} is right: {len(indices):,} images of {dataset.title}{some}"
@@ -72,8 +75,8 @@ def disagreement_figure(found: Disagreement, titles: tuple[str, str], dataset: L
         axes = part.subplots(rows[side], _COLUMNS, squeeze=False)
         for axis, index in zip(axes.flat, shown, strict=False):
             show_image(axis, dataset.test_images[index])
-            axis.set_title(dataset.classes[dataset.test_labels[index]], fontsize=8, pad=2)
-            axis.set_xlabel(f"{dataset.classes[said[index]]}\n#{index}", fontsize=7, labelpad=2)
+            axis.set_title(figure_text(dataset.classes[dataset.test_labels[index]]), fontsize=8, pad=2)
+            axis.set_xlabel(f"{figure_text(dataset.classes[said[index]])}\n#{index}", fontsize=7, labelpad=2)
         for axis in axes.flat:
             axis.set_xticks([])
             axis.set_yticks([])

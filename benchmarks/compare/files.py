@@ -11,7 +11,8 @@ from dcgan_features.benchmarks.compare.curves import write_comparison_curves
 from dcgan_features.benchmarks.compare.figures import draw_confusion, draw_disagreements
 from dcgan_features.benchmarks.compare.result import Compared, Contender
 from dcgan_features.benchmarks.compare.text import couple_name, markdown
-from dcgan_features.data.utils.files import atomic_path, write_json, write_text
+from dcgan_features.data.utils.files import atomic_path, write_text
+from dcgan_features.data.utils.formats import write_sealed
 from dcgan_features.eval.confusion import Disagreement
 
 _PROVENANCE = {
@@ -43,7 +44,7 @@ def write_comparison(compared: Compared) -> list[str]:
         files += write_comparison_curves(folder, compared.table, compared.curves, compared.dataset)
     with atomic_path(folder / "comparison.csv") as temporary:
         compared.frame().to_csv(temporary, index=False)
-    write_json(folder / "comparison.json", _content(compared))
+    write_sealed(folder / "comparison.json", _content(compared))
     write_text(folder / "comparison.md", markdown(compared))
     return ["comparison.md", "comparison.csv", "comparison.json", *files]
 

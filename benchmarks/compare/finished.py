@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan_features.benchmarks.compare.candidate import name_of
 from dcgan_features.benchmarks.compare.measure import PRESET, Place
 from dcgan_features.benchmarks.compare.probes import Probe
 from dcgan_features.benchmarks.compare.result import Contender
@@ -18,7 +18,7 @@ from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.records.predictions import Predictions, predictions_of
 from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, read_row
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import sha256_file
+from dcgan_features.data.utils.files import home_path, sha256_file
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features.precomputed import read_array
 
@@ -41,8 +41,8 @@ def finished_candidates(text: str, dataset: LabelledDataset, probes: Sequence[Pr
     Raises `InputError` for other images, for a probe that is lacking, and for what cannot be read.
     """
     if text.startswith(RESULTS):
-        return _of_folder(Path(text.removeprefix(RESULTS)).expanduser(), dataset, probes)
-    return [_of_file(text, Path(text.removeprefix(PREDICTIONS)).expanduser(), dataset, probes, place)]
+        return _of_folder(home_path(text.removeprefix(RESULTS), "give the path in full"), dataset, probes)
+    return [_of_file(text, home_path(text.removeprefix(PREDICTIONS), "give the path in full"), dataset, probes, place)]
 
 
 def _of_folder(folder: Path, dataset: LabelledDataset, probes: Sequence[Probe]) -> list[Contender]:
@@ -76,7 +76,7 @@ def _of_file(text: str, path: Path, dataset: LabelledDataset, probes: Sequence[P
             raise InputError(f"{path} has no array 'predicted' or 'predicted-{probe.name}'; save the predicted classes")
         predicted[probe.name] = _encoded(path, own, dataset)[None]
     protocols = {name: _figures(made[0], dataset) for name, made in predicted.items()}
-    name = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+    name = name_of(text)
     result = RowResult(
         format=1,
         identity=sha256_file(path),

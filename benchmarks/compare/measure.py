@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -26,17 +25,18 @@ from dcgan_features.benchmarks.records.predictions import DIGEST, Predictions, p
 from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, read_row, row_path, write_row
 from dcgan_features.benchmarks.runner.progress import Stages
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_json, write_json, writing
+from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.formats import read_sealed, write_sealed
 from dcgan_features.data.utils.hashing import digest_of
+from dcgan_features.data.utils.locks import locked
 from dcgan_features.eval.calibration import calibration_error
-from dcgan_features.eval.held_out_choice import HeldOutChoice
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features import FeatureStore
 from dcgan_features.features.cache.fingerprint import describe
 from dcgan_features.features.effective_rank import effective_rank
 
 PRESET = "labelled"
-_VERSION = 1  # of what is measured: a result of another one is measured again
+_VERSION = 2  # of what is measured: a result of another one is measured again
 _ROWS = 4096
 
 
@@ -107,7 +107,7 @@ def measure(
     path = row_path(place.results, place.table, proposal.name)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{proposal.name}.lock")):
+        with locked(path.with_name(f".{proposal.name}.lock")):
             former = _former(path, place, identity) if resume else None
             wanted = {probe.name: _probe_digest(probe, place) for probe in probes}
             if former is not None and _covers(former[0], wanted):
@@ -251,47 +251,21 @@ def features_of(
 def _costs(fitted: Any | None, images: NDArray[np.uint8], file: Path) -> dict[str, Any]:
     """Parameters and multiply-adds, measured when the extractor is fitted and remembered beside its features."""
     if fitted is not None:
-        write_json(file, {"parameters": parameters_of(fitted), "gmacs": gmacs_of(fitted, images)})
+        write_sealed(file, {"parameters": parameters_of(fitted), "gmacs": gmacs_of(fitted, images)})
     try:
-        known: dict[str, Any] = read_json(file)
+        known: dict[str, Any] = read_sealed(file)
     except InputError:
         return {"parameters": None, "gmacs": None}
     return known
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A probe fitted to the labelled training images.
-
-    basis : (d, n) with orthonormal columns, on which the classifier's columns are coordinates; None where they are the
-    features themselves. labels : the number of images that it was fitted to.
-    """
-
-    classifier: Any
-    basis: Tensor | None
-    labels: int
-
-    def inputs(self, features: Tensor) -> Any:
-        """Features, standardised where the probe wants it, as the classifier takes them."""
-        if isinstance(self.classifier, HeldOutChoice):  # of scikit-learn's classifiers
-            features = features.float()
-            return (features if self.basis is None else features @ self.basis).numpy()
-        return features
-
-
-def fit_probe(probe: Probe, X: Tensor, dataset: LabelledDataset, choice: Choice, device: str) -> Fitted:
-    """Fit a probe to the features of the training images, (n, d); those without a label are left out."""
+def fit_probe(probe: Probe, X: Tensor, dataset: LabelledDataset, choice: Choice, device: str) -> Any:
+    """The classifier fitted to the features of the training images, (n, d); those without a label are left out."""
     labelled = dataset.train_labels
     if (labelled < 0).any():
         rows = np.flatnonzero(labelled >= 0)
         X, labelled = X[torch.from_numpy(rows)], labelled[rows]
-    classifier, basis = probe.make(choice, len(labelled), None if device == "cpu" else device), None
-    if probe.kind == "logistic" and X.shape[0] < X.shape[1]:
-        # The penalty does not change under rotations and the weights lie in the span of the rows: nothing is lost.
-        basis = torch.linalg.qr(X.double().T).Q.float()
-    fitted = Fitted(classifier, basis, len(labelled))
-    classifier.fit(fitted.inputs(X), labelled)
-    return fitted
+    return probe.make(choice, len(labelled), None if device == "cpu" else device).fit(X, labelled)
 
 
 def judge(
@@ -301,13 +275,12 @@ def judge(
     begun = time.perf_counter()
     X, X_test = features.standardised if probe.standardised else (features.train, features.test)
     truth = dataset.test_labels
-    fitted = fit_probe(probe, X, dataset, choice, device)
-    classifier, inputs = fitted.classifier, fitted.inputs(X_test)
+    classifier = fit_probe(probe, X, dataset, choice, device)
     if hasattr(classifier, "predict_proba"):
-        shares = classifier.predict_proba(inputs)
+        shares = classifier.predict_proba(X_test)
         predicted, error = classifier.classes_[shares.argmax(1)], calibration_error(truth, classifier.classes_, shares)
     else:
-        predicted, error = classifier.predict(inputs), None
+        predicted, error = classifier.predict(X_test), None
     accuracy = 100 * float((predicted == truth).mean())
     low, high = wilson_interval(accuracy, len(truth))
     chosen: dict[str, Any] = {}
@@ -326,7 +299,7 @@ def judge(
         high=high,
         values=[accuracy],
         chosen=[chosen],
-        labels=fitted.labels,
+        labels=int((dataset.train_labels >= 0).sum()),
         test_images=len(truth),
         seconds=time.perf_counter() - begun,
         draw_digests=[],

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from dcgan_features.data.splits import group_holdout
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.random_streams import raw_words
-from dcgan_features.eval.held_out_choice import HeldOutChoice
 from dcgan_features.eval.knn_probe import KNNProbe
 from dcgan_features.eval.l2svm.cross_validation import L2SVMCV
+from dcgan_features.eval.logistic.estimator import LogisticProbeCV
 
 # Features from elsewhere come at any scale, so C is chosen from more values than a table's rows name.
 CS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -29,7 +29,7 @@ TITLES = {
     "knn-plain": "kNN, Euclidean, plain",
 }
 _FOLDS = 5
-_MANY = 2000  # labelled images from which C is chosen on one hold-out
+_MANY = 1000  # labelled images from which C is chosen on one hold-out
 _HELD = 0.2
 _STREAM = 4  # of the hold-out's random words
 
@@ -85,7 +85,8 @@ class Probe:
         if self.kind == "l2-svm":
             return L2SVMCV(self.values, holdout=choice.holdout, n_splits=choice.folds, device=device)
         if self.kind == "logistic":
-            return _logistic(self.values, choice, device)
+            folds = choice.folds if choice.holdout is None else _one_split(choice.holdout, labels)
+            return LogisticProbeCV(self.values, cv=folds, device=device)
         fitting = [int(value) for value in self.values if value < labels]
         if not fitting:
             raise InputError(f"k {self.values[0]:g} needs more than {labels} training images; give a smaller --k")
@@ -124,7 +125,7 @@ def make_probes(
 def choice_of(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, classes: Sequence[str], seed: int) -> Choice:
     """How settings are chosen among these labelled images.
 
-    From 2,000 images on, on a fifth of each class held out once, and with groups on whole groups held out; else by
+    From 1,000 images on, on a fifth of each class held out once, and with groups on whole groups held out; else by
     cross-validation in 5 folds, or as many as the smallest class has images. Raises `InputError` for a class of one
     image.
     """
@@ -161,8 +162,5 @@ def _default(kind: str) -> tuple[float, ...]:
     return {"l2-svm": CS, "logistic": LOGISTIC_CS, "knn-plain": tuple(map(float, KS))}[kind]
 
 
-def _logistic(Cs: Sequence[float], choice: Choice, device: str | None) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    fitted = LogisticRegression(max_iter=300)
-    return HeldOutChoice(fitted, Cs, holdout=choice.holdout, n_splits=choice.folds)
+def _one_split(held: NDArray[np.int64], labels: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    return [(np.setdiff1d(np.arange(labels), held), held)]

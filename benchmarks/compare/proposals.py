@@ -15,7 +15,7 @@ from torch import nn
 from dcgan_features import features
 from dcgan_features.benchmarks.compare.candidate import name_of
 from dcgan_features.benchmarks.config.components import find
-from dcgan_features.benchmarks.config.external import bring_object, is_brought, read_specification
+from dcgan_features.benchmarks.config.external import bring_object, is_external, read_specification
 from dcgan_features.benchmarks.config.schema import TABLES, Adaptation, Component, Row, Table, load_table
 from dcgan_features.benchmarks.config.weights import TrainedWeights, locate, prepare
 from dcgan_features.data.dataset import Dataset, Images
@@ -170,7 +170,7 @@ def _from_text(text: str, title: str, around: Surroundings) -> Proposal:
     if row is not None:
         return _from_row(row, title, around)
     component = read_specification(text)
-    if not is_brought(component.name):
+    if not is_external(component.name):
         if component.name not in features.__all__:
             names = [*(row.name for row in around.table.rows), *features.__all__]
             error = unknown_name("row", text, names, f"the table {around.table.name}")

@@ -18,7 +18,7 @@ from dcgan_features.benchmarks.runner.cli import this_command
 from dcgan_features.benchmarks.runner.dry_run import headline
 from dcgan_features.benchmarks.runner.executor import check_writable, measure_plans, run_plans
 from dcgan_features.benchmarks.runner.job import make_jobs
-from dcgan_features.benchmarks.runner.plan import Finished, Plan, ToMeasure, describe, plan
+from dcgan_features.benchmarks.runner.plan import Finished, Plan, Refused, ToMeasure, describe, plan
 from dcgan_features.data.utils.errors import InputError, unknown_name
 
 BROUGHT = "compare"  # folder, among the results, of what is no row of the table
@@ -128,7 +128,7 @@ def _measure(plans: dict[str, Plan], frame: Outline, folder: Path, resume: bool)
     brought = [item for item in plans.values() if item.job.results != folder]
     own = [item for item in plans.values() if item.job.results == folder]
     outcomes = measure_plans(brought, resume, this_command())  # first, since they are what may have to be mended
-    if any(isinstance(item, ToMeasure) for item in own):
+    if any(isinstance(item, ToMeasure | Refused) for item in own):
         outcomes |= run_plans(own, frame, folder, resume, this_command())
     failed = {
         text: outcomes[item.job.row]

@@ -20,7 +20,8 @@ from dcgan_features.benchmarks.records.rows import write_csv
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.data.labelled.pictures import Form
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_yaml, write_text
+from dcgan_features.data.utils.files import write_text
+from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.eval.ranks import MeanRank, inseparable_groups, mean_ranks
 from dcgan_features.eval.significance import compare, holm

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from dcgan_features.benchmarks.compare.result import Compared, Contender
 from dcgan_features.benchmarks.records.figures import interval, rounded, with_pm
+from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
 from dcgan_features.data.utils.cli import duration
@@ -97,9 +98,9 @@ def _paired_cells(compared: Compared) -> list[list[str]]:
 def markdown(compared: Compared) -> str:
     """The comparison in Markdown, with links to the pictures and lists beside it."""
     contenders, protocols = compared.contenders, compared.protocols
-    text = [f"# {_title(compared)}", ""]
+    text = [f"# {markdown_text(_title(compared))}", ""]
     text += [f"**{WARNING}**", ""] if compared.dataset.stand_in else []
-    text += [f"{compared.source}. {EXPLANATION}", "", "## Accuracy", ""]
+    text += [f"{markdown_text(compared.source)}. {EXPLANATION}", "", "## Accuracy", ""]
     cells = [_accuracy_cells(compared, each) for each in contenders]
     text += markdown_table(["Extractor", *protocols.values()], cells)
     text += _calibration(compared)
@@ -112,17 +113,19 @@ def markdown(compared: Compared) -> str:
     for name, title in protocols.items():
         by_class = np.stack([compared.confusion(each, name).diagonal() for each in contenders], axis=1)
         cells = [[label, *(f"{value:.1f}" for value in values)] for label, values in _by_class(compared, by_class)]
-        text += ["", f"## Accuracy by class, {title}", "", *markdown_table(headings, cells)]
+        text += ["", f"## Accuracy by class, {markdown_text(title)}", "", *markdown_table(headings, cells)]
     text += ["", "## Confusion", ""]
-    text += [f"![Confusion matrices of {each.title}](confusion-{each.name}.png)" for each in contenders]
+    text += [f"![Confusion matrices of {markdown_text(each.title)}](confusion-{each.name}.png)" for each in contenders]
     for first, second in compared.couples:
         stem = couple_name(first, second)
-        text += ["", f"## Images that only one gets right: {first.title} and {second.title}", ""]
+        text += ["", f"## Images that only one gets right: {markdown_text(f'{first.title} and {second.title}')}", ""]
         text += [f"![The clearest of them]({stem}.png)", "", f"All of them, by index: [{stem}.csv]({stem}.csv)"]
     text += ["", "## How each was measured", ""]
     for each in contenders:
         text += _provenance(each)
-    text += [f"- **{title}**: not measured: {why}" for title, why in compared.failed.items()]
+    text += [
+        f"- **{markdown_text(title)}**: not measured: {markdown_text(why)}" for title, why in compared.failed.items()
+    ]
     return "\n".join(text) + "\n"
 
 
@@ -133,10 +136,10 @@ def _by_class(compared: Compared, values: np.ndarray) -> list[tuple[str, np.ndar
 def _provenance(each: Contender) -> list[str]:
     result = each.result
     line = (
-        f"- **{each.title}**: learnt without labels from {result.unlabelled}; {result.device}; measured "
-        f"{result.finished}, commit {result.commit or 'unknown'}"
+        f"- **{markdown_text(each.title)}**: learnt without labels from {markdown_text(result.unlabelled)}; "
+        f"{result.device}; measured {result.finished}, commit {result.commit or 'unknown'}"
     )
-    return [line, *(f"  - {remark}" for remark in [*result.deviations, *_ends_of_C(each)])]
+    return [line, *(f"  - {markdown_text(remark)}" for remark in [*result.deviations, *_ends_of_C(each)])]
 
 
 def _ends_of_C(each: Contender) -> list[str]:

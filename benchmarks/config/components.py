@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dcgan_features.benchmarks.config.external import Brought, bring, is_brought
+from dcgan_features.benchmarks.config.external import Brought, bring, is_external
 from dcgan_features.benchmarks.config.schema import Component
 from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.foreign import blame
 from dcgan_features.data.utils.identity import PACKAGE
 
 OFFERED = ("device", "progress")  # what every extractor is offered besides its settings
@@ -93,6 +94,11 @@ class Chosen:
             return self.found.make(settings, offered.get("device"))
         except (TypeError, ValueError) as error:
             raise InputError(f"{self.where}: {self.component.name} cannot be made: {error}") from error
+        except (Exception, SystemExit) as error:
+            said = blame(error)
+            if said is None or not is_external(self.component.name):
+                raise
+            raise InputError(f"{self.where}: {self.component.name} cannot be made: {said}") from error
 
 
 def find(component: Component, package: str, where: str) -> Chosen:
@@ -100,7 +106,7 @@ def find(component: Component, package: str, where: str) -> Chosen:
 
     Raises `InputError` for an unknown class, and for settings that its constructor does not take.
     """
-    if is_brought(component.name):
+    if is_external(component.name):
         found = bring(component.name, where)
     else:
         module = importlib.import_module(f"{PACKAGE}.{package}")

@@ -13,7 +13,7 @@ from dcgan_features.benchmarks.config.entry_points import registered_rows
 from dcgan_features.benchmarks.config.search import Search
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.data.utils.settings import first_mistake
 
 TABLES = Path(__file__).parents[1] / "tables"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field
 
 from dcgan_features import data, gan
@@ -17,8 +16,9 @@ from dcgan_features.benchmarks.config.schema import KindOfWeights, Training, Wei
 from dcgan_features.data.dataset import Dataset, Images
 from dcgan_features.data.utils.distributed import all_processes
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.files import home_path
 from dcgan_features.data.utils.hashing import digest_of
+from dcgan_features.data.utils.locks import Lock
 from dcgan_features.features.exemplar.networks import parse
 from dcgan_features.features.exemplar.recipe import FREE_SETTINGS as EXEMPLAR_FREE_SETTINGS
 from dcgan_features.features.exemplar.recipe import make_exemplar_recipe
@@ -169,7 +169,7 @@ def locate(
         kind.check_network(weights.network, where)
     if isinstance(weights.source, Training):
         return _to_train(weights.kind, weights.source, where, store, own, data_root)
-    name = Path(weights.source).expanduser()
+    name = home_path(weights.source, "give the path in full")
     shipped = len(name.parts) == 1 and not name.suffix
     path = kind.shipped / f"{name}.safetensors" if shipped else table_folder / name
     metadata = kind.metadata(path, weights.network)
@@ -218,13 +218,16 @@ def prepare(source: StoredWeights | TrainedWeights, own: Images, device: torch.d
 
 
 def _train(source: TrainedWeights, own: Images, device: torch.device) -> None:
-    lock = FileLock(source.folder.with_suffix(".lock"))
+    lock = Lock(source.folder.with_suffix(".lock"))
+
+    def is_finished() -> bool:
+        return source.path.exists() and source.path.with_suffix(".json").exists()
 
     def acquire() -> bool:
-        with writing(source.folder):
-            source.folder.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()  # two rows, or two commands, may want the same network
-        return source.path.exists() and source.path.with_suffix(".json").exists()
+        if is_finished():  # perhaps in a folder that may only be read
+            return True
+        lock.acquire()  # two rows, or two commands, may want the same network
+        return is_finished()
 
     try:
         if all_processes().first(acquire):

@@ -12,6 +12,7 @@ import numpy as np
 from dcgan_features.benchmarks.config.schema import Table
 from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import RowResult, write_csv
+from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.plots.label_curves import Curve, Point, write_plot
 from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
@@ -143,7 +144,7 @@ def _markdown(name: str, title: str, titles: Mapping[str, str], lines: list[Line
         found = [by_place.get((row, number)) for number in numbers]
         texts = ["" if line is None else with_pm(line["measured"], line["sd"], 2) for line in found]
         cells.append([titles[row], *texts])
-    text = [f"# {title}", ""]
+    text = [f"# {markdown_text(title)}", ""]
     if any(line["stand_in"] for line in lines):
         text += [f"**{WARNING}**", ""]
     text += [
@@ -152,6 +153,6 @@ def _markdown(name: str, title: str, titles: Mapping[str, str], lines: list[Line
         "",
         *markdown_table(["Labels a class", *(f"{number:,}" for number in numbers)], cells),
         "",
-        f"![{title}]({name}.png)",
+        f"![{markdown_text(title)}]({name}.png)",
     ]
     return "\n".join(text) + "\n"

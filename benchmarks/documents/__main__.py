@@ -23,6 +23,7 @@ from dcgan_features.benchmarks.reporting.table import Line, Report, measured_tex
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import write_text
+from dcgan_features.data.utils.formats import read_text
 
 app = typer.Typer(add_completion=False)
 
@@ -88,7 +89,7 @@ def documents(
     for path in files:
         if not path.is_file():
             raise InputError(f"there is no file {path}; name Markdown files")
-        before = path.read_text(encoding="utf-8")
+        before = read_text(path)
         after = filled(before, results, str(path))
         if after != before:
             write_text(path, after)

@@ -16,8 +16,8 @@ from dcgan_features.benchmarks.runner.job import Job
 from dcgan_features.benchmarks.runner.plan import Finished, Plan, ToMeasure
 from dcgan_features.benchmarks.runner.resolve import resolve
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import read_json
 from dcgan_features.features import DiscriminatorFeatures
+from dcgan_features.gan.description import images_seen
 from dcgan_features.gan.spec import SPECS, NetworkSpec
 from dcgan_features.gan.training.recipe import make_recipe
 from dcgan_features.gan.weights_file import load_weights
@@ -123,7 +123,7 @@ def checkpoint_jobs(job: Job, run: Path, protocols: Sequence[str]) -> dict[int, 
     final = run / "weights.safetensors"
     rows = {}
     for file in [*files, final] if files and final.exists() else files:
-        seen = int(read_json(file.with_suffix(".json"))["images_seen"])
+        seen = images_seen(file)
         weights = Weights(file=os.path.relpath(file.resolve(), job.table_folder))
         changes = {"weights": weights, "minutes": _minutes(job, 1)}
         rows[seen] = _row(job, f"{seen:010d}-images", f"{seen:,} images seen", changes)

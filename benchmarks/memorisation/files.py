@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dcgan_features.benchmarks.memorisation.study import NOISE, PLANTED, TAIL, Comparison, Found, Images, Share
+from dcgan_features.benchmarks.reporting.escaping import figure_text, markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.plots.style import COLOURS, INK, new_figure, show_image, write_figure
 from dcgan_features.benchmarks.reporting.table import STAND_IN
@@ -123,13 +124,13 @@ def _page(name: str, measured: Mapping[str, Measured], about: dict[str, Any], se
         )
     ]
     return [
-        f"# Is it memory? {about['checkpoint']}{mark}",
+        f"# Is it memory? {markdown_text(str(about['checkpoint']))}{mark}",
         "",
         *([f"**{WARNING}**", ""] if about["stand_in"] else []),
         f"**{sentence}**",
         "",
-        f"{about['samples']:,} samples, {about['held_out_images']:,} of {about['held_out']}, and the network's "
-        f"{about['training_images']:,} training images: {about['data']}.",
+        f"{about['samples']:,} samples, {about['held_out_images']:,} of {markdown_text(str(about['held_out']))}, "
+        f"and the network's {about['training_images']:,} training images: {markdown_text(str(about['data']))}.",
         "",
         *markdown_table(heads, rows, 2),
         "",
@@ -145,7 +146,7 @@ def _distributions(measured: Mapping[str, Measured], about: dict[str, Any]) -> F
     figure = new_figure(4.3 * len(measured) + 0.3, 6.2, WARNING if about["stand_in"] else "")
     for number, item in enumerate(measured.values()):
         axes = figure.add_subplot(2, len(measured), number + 1)
-        axes.set_title(item.title, loc="left", fontsize=10, color=INK)
+        axes.set_title(figure_text(item.title), loc="left", fontsize=10, color=INK)
         _histograms(axes, item.samples.first, item.held_out.first)
         axes.set_xlabel("distance to the nearest training image")
         if number == 0:
@@ -163,7 +164,9 @@ def _histograms(axes: Axes, samples: Any, held_out: Any) -> None:
     low, high = (float(end) for end in np.quantile(np.concatenate([samples, held_out]), [0.0005, 0.9995]))
     bins = np.linspace(low, high, 50)
     for values, label, colour in ((held_out, "held-out images", COLOURS[0]), (samples, "samples", COLOURS[1])):
-        axes.hist(values, bins=list(bins), density=True, histtype="step", lw=1.6, color=colour, label=label)
+        axes.hist(
+            values, bins=list(bins), density=True, histtype="step", lw=1.6, color=colour, label=figure_text(label)
+        )
     axes.set_yticks([])
     axes.spines[["top", "right", "left"]].set_visible(False)
 

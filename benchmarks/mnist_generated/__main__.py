@@ -38,6 +38,7 @@ from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import sha256_file
 from dcgan_features.data.utils.hashing import digest_of
+from dcgan_features.data.utils.locks import locked
 from dcgan_features.data.utils.random_streams import stream
 from dcgan_features.gan.conditional.networks import generate_classes
 from dcgan_features.gan.conditional.training import load_conditional_generator
@@ -92,7 +93,7 @@ def mnist_generated(
 def _alone(folder: Path, name: str) -> Iterator[None]:
     """Keep others from writing the same lines meanwhile."""
     try:
-        with filelock.FileLock(folder / f".{name}.lock", timeout=0):
+        with locked(folder / f".{name}.lock", timeout=0):
             yield
     except filelock.Timeout:
         raise InputError(f"another process measures {name} in {folder}; wait for it, or give other --results") from None

@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dcgan_features.benchmarks.config.described import is_seeded, units_of, views_of
 from dcgan_features.benchmarks.config.schema import Published, Table
 from dcgan_features.benchmarks.config.search import Trial
+from dcgan_features.benchmarks.records.checks import check_figures
 from dcgan_features.benchmarks.records.figures import DIGITS, rounded
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, read_json, write_json
+from dcgan_features.data.utils.files import atomic_path
+from dcgan_features.data.utils.formats import opened, read_json, write_sealed
 from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.eval.significance import accuracy_interval
 
@@ -33,6 +35,9 @@ _DIGITS = {
     "seconds": 1,
     "peak_gib": 2,
 }
+
+_OF_A_TABLE = {"title", "lines", "outline", "seal"}
+_REMEDY = "delete it, restore it from a copy, or measure the row again with --rerun"
 
 Model = TypeVar("Model", bound=BaseModel)
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -66,7 +71,7 @@ class ProtocolResult(Checked):
     pm: Finite | None
     low: Finite
     high: Finite
-    values: list[Finite]
+    values: Annotated[list[Finite], Field(min_length=1)]
     chosen: list[dict[str, Any]]
     labels: int
     test_images: int
@@ -166,8 +171,12 @@ def row_path(folder: Path, table: str, row: str) -> Path:
 
 
 def read_row(path: Path) -> RowResult | None:
-    """The result in a file; None where there is no file. A damaged one is an `InputError` that names it."""
-    return _read(path, RowResult) if path.exists() else None
+    """The result in a file; None where there is no file. A damaged or changed one is an `InputError` that names it."""
+    if not path.exists():
+        return None
+    result = _check(path, RowResult, opened(read_json(path, _REMEDY), path, required=False, remedy=_REMEDY))
+    check_figures(path, result)
+    return result
 
 
 def read_rows(folder: Path, rows: Outline) -> dict[str, RowResult]:
@@ -179,30 +188,23 @@ def read_rows(folder: Path, rows: Outline) -> dict[str, RowResult]:
 def write_row(folder: Path, result: RowResult) -> Path:
     """Write a row's result, atomically; return its path."""
     path = row_path(folder, result.table, result.row)
-    write_json(path, result.model_dump())
+    write_sealed(path, result.model_dump())
     return path
 
 
 def read_outline(path: Path) -> Outline:
     """The outline in a table's JSON. A damaged one is an `InputError` that names it."""
-    content = read_json(path)
-    if not isinstance(content, dict) or "outline" not in content:
+    content = read_json(path, _REMEDY)
+    if not isinstance(content, dict) or not {"title", "lines", "outline"} <= set(content) <= _OF_A_TABLE:
         raise InputError(f"{path} is not a table of results; give a folder that a benchmark wrote")
-    return _check(path, Outline, content["outline"])
-
-
-def _read(path: Path, model: type[Model]) -> Model:
-    return _check(path, model, read_json(path))
+    return _check(path, Outline, opened(content, path, required=False, remedy=_REMEDY)["outline"])
 
 
 def _check(path: Path, model: type[Model], content: Any) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise InputError(
-            f"{path} is damaged or of another version: {first_mistake(error)}; "
-            "delete it, restore it from a copy, or measure the row again with --rerun"
-        ) from None
+        raise InputError(f"{path} is damaged or of another version: {first_mistake(error)}; {_REMEDY}") from None
 
 
 def table_lines(rows: Outline, results: dict[str, RowResult]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.records.predictions import predictions_of
 from dcgan_features.benchmarks.records.rows import RowResult
+from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import Line, Report, protocol_text
 from dcgan_features.data.utils.errors import InputError
@@ -177,13 +178,13 @@ def markdown_of_changes(changes: list[Change], against: str) -> str:
     text = [
         "# What changed",
         "",
-        f"Against {against}. {EXPLANATION}",
+        f"Against {markdown_text(against)}. {EXPLANATION}",
         "",
         *markdown_table(_HEADINGS, map(cells, changes), (0, 1, 2, 7)),
     ]
     for change in changes:
         if change.reasons:
-            text += ["", f"{change.title}, {change.protocol}: {'; '.join(change.reasons)}."]
+            text += ["", markdown_text(f"{change.title}, {change.protocol}: {'; '.join(change.reasons)}.")]
     return "\n".join(text) + "\n"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from dcgan_features.benchmarks.reporting.escaping import markdown_text
+
 
 def markdown_table(
     headings: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int | Collection[int] = 1
@@ -19,5 +21,4 @@ def markdown_table(
 
 
 def _line(cells: Sequence[str]) -> str:
-    escaped = (cell.replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+    return f"| {' | '.join(map(markdown_text, cells))} |"

@@ -21,8 +21,10 @@ from dcgan_features.benchmarks.records.rows import (
     write_csv,
 )
 from dcgan_features.benchmarks.reporting.controls import add_controls
+from dcgan_features.benchmarks.reporting.escaping import markdown_text, one_line
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
-from dcgan_features.data.utils.files import write_json, write_text
+from dcgan_features.data.utils.files import write_text
+from dcgan_features.data.utils.formats import write_sealed
 
 NOT_MEASURED = "not measured"
 STAND_IN = "stand-in"
@@ -112,7 +114,7 @@ def write_table(
     write_csv(folder / f"{outline.name}.csv", lines)
     write_text(folder / f"{outline.name}.md", markdown(outline, results, lines))
     content = {"title": table_title(outline, lines), "lines": lines, "outline": outline.model_dump()}
-    write_json(folder / f"{outline.name}.json", content)
+    write_sealed(folder / f"{outline.name}.json", content)
     return lines
 
 
@@ -173,7 +175,7 @@ def grouped(outline: Outline, lines: list[Line]) -> dict[str, list[Line]]:
 
 def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line]) -> str:
     """The table with each row's source and deviations below it."""
-    text = [f"# {table_title(outline, lines)}", ""]
+    text = [f"# {markdown_text(table_title(outline, lines))}", ""]
     if any(line["stand_in"] for line in lines):
         text += [f"**{WARNING}**", ""]
     text += [
@@ -196,22 +198,23 @@ def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line])
         ]
     for row in outline.rows:
         result = results.get(row.name)
-        text += ["", f"## {row.title} (`{row.name}`)", ""]
-        text += [part for part in (row.citation, row.note) if part]
+        text += ["", f"## {markdown_text(row.title)} (`{row.name}`)", ""]
+        text += [markdown_text(part) for part in (row.citation, row.note) if part]
         text += [f"Compared with the row `{row.control}`."] if row.control is not None else []
         if result is None:
             text.append(f"{NOT_MEASURED.capitalize()}.")
             continue
         if result.stand_in:
-            text.append(f"Measured on a {STAND_IN}: {result.data_note}.")
+            text.append(f"Measured on a {STAND_IN}: {markdown_text(result.data_note)}.")
         text += [
-            f"- data: {result.data}, SHA-256 {result.digests['data']}",
-            f"- learnt without labels from: {result.unlabelled}",
+            f"- data: {markdown_text(result.data)}, SHA-256 {result.digests['data']}",
+            f"- learnt without labels from: {markdown_text(result.unlabelled)}",
             f"- {result.features['count']:,} features, {result.features['dtype']}; {result.device}; "
             f"peak {result.peak_gib:.2f} GiB; preset {result.preset}; commit {result.commit or 'unknown'}",
         ]
-        text += [f"- {outline.titles.get(name, name)}: {draws_text(found)}" for name, found in result.protocols.items()]
-        text += [f"- deviation: {deviation}" for deviation in result.deviations]
+        for name, found in result.protocols.items():
+            text.append(f"- {markdown_text(outline.titles.get(name, name))}: {markdown_text(draws_text(found))}")
+        text += [f"- deviation: {markdown_text(deviation)}" for deviation in result.deviations]
     return "\n".join(text) + "\n"
 
 
@@ -249,12 +252,12 @@ _SIGNS = {"\u2212": "$-$", "±": "$\\pm$"}  # as LaTeX writes them
 
 def latex(outline: Outline, lines: list[Line]) -> str:
     """The table for a paper that loads booktabs."""
-    cells = [[re.sub("^-", "\u2212", cell) for cell in row] for row in _cells(outline, lines)]
+    cells = [[re.sub("^-", "\u2212", one_line(cell)) for cell in row] for row in _cells(outline, lines)]
     align = ["left" if column in _TEXT else "right" for column in range(len(_HEADINGS))]
     table = tabulate(cells, _HEADINGS, tablefmt="latex_booktabs", disable_numparse=True, colalign=align)
     for sign, command in _SIGNS.items():
         table = table.replace(sign, command)
-    text = [f"% {table_title(outline, lines)}; needs \\usepackage{{booktabs}}", table]
+    text = [f"% {one_line(table_title(outline, lines))}; needs \\usepackage{{booktabs}}", table]
     if any(line["stand_in"] for line in lines):
         text.append(f"\\par {WARNING}")
     return "\n".join(text) + "\n"

@@ -18,8 +18,6 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, cast
 
-from filelock import FileLock
-
 from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import Outline, read_row, read_rows
 from dcgan_features.benchmarks.reporting.table import STAND_IN, write_table
@@ -31,6 +29,7 @@ from dcgan_features.data.utils.cli import Interrupted, duration
 from dcgan_features.data.utils.distributed import all_processes, is_first
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.locks import locked
 
 _launched = itertools.count()
 _PATIENCE = 60.0  # seconds that an interrupted row gets to put its work in order
@@ -109,13 +108,8 @@ def _figures(job: ResolvedJob, seconds: float) -> str:
 
 def update_table(outline: Outline, results: Path) -> None:
     """Write `<table>.csv`, `.md` and `.json` from the results that are there."""
-    with writing(results):
-        lock = FileLock(results / f".{outline.name}.lock")
-        lock.acquire()  # another command may be writing the same table
-    try:
+    with locked(results / f".{outline.name}.lock"):  # another command may be writing the same table
         write_table(outline, read_rows(results, outline), results)
-    finally:
-        lock.release()
 
 
 def launch(job: ResolvedJob, resume: bool) -> Outcome:

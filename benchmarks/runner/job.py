@@ -14,6 +14,7 @@ from dcgan_features.benchmarks.records.rows import row_path
 from dcgan_features.data.download import chosen_root
 from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import home_path
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def make_jobs(
             preset=preset,
             data_root=chosen_root(data_root),
             device=str(device_option(device)),
-            store=store.expanduser().resolve(),
+            store=home_path(store, "give --store in full").resolve(),
             results=(results or Path("results", "" if preset == table.default_preset else preset)).resolve(),
         )
         for row in rows

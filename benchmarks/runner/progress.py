@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dcgan_features.data.utils.cli import Advance, progress
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_json, write_json
+from dcgan_features.data.utils.formats import read_sealed, write_sealed
 
 
 class Stages:
@@ -39,7 +39,7 @@ class Stages:
         took = time.perf_counter() - begun
         if remembered is not None:
             took = max(took, _former(remembered))
-            write_json(remembered, {"seconds": took})
+            write_sealed(remembered, {"seconds": took})
         self.seconds[stage] = self.seconds.get(stage, 0.0) + took
 
     def report(self, stage: str, done: int, total: int) -> None:
@@ -62,7 +62,7 @@ class Stages:
 
 def _former(file: Path) -> float:
     try:
-        return float(read_json(file)["seconds"])
+        return float(read_sealed(file)["seconds"])
     except (InputError, KeyError, TypeError, ValueError):
         return 0.0
 

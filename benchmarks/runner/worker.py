@@ -18,15 +18,17 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic import BaseModel
 from torch import Tensor
 
 from dcgan_features.benchmarks.config.components import Chosen, find
+from dcgan_features.benchmarks.config.external import is_external
 from dcgan_features.benchmarks.config.identity import code_of
 from dcgan_features.benchmarks.config.images import LabelledDataset, adapt, load_dataset
 from dcgan_features.benchmarks.config.weights import NoWeights, Source, StoredWeights, TrainedWeights, prepare
@@ -40,8 +42,11 @@ from dcgan_features.data.utils.cli import Interrupted
 from dcgan_features.data.utils.distributed import Processes, ProcessLost, all_processes, process_group
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.foreign import blame
 from dcgan_features.data.utils.gpu import failure
 from dcgan_features.data.utils.hashing import digest_of
+from dcgan_features.data.utils.locks import Lock
+from dcgan_features.data.utils.raw import reason_of
 from dcgan_features.features import FeatureStore, as_extractor
 from dcgan_features.features.cache.fingerprint import describe
 
@@ -59,20 +64,41 @@ def attempt(job: ResolvedJob, resume: bool = True) -> Outcome:
     try:
         with writing(job.results):
             measure(job, resume)
-    except (InputError, ValueError) as error:
-        # Estimators refuse parameters and data with ValueError, and these come from the table.
+    except InputError as error:
         return Outcome(status="failed", message=" ".join(str(error).split()), bad_input=True)
+    except ValueError as error:
+        # Estimators refuse parameters and data with ValueError, and these come from the table.
+        return Outcome(status="failed", message=blame(error) or " ".join(str(error).split()), bad_input=True)
     except (KeyboardInterrupt, Interrupted) as error:
         return Outcome(status="interrupted", message=str(error))
     except MemoryError:
         return Outcome(status="failed", message="there was not enough memory")
+    except SystemExit as error:
+        return Outcome(status="failed", message=blame(error) or f"the program was ended: {error}", bad_input=True)
     except Exception as error:
         said = str(error) if isinstance(error, ProcessLost) else failure(error)
         if said is not None:
             return Outcome(status="failed", message=said)
+        theirs = blame(error) or _of_brought(job, error)
+        if theirs is not None:
+            return Outcome(status="failed", message=theirs, bad_input=True)
         traceback.print_exc()
         return Outcome(status="failed", message=f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
     return Outcome(status="measured")
+
+
+def _of_brought(job: ResolvedJob, error: Exception) -> str | None:
+    """What is said of an error in an installed package whose class or model the row names."""
+    names = [component.name for component in (job.extractor, job.classifier) if is_external(component.name)]
+    if not names:
+        return None
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name} line {last.lineno}"
+    kind, said = type(error).__name__, reason_of(error)
+    why = place if said == kind else f"{place}: {said}"
+    return (
+        f"{' or '.join(names)} cannot be used on these images ({kind} in {why}); give other settings or another class"
+    )
 
 
 def measure(job: ResolvedJob, resume: bool = True) -> RowResult:
@@ -127,10 +153,9 @@ def _found(job: ResolvedJob) -> _Found:
 @contextlib.contextmanager
 def _alone(job: ResolvedJob, processes: Processes) -> Iterator[None]:
     """Keep other commands from measuring the same row meanwhile; wait for one that does."""
-    lock = FileLock(job.path.with_name(f".{job.row}.lock"))
+    lock = Lock(job.path.with_name(f".{job.row}.lock"))
 
     def acquire() -> None:
-        job.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
         except Timeout:

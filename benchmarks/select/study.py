@@ -12,7 +12,7 @@ from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.schema import Component, DatasetChoice, Weights
 from dcgan_features.benchmarks.config.strict import Count, Name, Strict
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.features import SecondOrderFeatures
 
 STUDIES = Path(__file__).parents[1] / "studies"

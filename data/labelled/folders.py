@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcgan_features.data.folder import picture_files
+from dcgan_features.data.listing import list_pictures
 from dcgan_features.data.utils.errors import InputError
+
+log = logging.getLogger(__name__)
 
 TRAIN_NAMES = ("train", "training")
 TEST_NAMES = ("test", "testing", "val", "valid", "validation")
@@ -83,7 +86,10 @@ def _classes(root: Path) -> tuple[list[Path], list[str]]:
             f"of "
             "paths and labels"
         )
-    files = picture_files(root)
+    listed = list_pictures(root)
+    for remark in listed.remarks():
+        log.warning(remark)
+    files = listed.files
     labels = []
     for file in files:
         parts = file.relative_to(root).parts

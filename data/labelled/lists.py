@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dcgan_features.data.labelled.folders import TEST_NAMES, TRAIN_NAMES, Listed
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import read_text
 
 COLUMNS = ("path", "label", "split", "group")
 
@@ -56,14 +57,7 @@ def list_csv(file: Path) -> Listed:
 
 
 def _rows(file: Path) -> list[list[str]]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{file} does not exist; check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{file} is not text in UTF-8; save it as CSV in UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror}); check the path") from None
+    text = read_text(file)
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     try:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from filelock import FileLock
 from PIL import Image, ImageOps
 
 from dcgan_features.data.dataset import Images
 from dcgan_features.data.folder import decoded
 from dcgan_features.data.picture_cache import Progress, cache_folder, silent
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, writing
+from dcgan_features.data.utils.files import atomic_path, sha256_file, writing
+from dcgan_features.data.utils.formats import map_array, read_sealed, write_sealed
+from dcgan_features.data.utils.locks import locked
 
 Fit = Literal["crop", "pad", "stretch"]
 FITS: tuple[Fit, ...] = ("crop", "pad", "stretch")
@@ -127,24 +127,20 @@ def _cached(name: str, digest: str, count: int, rows: Callable[[], Iterable[Imag
     array, note = place / "images.npy", place / "images.json"
     with writing(f"the cache of pictures, {place.parent} (set PICTURE_CACHE to another folder)"):
         place.mkdir(parents=True, exist_ok=True)
-        with FileLock(place / ".lock"):
+        with locked(place / ".lock"):
             if not _is_whole(array, note, digest, count):
                 note.unlink(missing_ok=True)
                 with atomic_path(array) as temporary:
                     _write(temporary, count, rows(), name, progress)
-                with atomic_path(note) as temporary:
-                    temporary.write_text(json.dumps({"digest": digest, "count": count}) + "\n")
-            images: Images = np.load(array, mmap_mode="r", allow_pickle=False)
-            return images
+                write_sealed(note, {"digest": digest, "count": count, "pixels": sha256_file(array)})
+            return map_array(array)
 
 
 def _is_whole(array: Path, note: Path, digest: str, count: int) -> bool:
     try:
-        about = json.loads(note.read_text())
-        images = np.load(array, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        return read_sealed(note) == {"digest": digest, "count": count, "pixels": sha256_file(array)}
+    except InputError:
         return False
-    return bool(about == {"digest": digest, "count": count} and len(images) == count)
 
 
 def _write(file: Path, count: int, rows: Iterable[Images], name: str, progress: Progress) -> None:

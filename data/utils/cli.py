@@ -15,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.raw import printable
+from dcgan_features.data.utils.terminal import steady_output
 from dcgan_features.data.utils.torchrun import started_by_torchrun
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -36,6 +38,11 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
     is a mistake of ours and keeps its traceback. The processes that `torchrun` starts run the command as one group.
     """
     app.pretty_exceptions_enable = False
+    with steady_output():
+        _run(app, how_to_resume)
+
+
+def _run(app: typer.Typer, how_to_resume: str) -> NoReturn:
     try:
         with _group():
             code = app(standalone_mode=False)
@@ -84,6 +91,7 @@ def _failure(error: RuntimeError) -> str | None:
 
 def _fail(message: str, code: int) -> NoReturn:
     rank = int(os.environ["RANK"]) if started_by_torchrun() else 0
+    message = printable(message)
     print(f"process {rank}: {message}" if rank else message, file=sys.stderr, flush=True)
     sys.exit(code)
 

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from dcgan_features.data.utils.distributed import ALONE, Processes
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, read_json, write_json, writing
+from dcgan_features.data.utils.files import atomic_path, writing
+from dcgan_features.data.utils.formats import opened, read_json, write_sealed
 from dcgan_features.data.utils.hashing import digest_array, digest_of
+from dcgan_features.data.utils.locks import Lock
 from dcgan_features.data.utils.versions import versions
 from dcgan_features.features.base import DTYPES, Extractor, Images, check_images
 from dcgan_features.features.cache.chunks import CHUNK, ChunkWriter, as_bytes, complete, verify
@@ -32,6 +33,7 @@ from dcgan_features.features.cache.fingerprint import describe
 from dcgan_features.features.wrappers import as_extractor, as_rows
 
 FORMAT = 1
+_HEADER = {"format", "shape", "dtype", "chunk_bytes", "sha256", "content", "versions", "created"}
 _FOREIGN_ROWS = 512  # images a block for an object that has no `transform_blocks`
 _MARGIN = 2**20  # bytes beside the features: the header, the file system's own
 
@@ -114,14 +116,8 @@ class FeatureStore:
     @contextlib.contextmanager
     def _alone(self, entry: Path) -> Iterator[None]:
         """Keep other commands from making the same entry; wait for one that does."""
-        lock = FileLock(self.folder / f"{entry.name}.lock")
-
-        def acquire() -> None:
-            with writing(self.folder):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                lock.acquire()
-
-        self.processes.first(acquire)
+        lock = Lock(self.folder / f"{entry.name}.lock")
+        self.processes.first(lock.acquire)
         try:
             yield
         finally:
@@ -141,7 +137,7 @@ class FeatureStore:
             # A shallow copy: fitting adds attributes and leaves the parameters alone.
             own = copy.copy(extractor)
             if hasattr(own, "fit"):
-                own.fit(images)
+                own.fit(images if isinstance(own, Extractor) else _read_only(images))
             self._last = (key, own)
         return self._last[1]
 
@@ -150,7 +146,10 @@ class FeatureStore:
         if not entry.is_dir():
             return None
         try:
-            header: dict[str, Any] = read_json(entry / "header.json")
+            # Entries of earlier versions have no seal, and can say nothing else.
+            header = opened(read_json(entry / "header.json"), entry / "header.json", required=False)
+            if set(header) != _HEADER or digest_of(header["content"]) != entry.name:
+                raise ValueError("its header is of another entry")
             path, size = entry / "features.bin", _size(header)
             if header["format"] != FORMAT:
                 raise ValueError(f"format {header['format']} instead of {FORMAT}")
@@ -167,7 +166,9 @@ class FeatureStore:
         """Remove a damaged entry and what a killed process left of this one; the caller holds its lock."""
         with writing(entry):
             for remains in [entry, *self.folder.glob(f".{entry.name}.*.tmp")]:
-                if remains.is_dir():
+                if remains.is_symlink() or remains.is_file():
+                    remains.unlink()
+                elif remains.is_dir():
                     shutil.rmtree(remains)
 
     def _write(
@@ -213,7 +214,7 @@ class FeatureStore:
                     "versions": versions(),
                     "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
-                write_json(temporary / "header.json", header)
+                write_sealed(temporary / "header.json", header)
                 stack.close()
 
             processes.first(publish)
@@ -266,6 +267,13 @@ def _share(starts: range, count: int, processes: Processes) -> tuple[range, rang
     return own, range(own.start, max(min(own.stop, count), own.start))
 
 
+def _read_only(images: Images) -> Images:
+    """A view that other people's code cannot write through: what it altered would be in all that comes after."""
+    view = images[:]
+    view.flags.writeable = False
+    return view
+
+
 def _starts(extractor: Any, images: Images) -> range:
     if isinstance(extractor, Extractor):
         return extractor.block_starts(images)
@@ -278,7 +286,7 @@ def _blocks(extractor: Any, images: Images, starts: range) -> Iterator[Tensor]:
         yield from extractor.transform_blocks(images, starts)
         return
     for start in starts:
-        part = images[start : start + _FOREIGN_ROWS]
+        part = _read_only(images[start : start + _FOREIGN_ROWS])
         block = as_rows(extractor.transform(part), len(part), extractor)
         finite = torch.isfinite(block).all(dim=1)
         if not bool(finite.all()):

@@ -74,8 +74,8 @@ class SecondOrderFeatures(Extractor):
     device : None is the GPU where there is one, else the CPU.
 
     Learned: `network_`; `directions_` and `offsets_`, for each layer float32 (rank, maps) and (rank,), so that
-    z = directions @ maps + offsets; `layers_`, `ranks_` and `cells_`; `widths_` and `scales_`, columns and factor of each
-    layer's moments and then of each layer's maxima.
+    z = directions @ maps + offsets; `layers_`, `ranks_` and `cells_`; `widths_` and `scales_`, columns and factor of
+    each layer's moments and then of each layer's maxima.
     """
 
     def __init__(

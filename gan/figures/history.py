@@ -13,8 +13,10 @@ from PIL import Image, ImageDraw, features
 
 from dcgan_features.data.utils.drawing import BORDER, font, image_grid
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, read_json
+from dcgan_features.data.utils.files import atomic_path
+from dcgan_features.data.utils.raw import check_file, reason_of
 from dcgan_features.gan.batch_norm import evenly_spaced
+from dcgan_features.gan.description import read_description
 from dcgan_features.gan.spec import SPECS
 from dcgan_features.gan.training.checkpoint import read_state
 
@@ -44,14 +46,18 @@ class Grids:
     def of(cls, folder: Path) -> Grids:
         """Those in a run's folder; `InputError` where there is no run, or it has drawn none."""
         about = _about(folder)
-        recipe, steps = about["recipe"], int(about["batches"])
+        try:
+            recipe, steps = about["recipe"], int(about["batches"])
+            network, count, batch = SPECS[recipe["network"]], int(recipe["sample_count"]), int(recipe["batch_size"])
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{folder} holds no run of gan.train; check the path") from None
         named = {int(file.stem): file for file in (folder / "samples").glob("*.png") if file.stem.isdigit()}
         files = {step: named[step] for step in sorted(named) if step <= steps}  # later ones are of a former run
         if not files:
             raise InputError(f"{folder} holds no grids of samples; train with 'sample_every' in the recipe")
-        size, columns = SPECS[recipe["network"]].image_size, math.ceil(math.sqrt(recipe["sample_count"]))
-        epoch = max(int(about["data"].get("images", 0)) // int(recipe["batch_size"]), 1)
-        return cls(files, size, columns, epoch, recipe["network"])
+        columns = math.ceil(math.sqrt(count))
+        epoch = max(int((about.get("data") or {}).get("images") or 0) // batch, 1)
+        return cls(files, network.image_size, columns, epoch, network.name)
 
     def caption(self, step: int) -> str:
         """When a grid was drawn."""
@@ -59,8 +65,7 @@ class Grids:
 
     def open(self, step: int, side: int) -> Image.Image:
         """The upper left side x side images of a grid."""
-        with Image.open(self.files[step]) as opened:
-            return self.cropped(opened.convert("RGB"), side)
+        return self.cropped(_opened(self.files[step]), side)
 
     def cropped(self, grid: Image.Image, side: int) -> Image.Image:
         """The upper left side x side images of a picture like those of the run; small ones twice as large."""
@@ -121,10 +126,19 @@ def _still(grids: Grids, real: Path, side: int) -> Image.Image:
     chosen = sorted({steps[0], middle, steps[-1]})
     pictures, captions = [grids.open(step, side) for step in chosen], [grids.caption(step) for step in chosen]
     if real.is_file():
-        with Image.open(real) as opened:
-            pictures.append(grids.cropped(opened.convert("RGB"), side))
+        pictures.append(grids.cropped(_opened(real), side))
         captions.append("real images")
     return _captioned(pictures, captions)
+
+
+def _opened(path: Path) -> Image.Image:
+    """A picture of the run's; `InputError`, naming it, where it is damaged."""
+    check_file(path)
+    try:
+        with Image.open(path, formats=["PNG"]) as opened:
+            return opened.convert("RGB")
+    except Exception as error:  # Pillow's decoders raise nearly every kind of exception over a damaged file
+        raise InputError(f"{path} cannot be read as a picture ({reason_of(error)}); remove it") from None
 
 
 def _captioned(pictures: list[Image.Image], captions: list[str]) -> Image.Image:
@@ -152,5 +166,4 @@ def _about(folder: Path) -> dict[str, Any]:
         return {**about, "batches": about["steps_done"]}
     if not described.exists():
         raise InputError(f"{folder} holds no run of gan.train, finished or begun; check the path")
-    about = read_json(described)
-    return about
+    return read_description(described)[1]

@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.gan.figures.grid import Cell, Row, Sheet, write_sheet
 from dcgan_features.gan.training.recipe import check_settings
 

@@ -7,7 +7,6 @@ import json
 import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +15,15 @@ from PIL import Image, ImageDraw
 from dcgan_features import data
 from dcgan_features.data.picture_cache import cache_folder
 from dcgan_features.data.utils.drawing import as_picture, font
+from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, write_json
+from dcgan_features.data.utils.formats import keep_array, kept_array
 from dcgan_features.data.utils.hashing import array_digest
 from dcgan_features.gan.folders.autoencoder_hash import HashSettings, first_of_each, hash_images
 from dcgan_features.gan.folders.prepare import Prepared
 from dcgan_features.gan.training.recipe import TrainRecipe
 
-_VERSION = 1  # of what is kept in the cache
+_VERSION = 2  # of what is kept in the cache
 _KEPT, _REMOVED = "#0072b2", "#e69f00"  # frames: blue and orange, which the colour-blind tell apart
 _FRAME, _GAP, _LINE, _LETTERS = 3, 6, 30, 20  # pixels
 _LINE_IMAGES, _MOST_LINES, _MOST_OF_ONE = 20, 30, 9  # of the contact sheet: in a line, lines, shown of one bucket
@@ -74,11 +75,10 @@ def near_duplicates(images: NDArray[np.uint8], digest: str, settings: HashSettin
     a resumed run must leave out the same images, on whatever machine the autoencoder would now be trained.
     """
     place = _place("near-duplicates", digest, settings)
-    found = _cached(place, np.dtype(np.int64), (len(images),))
+    found = kept_array(place, np.dtype(np.int64), (len(images),))
     if found is None:
         found = first_of_each(hash_images(images, settings))
-        with atomic_path(place) as temporary, open(temporary, "wb") as file:
-            np.save(file, found)
+        keep_array(place, [found], found.dtype, found.shape)
     return found
 
 
@@ -87,25 +87,16 @@ def _place(kind: str, digest: str, settings: HashSettings) -> Path:
     return cache_folder() / f"{kind}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npy"
 
 
-def _cached(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
-    try:
-        found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return found if (found.dtype, found.shape) == (dtype, shape) else None
-
-
 def _without(images: NDArray[np.uint8], kept: NDArray[np.int64], place: Path) -> NDArray[np.uint8]:
     """The rows `kept` of the images, as a memory-mapped file at `place`."""
     shape = (len(kept), *images.shape[1:])
-    if _cached(place, images.dtype, shape) is None:
-        with atomic_path(place) as temporary:
-            array = np.lib.format.open_memmap(temporary, "w+", images.dtype, shape)
-            for start in range(0, len(kept), _BLOCK):
-                array[start : start + _BLOCK] = images[kept[start : start + _BLOCK]]
-            array.flush()
-    result = _cached(place, images.dtype, shape)
-    assert result is not None
+    result = kept_array(place, images.dtype, shape)
+    if result is None:
+        blocks = (images[kept[start : start + _BLOCK]] for start in range(0, len(kept), _BLOCK))
+        keep_array(place, blocks, images.dtype, shape)
+        result = kept_array(place, images.dtype, shape)
+    if result is None:
+        raise InputError(f"the images written to {place} do not read back; check its disk")
     return result
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.gan.spec import SPECS, NetworkSpec
 

@@ -4,7 +4,6 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from dcgan_features.eval.calibration import calibration_error
-from dcgan_features.eval.held_out_choice import HeldOutChoice
 from dcgan_features.eval.knn_probe import KNNProbe
 
 
@@ -80,17 +79,3 @@ def test_calibration_error_by_hand():
     assert calibration_error(truth, classes, np.eye(2)[truth]) == 0
     with pytest.raises(ValueError, match="shape"):
         calibration_error(truth, classes, shares[:2])
-
-
-def test_a_setting_is_chosen_on_the_rows_held_out(points):
-    X, y = points
-    shuffled = y.copy()
-    shuffled[:60] = np.random.default_rng(1).permutation(y[:60])
-    found = HeldOutChoice(KNeighborsClassifier(), [1, 3], setting="n_neighbors", holdout=np.arange(60, 90)).fit(
-        X, shuffled
-    )
-    for k in (1, 3):
-        own = KNeighborsClassifier(k).fit(X[:60], shuffled[:60])
-        assert found.scores_[k] == pytest.approx(100 * (own.predict(X[60:]) == shuffled[60:]).mean())
-    assert found.best_.n_neighbors == found.C_
-    np.testing.assert_array_equal(found.predict(X), KNeighborsClassifier(found.C_).fit(X, shuffled).predict(X))

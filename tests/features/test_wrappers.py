@@ -8,6 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from torch import nn
 
+from dcgan_features.features.cache.store import FeatureStore
 from dcgan_features.features.raw_pixels import RawPixels
 from dcgan_features.features.wrappers import TorchModuleFeatures, TransformerFeatures, as_extractor, as_rows
 
@@ -136,6 +137,44 @@ def test_a_misspelt_layer_of_a_large_module_names_the_nearest():
     large = nn.Sequential(*[nn.Identity() for _ in range(30)])
     with pytest.raises(ValueError, match=r"no layer '29a'; did you mean '29'\?"):
         TorchModuleFeatures(large, layer="29a").fit(np.zeros((1, 2, 2, 3), np.uint8))
+
+
+class InPlace:
+    """Alters what it is given, as careless code does."""
+
+    def transform(self, images):
+        images -= images.min()
+        return images.mean((1, 2))
+
+
+class InPlaceModule(nn.Module):
+    def forward(self, x):
+        return x.float().mean((1, 2))
+
+    def input_transform(self, images):
+        return images.fill_(7)
+
+
+def test_images_of_the_caller_are_not_altered(tmp_path):
+    images = np.random.default_rng(0).integers(1, 256, (6, 8, 8, 3), dtype=np.uint8)
+    before = images.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        FeatureStore(tmp_path).get(InPlace(), images, images)
+    module = InPlaceModule()
+    made = TorchModuleFeatures(module, None, module.input_transform).fit_transform(images)
+    assert float(made.max()) == float(made.min()) == 7
+    assert np.array_equal(images, before)
+    assert images.flags.writeable
+
+
+@pytest.mark.parametrize(("made", "sentence"), [
+    (np.ma.masked_less(np.arange(12.0).reshape(4, 3), 3), "masked array"), (np.ones((4, 3)) * 1j, "imaginary"),
+    (torch.ones(4, 3, dtype=torch.complex64), "imaginary"), (np.full((4, 3), None), "object"),
+])  # fmt: skip
+def test_what_features_cannot_hold_is_refused(made, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        as_rows(made, 4, InPlace())
+    assert as_rows(np.ones((4, 3), np.int8), 4, InPlace()).dtype == torch.float32
 
 
 NORMALISED = [

@@ -162,3 +162,28 @@ def test_near_duplicates_are_left_out_on_request(call, pictures, tmp_path):
     assert code == 0, err
     assert "resuming after batch" in out
     assert "learning what near-duplicates share" not in err  # it was kept
+
+
+def test_a_damaged_grid_does_not_end_a_finished_training_in_failure(call, tmp_path):
+    assert call()[0] == 0
+    (tmp_path / "out" / "samples" / "00000002.png").write_bytes(b"damaged")
+    code, out, err = call(images="96")
+    assert (code, err.count("error")) == (0, 0)
+    assert "note: no pictures of the run are made" in out
+    assert "00000002.png cannot be read as a picture" in out
+
+
+def test_a_run_inside_its_own_pictures_resumes(call, tmp_path):
+    for number, image in enumerate(tiny_images(20)):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "mine" / f"{number}.png")
+    options = {"data": "mine", "out": "mine/run"}
+    assert call(**options)[0] == 0
+    code, out, err = call(**options, images="96")
+    assert code == 0, err
+    assert "resuming after batch 4" in out
+    assert "on 20 images" in out
+    assert "note: in" in out
+    assert "what trainings wrote is left out: run" in out
+    code, _, err = call(data="mine", out="mine")
+    assert (code, "is the folder of the pictures themselves" in err) == (2, True)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import sealed
 from dcgan_features.gan.batch_norm import reestimate_batch_statistics
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.spec import SVHN_32
@@ -97,12 +98,12 @@ def test_weights_of_another_network(tmp_path, networks):
 def test_a_description_of_another_network(tmp_path, networks):
     path = save_weights(tmp_path / "w", networks[0], networks[1], {})
     about = json.loads((tmp_path / "w.json").read_text())
-    about["spec"]["discriminator"][1]["maps"] = 9
-    (tmp_path / "w.json").write_text(json.dumps(about))
+    about["spec"]["discriminator"][1]["maps"], about["spec"]["name"] = 9, "other"
+    (tmp_path / "w.json").write_text(json.dumps(sealed(about)))
     with pytest.raises(InputError, match=r"another network: the tensor 'discriminator\.convolutions\.1\.weight' is"):
         load_weights(path)
     about["parts"] = ["discriminator"]
-    (tmp_path / "w.json").write_text(json.dumps(about))
+    (tmp_path / "w.json").write_text(json.dumps(sealed(about)))
     with pytest.raises(InputError, match="another network: it has, beyond the network's own, the tensor 'generator"):
         load_weights(path)
 

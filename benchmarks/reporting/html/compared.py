@@ -7,7 +7,7 @@ from typing import Any
 
 from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_json
+from dcgan_features.data.utils.formats import opened, read_json
 
 
 def compared_views(folder: Path, protocols: dict[str, str]) -> list[dict[str, Any]]:
@@ -18,7 +18,7 @@ def compared_views(folder: Path, protocols: dict[str, str]) -> list[dict[str, An
     views = []
     for path in sorted(folder.glob("compare/*/comparison.json")):
         try:
-            views.append(_view(read_json(path), protocols))
+            views.append(_view(opened(read_json(path), path, required=False), protocols))
         except (InputError, KeyError, TypeError, ValueError):
             continue
     return views

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dcgan_features.benchmarks.reporting.escaping import figure_text
 from dcgan_features.benchmarks.reporting.plots.style import (
     COLOURS,
     FAINT,
@@ -65,7 +66,7 @@ def draw(curves: Sequence[Curve], title: str, metric: str, warning: str = "") ->
     axes.minorticks_off()
     axes.set_xlabel("labelled images a class (logarithmic)")
     axes.set_ylabel(f"{metric}, %")
-    axes.set_title(title, loc="left", color=INK, fontsize=12)
+    axes.set_title(figure_text(title), loc="left", color=INK, fontsize=12)
     tidy(axes)
     _legend(axes, curves)
     _name(axes, curves)

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from dcgan_features.benchmarks.reporting.escaping import figure_text
 from dcgan_features.benchmarks.reporting.plots.style import INK, curve_style, new_figure, tidy, write_figure
 
 _TITLE_LETTERS = 72  # that fit over a panel
@@ -46,7 +47,8 @@ def draw_panels(panels: Sequence[Panel], title: str, metric: str, warning: str =
     columns = min(len(panels), 2) or 1
     rows = max(math.ceil(len(panels) / columns), 1)
     figure = new_figure(6.2 * columns + 0.4, 4.6 * rows + 0.6, warning)
-    figure.suptitle(textwrap.fill(title, _TITLE_LETTERS * columns), x=0.01, ha="left", color=INK, fontsize=12)
+    title = textwrap.fill(figure_text(title), _TITLE_LETTERS * columns)
+    figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12)
     for number, panel in enumerate(panels):
         _panel(figure.add_subplot(rows, columns, number + 1), panel, metric)
     return figure
@@ -73,7 +75,7 @@ def _panel(axes: Axes, panel: Panel, metric: str) -> None:
                 where,
                 values,
                 [sd or 0.0 for sd in spread],
-                label=series.name,
+                label=figure_text(series.name),
                 capsize=2.5,
                 **curve_style(number),
             )
@@ -89,7 +91,7 @@ def _panel(axes: Axes, panel: Panel, metric: str) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: f"{place:,.0f}"))
     axes.set_xlabel(panel.along)
     axes.set_ylabel(f"{metric}, %")
-    axes.set_title(panel.title, loc="left", color=INK, fontsize=10)
+    axes.set_title(figure_text(panel.title), loc="left", color=INK, fontsize=10)
     tidy(axes)
     if axes.has_data():
         axes.legend(frameon=False, fontsize=8)

@@ -1,10 +1,15 @@
+import io
+import re
+
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import COLUMNS, Outline, RowOutline, table_lines, write_csv
 from dcgan_features.benchmarks.reporting.console import print_table
-from dcgan_features.benchmarks.reporting.table import difference_text, latex, measured_text
+from dcgan_features.benchmarks.reporting.escaping import figure_text
+from dcgan_features.benchmarks.reporting.table import difference_text, latex, markdown, measured_text
 from dcgan_features.benchmarks.runner.progress import Stages
 
 
@@ -112,3 +117,33 @@ def test_a_small_spread_is_not_shown_as_none():
     assert with_pm(2.4, 0.02) == "2.40 ±0.02"
     assert with_pm(73.8, 0.4) == "73.8 ±0.4"
     assert with_pm(50.0, 0.0) == "50.0 ±0.0"
+
+
+POISON = "Evil\n\n# <img src=x onerror=alert(1)> | a | \\input{/etc/passwd} $\\frac{$ [x](javascript:y) `z\x1b[2J"
+
+
+def test_a_poisonous_title_stays_text_in_every_form(outline, tmp_path):
+    row = outline.rows[0].model_copy(update={"title": POISON, "citation": POISON, "note": f"- {POISON}"})
+    titles = dict.fromkeys(outline.titles, POISON)
+    poisoned = outline.model_copy(update={"rows": [row], "title": POISON, "titles": titles})
+    lines = table_lines(poisoned, {})
+    text = markdown(poisoned, {}, lines)
+    assert "<img" not in text
+    assert "\x1b" not in text
+    assert [line[:2] for line in text.splitlines() if line.startswith("#")] == ["# ", "##"]
+    assert not re.search(r"(?<!\\)\]\(", text)
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(line.replace("\\|", "").split("|")) for line in tables} == {len(tables[0].split("|"))}
+    made = latex(poisoned, lines)
+    comment, *rest = made.splitlines()
+    assert comment.startswith("% Evil # ")
+    assert "\\input{" not in "\n".join(rest)
+    assert "\x1b" not in made
+
+
+def test_a_poisonous_title_stays_text_in_pictures():
+    figure = Figure()
+    axes = figure.subplots()
+    axes.set_title(figure_text(POISON))
+    figure.savefig(io.BytesIO(), format="png")  # raised ValueError for the formula that it was taken for
+    assert "\n" not in axes.get_title()

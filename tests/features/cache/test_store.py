@@ -233,3 +233,31 @@ def test_features_are_found_without_computing_any(tmp_path, images):
     assert found is not None
     assert (found / "features.bin").exists()
     assert store.find(RawPixels(), images, images) is None
+
+
+@pytest.mark.parametrize("kind", ["link to a folder", "link to nowhere", "file"])
+def test_what_is_in_the_place_of_an_entry_is_replaced(tmp_path, images, kind):
+    store, elsewhere = FeatureStore(tmp_path / "store"), tmp_path / "elsewhere"
+    expected = store.get(RawPixels(), images, images).clone()
+    (entry,) = [path for path in store.folder.iterdir() if path.is_dir()]
+    shutil.rmtree(entry)
+    if kind == "file":
+        entry.write_text("x")
+    else:
+        entry.symlink_to(elsewhere)
+    if kind == "link to a folder":
+        elsewhere.mkdir()
+        (elsewhere / "precious").write_text("x")
+    assert torch.equal(store.get(RawPixels(), images, images), expected)
+    assert kind != "link to a folder" or (elsewhere / "precious").exists()
+
+
+def test_a_changed_header_is_damage(tmp_path, images):
+    store = FeatureStore(tmp_path)
+    expected = store.get(RawPixels(), images, images).clone()
+    (entry,) = [path for path in tmp_path.iterdir() if path.is_dir()]
+    header = json.loads((entry / "header.json").read_text())
+    rows, width = header["shape"]
+    for changed in ({**header, "shape": [width, rows]}, {**header, "sean": header["seal"]}, {**header, "content": {}}):
+        (entry / "header.json").write_text(json.dumps(changed))
+        assert torch.equal(FeatureStore(tmp_path).get(RawPixels(), images, images), expected)

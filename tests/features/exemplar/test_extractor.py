@@ -8,6 +8,7 @@ from PIL import Image
 from sklearn.base import clone
 
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import sealed
 from dcgan_features.features import ExemplarCNNFeatures
 from dcgan_features.features.cache.fingerprint import describe
 from dcgan_features.features.exemplar import ExemplarNetwork, load_exemplar_weights, save_exemplar_weights
@@ -161,7 +162,7 @@ def test_weights_that_cannot_be_used_are_one_sentence(network, images, tmp_path,
         path.write_bytes(content)
     elif damage in ("network", "tensor"):
         about["network"] = "many" if damage == "network" else "4c5-4c5-6f"
-        (tmp_path / "w.json").write_text(json.dumps(about))
+        (tmp_path / "w.json").write_text(json.dumps(sealed(about)))
     elif damage == "discriminator":
         save_weights(path, Discriminator(TINY_GAN), None, {})
     else:

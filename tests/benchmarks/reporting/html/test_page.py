@@ -17,6 +17,7 @@ from dcgan_features.benchmarks.reporting.html.classes import confusion_of
 from dcgan_features.benchmarks.reporting.html.pictures import picture_views
 from dcgan_features.benchmarks.reporting.html.speed import figure_text
 from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING, latex, read_report
+from dcgan_features.data.utils.formats import sealed
 from tests.benchmarks.reporting.html.conftest import add_row, finish
 
 MEASURED_HERE = Path(__file__).parents[4] / "results"
@@ -174,7 +175,7 @@ def test_draws_have_a_column_for_C_where_C_was_chosen(results):
     changed = json.loads(path.read_text())
     for found in changed["protocols"].values():
         found["chosen"] = [{}] * len(found["values"])
-    path.write_text(json.dumps(changed))
+    path.write_text(json.dumps(sealed(changed)))
     assert page_of(results).count(head) == 2
 
 
