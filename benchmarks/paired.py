@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.records.predictions import Predictions, predictions_of
 from dcgan_features.benchmarks.records.rows import Outline, RowResult, read_outline, read_rows, write_csv
+from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
 from dcgan_features.data.utils.cli import run
@@ -121,7 +123,7 @@ def pair_lines(pairs: list[Pair], results: dict[str, RowResult]) -> list[dict[st
     lines = []
     for pair in pairs:
         found, about = pair.comparison, results[pair.first]
-        percent = {name: round(getattr(found, name), 3) for name in COLUMNS[3:8]}
+        percent = {name: getattr(found, name) for name in COLUMNS[3:8]}  # raw: rounded where they are printed
         lines.append(
             {
                 "row_a": pair.first,
@@ -154,9 +156,9 @@ def _cells(outline: Outline, lines: list[dict[str, Any]]) -> list[list[str]]:
             line["row_b"],
             outline.titles.get(line["protocol"], line["protocol"]),
             line["verdict"] + (f" ({STAND_IN})" if line["stand_in"] else ""),
-            f"{line['difference']:+.2f}",
-            f"{line['low']:+.2f} to {line['high']:+.2f}",
-            f"{line['wide_low']:+.2f} to {line['wide_high']:+.2f}",
+            rounded(line["difference"], sign=True),
+            interval(line["low"], line["high"], 2, sign=True),
+            interval(line["wide_low"], line["wide_high"], 2, sign=True),
             _p(line["p"]),
             _p(line["p_holm"]),
             f"{line['only_a']:.0f}",
@@ -178,7 +180,7 @@ def _title(outline: Outline, lines: list[dict[str, Any]]) -> str:
 def _markdown(outline: Outline, lines: list[dict[str, Any]]) -> str:
     warning = [f"**{WARNING}**", ""] if any(line["stand_in"] for line in lines) else []
     table = markdown_table(_HEADINGS, _cells(outline, lines), text_columns=4)
-    return "\n".join([f"# {_title(outline, lines)}", "", *warning, EXPLANATION, "", *table]) + "\n"
+    return "\n".join([f"# {markdown_text(_title(outline, lines))}", "", *warning, EXPLANATION, "", *table]) + "\n"
 
 
 def _print(outline: Outline, lines: list[dict[str, Any]]) -> None:

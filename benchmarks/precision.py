@@ -17,12 +17,13 @@ import torch
 import typer
 
 from dcgan_features import data
-from dcgan_features.benchmarks.records.environment import commit, describe_device, versions
+from dcgan_features.benchmarks.config.images import LabelledDataset, labelled
+from dcgan_features.benchmarks.records.environment import describe_device, environment
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN
 from dcgan_features.benchmarks.runner.executor import check_writable
-from dcgan_features.data.dataset import Dataset
-from dcgan_features.data.utils.cli import choose_device, run
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import write_json, write_text
 from dcgan_features.eval import L2SVMCV
@@ -100,20 +101,18 @@ def losses(folder: Path, steps: int) -> dict[str, float]:
     return means
 
 
-def accuracy(weights: Path, dtype: str, dataset: Dataset, device: torch.device) -> float:
+def accuracy(weights: Path, dtype: str, dataset: LabelledDataset, device: torch.device) -> float:
     """Percent of test images that an L2-SVM on the network's features gets right, trained on `PER_CLASS` a class."""
-    assert dataset.train_labels is not None  # as the command saw to
-    assert dataset.test_images is not None
     per_class = min(PER_CLASS, int(np.bincount(dataset.train_labels).min()))
     (draw,) = data.class_balanced_draws(dataset.train_labels, per_class, 1, 0)
     extractor = DiscriminatorFeatures(weights, dtype=dtype, device=device).fit(dataset.train_images)
-    rows = torch.as_tensor(extractor.transform(dataset.train_images[draw]))
+    rows = extractor.transform_tensor(dataset.train_images[draw])
     fitted = L2SVMCV(CS, device=str(device)).fit(rows, dataset.train_labels[draw])
-    predicted = fitted.predict(torch.as_tensor(extractor.transform(dataset.test_images)))
+    predicted = fitted.predict(extractor.transform_tensor(dataset.test_images))
     return float(np.mean(predicted == dataset.test_labels) * 100)
 
 
-def measure(recipe: Recipe, seeds: int, dataset: Dataset, folder: Path, device: torch.device) -> dict[str, Any]:
+def measure(recipe: Recipe, seeds: int, dataset: LabelledDataset, folder: Path, device: torch.device) -> dict[str, Any]:
     """Train with either precision and each seed, in folders of their own, and compare; runs that are there go on."""
     from dcgan_features.gan.training.dcgan import Run  # with TensorBoard
 
@@ -186,8 +185,8 @@ def precision(
     """Train with bfloat16 and float32, several seeds each, and compare losses and the features' accuracy."""
     if network not in SPECS:
         raise unknown_name("network", network, SPECS, "--network")
-    place = choose_device(device)
-    dataset = data.load("stand-in") if data_root is None else data.load("cifar10", data_root, download=False)
+    place = device_option(device)
+    dataset = labelled(data.load("stand-in") if data_root is None else data.load("cifar10", data_root, download=False))
     recipe = make_recipe({"network": network, "images": images, "sample_every": None})
     recipe = recipe.model_copy(update={"log_every": max(2, min(20, recipe.steps // (5 * PARTS)))})
     if recipe.steps < 2 * PARTS:
@@ -196,7 +195,7 @@ def precision(
         )
     check_writable(results)
     measured = measure(recipe, seeds, dataset, store, place)
-    write_json(results / "precision.json", {**measured, "commit": commit(), "versions": versions()})
+    write_json(results / "precision.json", {**measured, **environment()})
     lines = lines_of(measured, dataset.stand_in)
     write_text(results / "precision.md", "\n".join(lines) + "\n")
     print("\n".join(lines[2:]))

@@ -43,7 +43,7 @@ def report(
     folder = out or results
     for item in reports:
         name = item.outline.name
-        write_table(item.outline, item.results, folder)
+        write_table(item.outline, item.results, folder, results)
         write_text(folder / f"{name}.tex", latex(item.outline, item.lines))
         print_table(item.outline, item.lines)
         print(f"written: {folder / name}.csv, .md, .json and .tex")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.hashing import array_digest
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 NO_LABEL = -1  # as scikit-learn's semi-supervised classifiers have it
-_CHUNK = 1 << 24  # bytes hashed at a time, so that a memory-mapped array is never copied whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,22 +99,3 @@ class Dataset:
     def digest(self) -> str:
         """Hexadecimal SHA-256 of all images and labels; computed once."""
         return array_digest(self.train_images, self.train_labels, self.test_images, self.test_labels)
-
-
-def array_digest(*arrays: NDArray[Any] | None) -> str:
-    """Hexadecimal SHA-256 over dtype, shape and bytes of `arrays`, in this order; None counts as an absent array.
-
-    The bytes are taken in C order, whatever the memory order, and in the array's own byte order, which the dtype
-    states.
-    """
-    result = hashlib.sha256()
-    for array in arrays:
-        if array is None:
-            result.update(b"absent;")
-            continue
-        result.update(f"{array.dtype.str} {array.shape};".encode())
-        rows = array.reshape(1) if array.ndim == 0 else array
-        step = max(1, _CHUNK // max(1, rows.nbytes // max(1, len(rows))))
-        for start in range(0, len(rows), step):
-            result.update(np.ascontiguousarray(rows[start : start + step]).reshape(-1).data)
-    return result.hexdigest()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path
+from dcgan_features.data.utils.files import atomic_path, home_path
 
 _TIMEOUT = 30.0  # seconds without an answer after which a download is given up
 
@@ -21,7 +21,7 @@ _TIMEOUT = 30.0  # seconds without an answer after which a download is given up
 def chosen_root(root: Path | str | None) -> Path:
     """The folder of the official data sets: the one given, or DATA_ROOT, or ~/.cache/dcgan-features."""
     chosen = root or os.environ.get("DATA_ROOT") or Path("~/.cache/dcgan-features")
-    return Path(chosen).expanduser().resolve()
+    return home_path(chosen, "name the folder by --data-root or DATA_ROOT").resolve()
 
 
 def is_there(file: Path, remedy: str) -> bool:
@@ -35,6 +35,8 @@ def is_there(file: Path, remedy: str) -> bool:
 def verify(file: Path, md5: str, remedy: str) -> None:
     """Check a file's MD5. Raises `InputError`, which ends in the remedy, for a missing, unreadable or other file."""
     try:
+        if file.exists() and not file.is_file() and not file.is_dir():
+            raise InputError(f"{file} is a pipe or a device, not a file: {remedy}")
         with open(file, "rb") as opened:
             found = hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     except (FileNotFoundError, NotADirectoryError):

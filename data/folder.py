@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,21 +12,26 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dcgan_features.data.dataset import Dataset, Images
+from dcgan_features.data.listing import list_pictures, readable_formats
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import home_path
+from dcgan_features.data.utils.formats import map_array
+from dcgan_features.data.utils.raw import printable
 
-# Formats that Pillow recognises without being able to decode them, or only by running another program.
-_UNREADABLE = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 _WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _AHEAD = 512  # pictures decoded ahead of the one being stored
+_FULL = "give the path in full"
+_TWELVE_BITS = 4096
+_LARGE, _MOST_TIMES = 1 << 24, 1100  # pixels; and pixels a byte, which no damage makes but a lie about the size
 _DRAFT = 4  # a JPEG may be decoded at a fraction of its size that is at least so many times what is wanted
 
 
 def folder(path: Path | str, size: int | None = None, limit: int | None = None) -> Dataset:
     """All pictures under `path`, subfolders included, sorted by path, as uint8 RGB (n, height, width, 3).
 
-    Any format that Pillow decodes is taken, by the file's suffix; other files and hidden ones are passed over, and
-    links to folders are not followed. The EXIF orientation is applied, grey, palette and CMYK become RGB, transparency
-    is laid over white, and of an animation the first frame is used.
+    Any format that Pillow decodes is taken, by the file's suffix; other files are counted by kind in the data set's
+    note, and hidden ones passed over; linked subfolders are followed, each once. The EXIF orientation is applied, grey,
+    palette and CMYK become RGB, transparency is laid over white, and of an animation the first frame is used.
 
     size : centre-crop to a square and resize to size x size pixels, bicubic. None: all pictures must be of one size.
     limit : at most so many pictures, spread evenly over the sorted list.
@@ -34,12 +39,13 @@ def folder(path: Path | str, size: int | None = None, limit: int | None = None) 
     Raises `InputError`, naming the first offending file, for a folder without pictures, pictures of unequal size
     and files that cannot be read. `data.picture_cache.cached_folder` passes over those, and needs little memory.
     """
-    root = Path(path).expanduser()
+    root = home_path(path, _FULL)
     if size is not None and size < 1:
         raise InputError(f"pictures cannot be resized to {size} pixels; give a size of at least 1")
     if limit is not None and limit < 1:
         raise InputError(f"a limit of {limit} pictures leaves none; give at least 1")
-    files = picture_files(root)
+    listed = list_pictures(root)
+    files = listed.files
     if limit is not None and limit < len(files):
         files = [files[index * len(files) // limit] for index in range(limit)]
     images: Images | None = None
@@ -59,7 +65,8 @@ def folder(path: Path | str, size: int | None = None, limit: int | None = None) 
     assert images is not None
     name = root.resolve().name
     resized = f", cropped and resized to {size}x{size}" if size else ""
-    return Dataset(name, images, note=f"{len(images)} pictures of the folder {name}{resized}")
+    note = "; ".join([f"{len(images)} pictures of the folder {name}{resized}", *listed.remarks()])
+    return Dataset(name, images, note=printable(note))
 
 
 def npy(path: Path | str) -> Dataset:
@@ -67,17 +74,8 @@ def npy(path: Path | str) -> Dataset:
 
     Raises `InputError` when the file is absent, damaged, holds Python objects or is of another type or shape.
     """
-    file = Path(path).expanduser()
-    try:
-        images = np.load(file, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{file} does not exist; check the path") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(
-            f"{file} is not a whole .npy file of numbers ({error}); save it again with numpy.save"
-        ) from None
-    if not isinstance(images, np.ndarray):
-        raise InputError(f"{file} is an .npz archive; save its image array alone with numpy.save")
+    file = home_path(path, _FULL)
+    images = map_array(file)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or images.size == 0:
         raise InputError(
             f"{file} holds {images.dtype} of shape {images.shape}; save uint8 images of shape (n, height, width, 3)"
@@ -99,29 +97,6 @@ def resize(images: Images, size: int) -> Images:
     return result
 
 
-def picture_files(root: Path, denied: Callable[[OSError], None] | None = None) -> list[Path]:
-    """The files under `root` that have a picture's suffix, sorted by path; none of them is opened.
-
-    denied : told of subfolders that cannot be listed. None: they are an `InputError`, as are a `root` that is no
-    folder and one without pictures.
-    """
-    if not root.is_dir():
-        raise InputError(f"{root} is not a folder; check the path")
-    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in _formats()}
-
-    def refuse(error: OSError) -> None:
-        raise InputError(f"{error.filename} cannot be read ({error.strerror}); change its permissions") from error
-
-    files = []
-    for parent, subfolders, names in os.walk(root, onerror=denied or refuse):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        visible = (Path(parent) / name for name in names if not name.startswith("."))
-        files += [file for file in visible if file.suffix.lower() in suffixes]
-    if not files:
-        raise InputError(f"{root} holds no pictures, nor do its subfolders; give a folder of PNG, JPEG or like files")
-    return sorted(files, key=lambda file: file.relative_to(root).parts)
-
-
 def decoded(files: Sequence[Path], size: int | None) -> Generator[Images | str, None, None]:
     """The pictures in the order of `files`, uint8 (height, width, 3), or in a word why one cannot be read.
 
@@ -132,16 +107,13 @@ def decoded(files: Sequence[Path], size: int | None) -> Generator[Images | str, 
             yield from pool.map(_decode, files[start : start + _AHEAD], [size] * _AHEAD)
 
 
-def _formats() -> list[str]:
-    Image.init()
-    return [kind for kind in Image.OPEN if kind not in _UNREADABLE]
-
-
 def _decode(file: Path, size: int | None) -> Images | str:
     try:
         if not file.is_file():  # a pipe, for one, would be waited for without end
             return "it is a link that leads nowhere" if file.is_symlink() else "it is not a file"
-        with Image.open(file, formats=_formats()) as opened:
+        with Image.open(file, formats=readable_formats()) as opened:
+            if opened.width * opened.height > max(_LARGE, _MOST_TIMES * file.stat().st_size):
+                return f"its header states {opened.width}x{opened.height} pixels, for which the file is too short"
             if size is not None:
                 opened.draft(None, (_DRAFT * size, _DRAFT * size))  # large JPEGs: decode fewer pixels
             opened.load()
@@ -177,6 +149,11 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         values = np.asarray(picture)
         if values.min() < 0 or values.max() > 65535:
             raise ValueError("its values exceed 16 bits")
+        if 0 < values.max() < _TWELVE_BITS:  # as 16 bits they would nearly be black
+            raise ValueError(
+                f"its {values.dtype.itemsize * 8} bits a pixel hold no value above {values.max()}, as pictures of 8 or "
+                "12 bits do, so that its white is not known: convert it to 8 bits"
+            )
         picture = Image.fromarray((values // 257).astype(np.uint8))
     elif picture.mode == "F":
         raise ValueError("it holds floating-point numbers, whose range is not known")

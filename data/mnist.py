@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zipfile
 import zlib
 from math import prod
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from dcgan_features.data.dataset import Dataset, Images, Labels
 from dcgan_features.data.download import chosen_root, download_file, is_there, verify
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import read_archive, read_bytes
 
 CLASSES = tuple("0123456789")
 FOLDER = "MNIST/raw"
@@ -37,10 +37,10 @@ _ELSEWHERE = (
 def mnist(root: Path | str | None = None, download: bool = True) -> Dataset:
     """Training and test images, uint8 (n, 28, 28, 1), with the digit as the label.
 
-    root : folder that holds `MNIST/raw` with the four official files, packed (.gz) or unpacked: 60,000 training and
-        10,000 test images. Where one of them is absent, `mnist_part.npz` in the same folder is taken, with arrays
-        train_x, train_y, test_x, test_y: the first training images and the test set; the data set's name and note
-        then say so. None: the environment variable DATA_ROOT, or ~/.cache/dcgan-features.
+    root : folder that holds `MNIST/raw` with the four official files, or they themselves, packed (.gz) or unpacked:
+        60,000 training and 10,000 test images. Where one of them is absent, `mnist_part.npz` in the same folder is
+        taken, with arrays train_x, train_y, test_x, test_y: the first training images and the test set; the data set's
+        name and note then say so. None: the environment variable DATA_ROOT, or ~/.cache/dcgan-features.
     download : whether to download the official files (12 MB) when neither is there.
 
     Raises `InputError` when there is neither and none is to be had, when an official file has another digest than
@@ -65,8 +65,9 @@ def read_idx(file: Path) -> NDArray[np.uint8]:
     """
     remedy = "remove it and run again to download it, or put the official one there"
     try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
+        content = read_bytes(file)
+        content = gzip.decompress(content) if file.suffix == ".gz" else content
+    except (OSError, EOFError, ValueError, MemoryError, zlib.error) as error:
         raise InputError(f"{file} cannot be read ({error}): {remedy}") from error
     dimensions = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
     shape = tuple(np.frombuffer(content, ">u4", dimensions, 4).tolist()) if len(content) >= 4 + 4 * dimensions else ()
@@ -82,14 +83,7 @@ def read_part(file: Path) -> Dataset:
     Arrays: train_x and test_x, uint8 (n, 28, 28); train_y and test_y, integers (n,), 0..9.
     """
     remedy = f"save {', '.join(_KEYS)} again with numpy.savez, or put the official files into {FOLDER}"
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in _KEYS}
-    except KeyError as error:
-        missing = str(error).split(" ")[0].strip("'\"")
-        raise InputError(f"{file} holds no {missing}: {remedy}") from None
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{file} is not a whole .npz file of numbers ({error}): {remedy}") from None
+    arrays = read_archive(file, _KEYS, remedy=remedy)
     for part, whole in _WHOLE.items():
         x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
         if x.dtype != np.uint8 or x.shape[1:] != (SIZE, SIZE) or not 0 < len(x) <= whole:
@@ -124,16 +118,28 @@ def _official(folder: Path) -> Dataset:
     packed = dict(MNIST.resources)
     arrays = []
     for name, md5 in _UNPACKED_MD5.items():
-        file = folder / name
-        if not file.exists():
-            file, md5 = folder / f"{name}.gz", packed[f"{name}.gz"]
+        file = _file(folder, name) or folder / name
+        md5 = packed[f"{name}.gz"] if file.suffix == ".gz" else md5
         verify(file, md5, f"remove it and run again to download it, or put the official {file.name} there")
         arrays.append(read_idx(file))
     return _dataset("mnist", "MNIST, official files, the whole training and test set", *arrays)
 
 
 def _present(folder: Path, name: str) -> bool:
-    return any(is_there(folder / file, _ELSEWHERE) for file in (name, f"{name}.gz"))
+    return _file(folder, name) is not None
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    """An official file, unpacked or else packed: as torchvision lays it down, or in the folders above `folder`, or with
+    the dot in its name that unpacking programs give it ("train-images.idx3-ubyte").
+    """
+    for ending in ("", ".gz"):
+        for place in (folder, folder.parent, folder.parents[1]):
+            for spelt in (name, name.replace("-idx", ".idx")):
+                file = place / f"{spelt}{ending}"
+                if is_there(file, _ELSEWHERE) and not file.is_dir():
+                    return file
+    return None
 
 
 def _download(folder: Path) -> None:

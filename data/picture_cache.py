@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import os
 import time
 import warnings
@@ -20,16 +19,21 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
-from filelock import FileLock
 from PIL import __version__ as pillow_version
 
 from dcgan_features.data.dataset import Images
-from dcgan_features.data.folder import decoded, picture_files
+from dcgan_features.data.folder import decoded
+from dcgan_features.data.listing import Listed, list_pictures
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, write_text, writing
+from dcgan_features.data.utils.files import atomic_path, home_path, shortened, sync, writing
+from dcgan_features.data.utils.formats import map_array, read_sealed, write_sealed
+from dcgan_features.data.utils.locks import locked
+from dcgan_features.data.utils.raw import printable
 
-FORMAT = 1
+FORMAT = 2  # 1 was without digests of the pixels
 PLACE = "PICTURE_CACHE"  # environment variable: where the cache lies
+_LONGEST = 100  # bytes of the folder's name in names of the cache
+_BLOCK = 1 << 22  # bytes that are hashed at a time
 _SAVE_SECONDS = 5.0  # between two notes of how far decoding has come
 
 
@@ -41,8 +45,7 @@ class Unreadable:
     reason: str
 
     def __str__(self) -> str:
-        path = self.path.encode("utf-8", "replace").decode()  # a name may be of any bytes
-        return f"{path} ({self.reason})"
+        return f"{printable(self.path)} ({printable(self.reason)})"  # a name may be of any bytes
 
 
 class UnreadablePictures(InputError):
@@ -59,12 +62,14 @@ class CachedPictures:
 
     images : uint8 RGB (n, size, size, 3), memory-mapped, read-only. array : the `.npy` file.
     files : path of each image's file, below the folder. unreadable : the files that were passed over.
+    remarks : what else the folder holds and is left out, in lines.
     """
 
     images: Images
     array: Path
     files: list[str]
     unreadable: list[Unreadable]
+    remarks: list[str]
 
 
 class Progress(Protocol):
@@ -84,7 +89,7 @@ def silent(total: float, description: str, done: float = 0) -> Iterator[Callable
 
 def cache_folder() -> Path:
     """Where decoded pictures are kept: the environment variable PICTURE_CACHE, or ~/.cache/dcgan-features/pictures."""
-    return Path(os.environ.get(PLACE) or "~/.cache/dcgan-features/pictures").expanduser()
+    return home_path(os.environ.get(PLACE) or "~/.cache/dcgan-features/pictures", f"set {PLACE} to a folder")
 
 
 def cached_folder(
@@ -93,6 +98,7 @@ def cached_folder(
     unreadable: float = 0.0,
     cache: Path | str | None = None,
     progress: Progress = silent,
+    output: Path | None = None,
 ) -> CachedPictures:
     """All pictures under `path` as `data.folder.folder` finds and converts them, from the cache where they are in it.
 
@@ -103,23 +109,32 @@ def cached_folder(
     unreadable : files that may be passed over because they cannot be read: below 1 a share of all, else a number.
     cache : folder of the cache. None: that of `cache_folder`.
     progress : shows how far decoding is.
+    output : a folder that is being written to: where it lies in `path`, its pictures are left out.
 
     Raises `InputError` for a folder without pictures or a cache that cannot be written, and `UnreadablePictures` as
     soon as more files than allowed turn out to be unreadable, or all of them are.
     """
-    root = Path(path).expanduser().resolve()
-    place = cache_folder() if cache is None else Path(cache).expanduser()
+    root = home_path(path, "give the path in full").resolve()
+    place = cache_folder() if cache is None else home_path(cache, "give the path in full")
     if size < 1:
         raise InputError(f"pictures cannot be resized to {size} pixels; give a size of at least 1")
-    listing = _Listing.of(root, size)
+    listing = _Listing.of(root, size, output)
     key = hashlib.sha256(f"{root}\n{size}".encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    entry = _Entry(place / f"{root.name[:100]}-{size}-{key}", root.name[:100] or "pictures", listing)
+    name = shortened(root.name, _LONGEST) or "pictures"
+    entry = _Entry(place / f"{name}-{size}-{key}", name, listing)
+    if entry.is_current():  # perhaps in a folder that may only be read
+        return entry.read(listing.most(unreadable))
     with writing(f"the cache of pictures, {place} (set {PLACE} to another folder)"):
         entry.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(entry.folder / ".lock"):  # another command may be decoding the same folder
+    with (
+        locked(entry.folder / ".lock"),  # another command may be decoding the same folder
+        writing(f"the cache of pictures, {place} (set {PLACE} to another folder)"),
+    ):
+        if not entry.is_current():
+            entry.decode(listing.most(unreadable), progress)
             if not entry.is_current():
-                entry.decode(listing.most(unreadable), progress)
-            return entry.read(listing.most(unreadable))
+                raise InputError(f"the pictures written to {entry.folder} do not read back; check its disk")
+        return entry.read(listing.most(unreadable))
 
 
 @dataclass(frozen=True)
@@ -131,17 +146,19 @@ class _Listing:
     files: list[Path]
     stats: list[list[int | None]]  # [bytes, modification time in ns], of None where a file cannot be opened
     denied: list[Unreadable]  # subfolders
+    listed: Listed
 
     @classmethod
-    def of(cls, root: Path, size: int) -> _Listing:
+    def of(cls, root: Path, size: int, output: Path | None) -> _Listing:
         denied: list[Unreadable] = []
 
         def note(error: OSError) -> None:
             where = os.path.relpath(os.fsdecode(error.filename), root)
             denied.append(Unreadable(where, error.strerror or "it cannot be listed"))
 
-        files = picture_files(root, note)
-        return cls(root, size, files, [_stat(file) for file in files], denied)
+        listed = list_pictures(root, note, output)
+        files = listed.files
+        return cls(root, size, files, [_stat(file) for file in files], denied, listed)
 
     def name(self, index: int) -> str:
         return self.files[index].relative_to(self.root).as_posix()
@@ -167,10 +184,13 @@ def _stat(file: Path) -> list[int | None]:
 
 @dataclass
 class _Position:
-    """How far the decoding of a listing has come: files done, and which of them could not be read, and why."""
+    """How far the decoding of a listing has come: files done, which of them could not be read and why, and the digest
+    of the pixels of the others.
+    """
 
     done: int = 0
     failures: list[tuple[int, str]] = field(default_factory=list)
+    pixels: Any = field(default_factory=hashlib.sha256)
 
     @property
     def rows(self) -> int:
@@ -193,9 +213,11 @@ class _Entry:
         if about is None or about.get("listing") != self._digest:
             return False
         try:
-            return self._map().shape == (len(self.listing.files) - len(about["unreadable"]), *self._shape)
-        except (OSError, ValueError, EOFError, KeyError, TypeError):
+            images = self._map()
+        except InputError:
             return False
+        whole = images.shape == (len(self.listing.files) - len(about["unreadable"]), *self._shape)
+        return whole and images.dtype == np.uint8 and _pixels(images).hexdigest() == about.get("pixels")
 
     def read(self, most: int) -> CachedPictures:
         listing = self.listing
@@ -203,13 +225,16 @@ class _Entry:
         self._check(failures, most)
         left_out = {index for index, _ in failures}
         files = [listing.name(index) for index in range(len(listing.files)) if index not in left_out]
-        return CachedPictures(self._map(), self.array, files, self._unreadable(failures))
+        remarks = listing.listed.remarks()
+        return CachedPictures(self._map(), self.array, files, self._unreadable(failures), remarks)
 
     def decode(self, most: int, progress: Progress) -> None:
         """Decode all pictures, from where a former process was killed on."""
         listing, position = self.listing, self._resumable()
         self._check(position.failures, most)
         header = _header(0, self._shape)
+        if self.part.is_symlink() or (self.part.exists() and not self.part.is_file() and not self.part.is_dir()):
+            self.part.unlink()  # a pipe would be waited for without end
         with open(self.part, "r+b" if position.done else "wb") as part, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about odd files that it reads all the same
             part.write(header)
@@ -239,7 +264,9 @@ class _Entry:
                 if isinstance(picture, str):
                     position.failures.append((position.done, picture))
                 else:
-                    part.write(picture.tobytes())
+                    pixels = picture.tobytes()
+                    position.pixels.update(pixels)
+                    part.write(pixels)
                 position.done += 1
                 self._check(position.failures, most)
                 if time.monotonic() - saved > _SAVE_SECONDS:
@@ -249,17 +276,23 @@ class _Entry:
 
     def _note(self, part: IO[bytes], position: _Position) -> None:
         part.flush()
-        os.fsync(part.fileno())
-        _write(self.position, {"listing": self._digest, "done": position.done, "failures": position.failures})
+        sync(part.fileno())
+        about = {"listing": self._digest, "done": position.done, "failures": position.failures}
+        write_sealed(self.position, {**about, "pixels": position.pixels.hexdigest()}, indent=None)
 
     def _resumable(self) -> _Position:
         """Where a killed process had come to with the same files; the beginning where there was none."""
         note = _read(self.position)
-        if note is None or note.get("listing") != self._digest or not self.part.exists():
+        if note is None or note.get("listing") != self._digest or not self.part.is_file():
             return _Position()
         position = _Position(int(note["done"]), [(int(index), str(reason)) for index, reason in note["failures"]])
-        whole = len(_header(0, self._shape)) + position.rows * int(np.prod(self._shape))
-        return position if self.part.stat().st_size >= whole else _Position()
+        with open(self.part, "rb") as part:
+            part.seek(len(_header(0, self._shape)))
+            left = position.rows * int(np.prod(self._shape))
+            while left and (block := part.read(min(left, _BLOCK))):
+                position.pixels.update(block)
+                left -= len(block)
+        return position if position.pixels.hexdigest() == note["pixels"] else _Position()
 
     def _finish(self, position: _Position) -> None:
         listing = self.listing
@@ -272,11 +305,12 @@ class _Entry:
             "size": listing.size,
             "pillow": pillow_version,
             "pictures": position.rows,
+            "pixels": position.pixels.hexdigest(),
             "listing": self._digest,
             "unreadable": position.failures,
             "files": [[listing.name(index), *stat] for index, stat in enumerate(listing.stats)],
         }
-        _write(self.about, about)
+        write_sealed(self.about, about, indent=None)  # on one line: there may be a million files
         self.position.unlink(missing_ok=True)
 
     def _check(self, failures: list[tuple[int, str]], most: int) -> None:
@@ -296,8 +330,16 @@ class _Entry:
         return [*self.listing.denied, *(Unreadable(self.listing.name(index), reason) for index, reason in failures)]
 
     def _map(self) -> Images:
-        array: Images = np.load(self.array, mmap_mode="r", allow_pickle=False)
-        return array
+        return map_array(self.array)
+
+
+def _pixels(images: Images) -> Any:
+    """The SHA-256 of images that lie one after another."""
+    digest = hashlib.sha256()
+    step = max(1, _BLOCK // max(1, images[0].nbytes)) if len(images) else 1
+    for start in range(0, len(images), step):
+        digest.update(np.ascontiguousarray(images[start : start + step]).data)
+    return digest
 
 
 def _header(rows: int, shape: tuple[int, ...]) -> bytes:
@@ -311,11 +353,6 @@ def _header(rows: int, shape: tuple[int, ...]) -> bytes:
 def _read(path: Path) -> dict[str, Any] | None:
     """A JSON file of the cache; None where it is absent or damaged, which only means to decode again."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except (OSError, ValueError):
+        return read_sealed(path, names=True)
+    except InputError:
         return None
-    return content if isinstance(content, dict) else None
-
-
-def _write(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value) + "\n")  # ASCII on one line: there may be a million files

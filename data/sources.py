@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dcgan_features.data.cifar10 import cifar10
-from dcgan_features.data.dataset import Dataset, Images, array_digest
+from dcgan_features.data.dataset import Dataset, Images
 from dcgan_features.data.folder import folder, npy, resize
 from dcgan_features.data.mnist import mnist
 from dcgan_features.data.stl10 import stl10_unlabelled
@@ -20,6 +21,8 @@ from dcgan_features.data.svhn import svhn, svhn_extra
 from dcgan_features.data.synthetic.digits import stand_in_digits, stand_in_house_numbers
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.files import home_path
+from dcgan_features.data.utils.hashing import array_digest
 
 # Every data set with a name: (root, download) to Dataset. A new one is one file and one line here.
 LOADERS: dict[str, Callable[[Path | str | None, bool], Dataset]] = {
@@ -42,6 +45,8 @@ STAND_INS: dict[str, Callable[..., Dataset]] = {
     "stand-in-house-numbers": stand_in_house_numbers,
 }
 
+log = logging.getLogger(__name__)
+
 _DOWNLOADS = ContextVar("downloads", default=True)
 
 
@@ -53,6 +58,11 @@ def without_downloads() -> Iterator[None]:
         yield
     finally:
         _DOWNLOADS.reset(before)
+
+
+def downloads_allowed() -> bool:
+    """Whether this is outside `without_downloads`."""
+    return _DOWNLOADS.get()
 
 
 def load(source: str, root: Path | str | None = None, size: int | None = None, download: bool = True) -> Dataset:
@@ -67,8 +77,10 @@ def load(source: str, root: Path | str | None = None, size: int | None = None, d
     if size is not None and size < 1:
         raise InputError(f"images cannot be resized to {size} pixels; give a size of at least 1")
     if source in LOADERS:
+        if Path(source).is_dir():
+            log.warning("'%s' is taken as the data set of that name; for the folder here write ./%s", source, source)
         return _resized(LOADERS[source](root, download and _DOWNLOADS.get()), size)
-    path = Path(source).expanduser()
+    path = home_path(source, "give the path in full")
     if path.is_dir():
         return folder(path, size)
     if path.suffix == ".npy":

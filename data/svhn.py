@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,8 @@ from numpy.typing import NDArray
 from dcgan_features.data.dataset import NO_LABEL, Dataset, Images, Labels
 from dcgan_features.data.download import chosen_root, download_file, is_there, verify
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import read_archive
+from dcgan_features.data.utils.raw import check_file
 
 CLASSES = tuple("0123456789")
 
@@ -65,14 +65,7 @@ def read_recut(file: Path) -> Dataset:
     Raises `InputError` where the file is damaged, lacks an array, or where an array's SHA-256 is not the one on record.
     """
     remedy = "write it out again, or put the official train_32x32.mat and test_32x32.mat beside it"
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in _RECUT_SHA256}
-    except KeyError as error:
-        missing = str(error).split(" ")[0].strip("'\"")
-        raise InputError(f"{file} holds no {missing}: {remedy}") from None
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{file} is not a whole .npz file of numbers ({error}): {remedy}") from None
+    arrays = read_archive(file, _RECUT_SHA256, remedy=remedy)
     for key, expected in _RECUT_SHA256.items():
         if _digest(arrays[key]) != expected:
             raise InputError(f"{file} holds other {key} than those that were cut and recorded: {remedy}")
@@ -131,6 +124,7 @@ def read(file: Path) -> tuple[Images, Labels]:
     """
     from scipy.io import loadmat
 
+    check_file(file)
     try:
         content = loadmat(file, variable_names=["X", "y"])
     except MemoryError:

@@ -3,8 +3,9 @@
 A name is imported when it is first asked for, so that the probes need nothing of pictures and networks.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dcgan_features.data.utils.lazy import exports_of
 
 if TYPE_CHECKING:
     from dcgan_features.eval.l2svm.cross_validation import L2SVMCV
@@ -18,29 +19,8 @@ if TYPE_CHECKING:
     from dcgan_features.eval.semi_supervised.swwae import SWWAE
     from dcgan_features.eval.semi_supervised.tsvm import TSVM
     from dcgan_features.eval.significance import Comparison, compare, holm
-
-_MODULES = {
-    "L2SVM": "l2svm.estimator",
-    "L2SVMCV": "l2svm.cross_validation",
-    "LogisticProbe": "logistic.estimator",
-    "LogisticProbeCV": "logistic.estimator",
-    "M2": "semi_supervised.m2",
-    "SWWAE": "semi_supervised.swwae",
-    "TSVM": "semi_supervised.tsvm",
-    "Comparison": "significance",
-    "Evaluation": "protocols",
-    "NearestNeighbours": "neighbours",
-    "NearestSearch": "neighbours",
-    "Perceptron": "neural.perceptron",
-    "SupervisedCNN": "neural.supervised_cnn",
-    "compare": "significance",
-    "evaluate": "protocols",
-    "holm": "significance",
-    "l2svm_path": "l2svm.estimator",
-    "logistic_path": "logistic.estimator",
-    "nearest": "neighbours",
-    "wilson_interval": "protocols",
-}
+else:
+    __getattr__, __dir__ = exports_of(__name__, __file__)
 
 __all__ = [
     "L2SVM",
@@ -64,15 +44,3 @@ __all__ = [
     "nearest",
     "wilson_interval",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

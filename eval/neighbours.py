@@ -150,10 +150,29 @@ class NearestNeighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     The row "KNN": Euclidean, all votes equal, as `sklearn.neighbors.KNeighborsClassifier` by default.
 
-    k : neighbours that vote, >= 1, at most the number of training points.
-    device : "cpu", "cuda", ...; None takes that of X, or the CPU for NumPy arrays.
+    Parameters
+    ----------
+    k : int, default 1
+        Neighbours that vote, >= 1, at most the number of training points.
+    device : str or None, default None
+        "cpu", "cuda", ...; None takes that of X, or the CPU for NumPy arrays.
 
-    Learned: `classes_`, sorted; `points_` (n, d), a tensor, and `index_` (n,), the place in `classes_` of each.
+    Attributes
+    ----------
+    classes_ : array (n_classes,)
+        Sorted.
+    points_ : Tensor (n, d)
+        The training points.
+    index_ : array (n,)
+        The place in `classes_` of each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcgan_features.eval import NearestNeighbours
+    >>> X = np.array([[0.0], [1.0], [5.0], [6.0]], np.float32)
+    >>> NearestNeighbours(k=1).fit(X, ["low", "low", "high", "high"]).predict(X + 0.2)
+    array(['low', 'low', 'high', 'high'], dtype='<U4')
     """
 
     def __init__(self, k: int = 1, *, device: str | None = None) -> None:

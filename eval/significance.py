@@ -50,8 +50,12 @@ class Comparison:
         if self.adjusted >= LEVEL:
             return NOT_APART
         better, worse = self.names if self.difference > 0 else self.names[::-1]
-        general = self.draws == 1 or self.wide_low > 0 or self.wide_high < 0
-        return f"{better} over {worse}" + ("" if general else " on these test images")
+        return f"{better} over {worse}" + ("" if self.general else " on these test images")
+
+    @property
+    def general(self) -> bool:
+        """Whether a verdict holds for other test images too, or on these alone."""
+        return self.draws == 1 or self.wide_low > 0 or self.wide_high < 0
 
 
 def compare(
@@ -96,6 +100,20 @@ def compare(
     )
 
 
+def accuracy_interval(values: Sequence[float], low: float, high: float) -> tuple[float, float]:
+    """95% interval of an accuracy over both label draws and test images, in percent.
+
+    values : the accuracy of each label draw. low, high : the interval of their mean over test images alone.
+    Of several draws, the distances of Student's interval over the draws and of the other one are joined as independent
+    errors are, by the root of the sum of their squares; with a single draw it is left as it is.
+    """
+    if len(values) < 2:
+        return low, high
+    mean = float(np.mean(values))
+    half = float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    return mean - math.hypot(half, mean - low), mean + math.hypot(half, high - mean)
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Two-sided p-value of McNemar's test from the numbers of images that only one of two classifiers gets right.
 
@@ -131,12 +149,12 @@ def newcombe_interval(both: int, only_first: int, only_second: int, neither: int
 
 def _paired_t(differences: npt.NDArray[np.float64]) -> tuple[float, float, float]:
     """(low, high, p-value) of the mean of at least two differences, by Student's t."""
-    count, mean = len(differences), float(differences.mean())
-    error = float(differences.std(ddof=1)) / math.sqrt(count)
-    if error == 0:
+    mean = float(differences.mean())
+    if differences.std() == 0:  # of which no t can be made
         return mean, mean, float(mean == 0)
-    half = float(stats.t.ppf(1 - LEVEL / 2, count - 1)) * error
-    return mean - half, mean + half, 2 * float(stats.t.sf(abs(mean) / error, count - 1))
+    found = stats.ttest_1samp(differences, 0)
+    low, high = found.confidence_interval(1 - LEVEL)
+    return float(low), float(high), float(found.pvalue)
 
 
 def _over_both(points: npt.NDArray[np.float64]) -> tuple[float, float]:

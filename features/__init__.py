@@ -4,18 +4,26 @@ An extractor is a scikit-learn transformer: `fit(images)`, then `transform(image
 (n, height, width, channels). Nothing in this package takes a label.
 """
 
-from dcgan_features.features.autoencoder.variational import VariationalFeatures
-from dcgan_features.features.base import Extractor
-from dcgan_features.features.cache.store import FeatureStore
-from dcgan_features.features.discriminator.extractor import DiscriminatorFeatures, RandomDiscriminator
-from dcgan_features.features.exemplar.extractor import ExemplarCNNFeatures
-from dcgan_features.features.kmeans.layered import LayeredKMeansFeatures
-from dcgan_features.features.kmeans.single_layer import KMeansFeatures
-from dcgan_features.features.kmeans.view_invariant import ViewInvariantKMeansFeatures
-from dcgan_features.features.pca import PrincipalComponents
-from dcgan_features.features.pretrained import TimmFeatures, TorchvisionFeatures
-from dcgan_features.features.raw_pixels import RawPixels
-from dcgan_features.features.wrappers import TorchModuleFeatures, TransformerFeatures, as_extractor
+from typing import TYPE_CHECKING
+
+from dcgan_features.data.utils.lazy import exports_of
+
+if TYPE_CHECKING:
+    from dcgan_features.features.autoencoder.variational import VariationalFeatures
+    from dcgan_features.features.base import Extractor
+    from dcgan_features.features.cache.store import FeatureStore
+    from dcgan_features.features.discriminator.extractor import DiscriminatorFeatures, RandomDiscriminator
+    from dcgan_features.features.discriminator.second_order import SecondOrderFeatures
+    from dcgan_features.features.exemplar.extractor import ExemplarCNNFeatures
+    from dcgan_features.features.kmeans.layered import LayeredKMeansFeatures
+    from dcgan_features.features.kmeans.single_layer import KMeansFeatures
+    from dcgan_features.features.kmeans.view_invariant import ViewInvariantKMeansFeatures
+    from dcgan_features.features.pca import PrincipalComponents
+    from dcgan_features.features.pretrained import TimmFeatures, TorchvisionFeatures
+    from dcgan_features.features.raw_pixels import RawPixels
+    from dcgan_features.features.wrappers import TorchModuleFeatures, TransformerFeatures, as_extractor
+else:
+    __getattr__, __dir__ = exports_of(__name__, __file__)
 
 __all__ = [
     "DiscriminatorFeatures",
@@ -27,6 +35,7 @@ __all__ = [
     "PrincipalComponents",
     "RandomDiscriminator",
     "RawPixels",
+    "SecondOrderFeatures",
     "TimmFeatures",
     "TorchModuleFeatures",
     "TorchvisionFeatures",

@@ -14,14 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.gpu import computes_bfloat16, with_smaller_blocks
+from dcgan_features.data.utils.gpu import with_smaller_blocks
 from dcgan_features.data.utils.identity import known_as
 
 REFLECTIONS = ["max", "mean"]  # ways to join the features of an image and of its mirror image
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 Images = NDArray[np.uint8]
-Features = Tensor | NDArray[np.float32]
+Features = NDArray[np.float32]
 
 
 def check_images(images: Any) -> Images:
@@ -39,26 +39,6 @@ def check_images(images: Any) -> Images:
     return array
 
 
-def check_choice(name: str, value: object, valid: tuple[str, ...] | list[str]) -> None:
-    """ValueError unless the parameter `name` is one of `valid`."""
-    if value not in valid:
-        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, valid))}")
-
-
-def check_positive(**values: object) -> None:
-    """ValueError unless every value is a whole number of at least 1."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
-
-
-def check_pixels(**values: object) -> None:
-    """ValueError unless every value, a distance in pixels, is an int of at least 0."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValueError(f"{name}={value!r} must be a whole number of at least 0")
-
-
 def as_tensor(images: Images) -> Tensor:
     """A uint8 tensor of the images, copied where the array cannot be shared (read-only or strided)."""
     return torch.from_numpy(np.require(images, requirements=("C", "W")))
@@ -69,30 +49,19 @@ def join_reflection(features: Tensor, mirrored: Tensor, reflection: str) -> Tens
     return torch.maximum(features, mirrored) if reflection == "max" else (features + mirrored) / 2
 
 
-def choose_device(device: str | torch.device | None, dtype: str = "float32") -> torch.device:
-    """The device named; None is the GPU where there is one, else the CPU.
-
-    dtype : "bfloat16" or "float32", in which it is to compute. Raises ValueError for a device that cannot be used so.
-    """
-    try:
-        chosen = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
-    except RuntimeError as error:
-        raise ValueError(f"device={device!r} is not a device: {error}") from None
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device={device!r} was asked for, but torch finds no GPU here")
-    if dtype == "bfloat16" and not computes_bfloat16(chosen):
-        raise ValueError(
-            f"{torch.cuda.get_device_name(chosen)} does not compute in bfloat16; choose float32 or device='cpu'"
-        )
-    return chosen
-
-
 @known_as("features.base.Extractor")
 class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A scikit-learn transformer from images to feature vectors that learns without labels.
 
-    A subclass has `fit`, which ends by calling `_fitted`, and `_transform_block`. Features come as a NumPy float32
-    array or, for dtype="bfloat16", as a torch tensor on the CPU, since NumPy has no such type.
+    A subclass has `fit`, which ends by calling `_fitted`, and `_transform_block`. `transform` gives a NumPy float32
+    array, which any estimator of scikit-learn takes; `transform_tensor` gives a tensor of the type that the extractor
+    computes in, bfloat16 or float32, which the feature store keeps and `eval.L2SVM` takes.
+
+    Attributes
+    ----------
+    image_shape_ : (height, width, channels) of the images fitted on.
+    n_features_out_ : int, length of a feature vector.
+    feature_dtype_ : torch.dtype of what `transform_tensor` gives.
     """
 
     # Parameters that change how fast the features are made, not what they are.
@@ -107,19 +76,24 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         raise NotImplementedError
 
     def transform(self, images: Images) -> Features:
-        """Features of the images, (n, n_features_out_).
+        """Return the features of the images, float32 (n, n_features_out_).
 
-        images : uint8 (n, height, width, channels), of the size fitted on.
+        images : uint8 (n, height, width, channels), of the size fitted on. After `set_output` a data frame is returned.
         Raises ValueError for other images, and InputError when a feature is not finite.
         """
-        output = self._joined(images, on_device=False)
-        return output.numpy() if self.feature_dtype_ == torch.float32 else output
+        check_is_fitted(self, "n_features_out_")
+        output = np.empty((len(check_images(images)), self.n_features_out_), np.float32)
+        start = 0
+        for block in self.transform_blocks(images):
+            output[start : start + len(block)] = block.float().numpy()
+            start += len(block)
+        return output
 
-    def transform_on_device(self, images: Images) -> Tensor:
-        """The same features as a tensor left where `_transform_block` has it: if on a GPU, for a solver there."""
-        return self._joined(images, on_device=True)
+    def transform_tensor(self, images: Images, on_device: bool = False) -> Tensor:
+        """Return the same features as a tensor of the type `feature_dtype_`, half as large where that is bfloat16.
 
-    def _joined(self, images: Images, on_device: bool) -> Tensor:
+        on_device : leave it where it is made: if on a GPU, for a solver there; else on the CPU.
+        """
         check_is_fitted(self, "n_features_out_")
         output = torch.empty(0)
         start = 0
@@ -130,10 +104,21 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             start += len(block)
         return output
 
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Return the names of the columns for `set_output`: the class's in lower case and the column's number."""
+        check_is_fitted(self, "n_features_out_")
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{column}" for column in range(self.n_features_out_)], dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # images have four dimensions
+        return tags
+
     def transform_blocks(
         self, images: Images, starts: range | None = None, on_device: bool = False
     ) -> Iterator[Tensor]:
-        """The same features, some rows at a time, in order: tensors (rows, n_features_out_) on the CPU.
+        """What `transform_tensor` gives, some rows at a time, in order: tensors (rows, n_features_out_) on the CPU.
 
         starts : of those in `block_starts`, the blocks to make; None is all. Where the device's memory does not suffice
             for a block, it is made in smaller parts, and so are those that follow.

@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import Extractor, Images, as_tensor, check_images, check_positive, choose_device
+from dcgan_features.features.base import Extractor, Images, as_tensor, check_images
 
 _ROWS = 2048
 _RANK = 1e-9  # of the largest eigenvalue: below it, a direction is rounding
@@ -112,14 +114,33 @@ def _pixels(images: Images, device: torch.device) -> Tensor:
 class PrincipalComponents(Extractor):
     """The leading principal components of the pixels, the largest first: float32 (n, n_components).
 
-    n_components : at most what the drawn images have, see `n_images`.
-    n_images : images, drawn from the fit images, of which the covariance is taken; the mean is that of all.
-    whiten : divide each component by its standard deviation.
-    seed : of the drawing.
-    batch_size : images at a time.
-    device : None is the GPU where there is one, else the CPU.
+    Parameters
+    ----------
+    n_components : int, default 600
+        At most what the drawn images have, see `n_images`.
+    n_images : int, default 10000
+        Images, drawn from the fit images, of which the covariance is taken; the mean is that of all.
+    whiten : bool, default True
+        Divide each component by its standard deviation.
+    seed : int, default 0
+        Of the drawing.
+    batch_size : int, default 1024
+        Images at a time.
+    device : str, torch.device or None, default None
+        None is the GPU where there is one, else the CPU.
 
-    Learned: `projection_`.
+    Attributes
+    ----------
+    projection_ : PixelProjection
+        From pixels to components.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcgan_features.features import PrincipalComponents
+    >>> images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+    >>> PrincipalComponents(n_components=5).fit_transform(images).shape
+    (20, 5)
     """
 
     def __init__(
@@ -144,7 +165,7 @@ class PrincipalComponents(Extractor):
         Raises ValueError for unusable parameters, for images that are all the same, and for too few of them.
         """
         images = check_images(images)
-        check_positive(n_components=self.n_components, n_images=self.n_images, batch_size=self.batch_size)
+        check_counts(n_components=self.n_components, n_images=self.n_images, batch_size=self.batch_size)
         self.projection_ = PixelProjection.fit(
             images, self.n_components, self.n_images, self.whiten, self.seed, choose_device(self.device)
         )

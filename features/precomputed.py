@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -15,9 +14,10 @@ from torch import Tensor
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import sha256_file
+from dcgan_features.data.utils.formats import read_archive
+from dcgan_features.data.utils.hashing import digest_array
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.features.base import Extractor, Images, check_images
-from dcgan_features.features.cache.fingerprint import digest_array
 
 TRAIN, TEST = "train", "test"
 _ROWS = 4096
@@ -100,18 +100,5 @@ def read_features(path: str | Path) -> dict[str, NDArray[np.float32]]:
 
 def read_array(path: str | Path, name: str, optional: bool = False) -> NDArray[Any] | None:
     """One array of an .npz file; None for one that is not there and `optional`. Raises InputError for a wrong file."""
-    try:
-        file = np.load(path, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise InputError(f"{path} is not an .npz file; save it with numpy.savez(path, train=..., test=...)")
-        with file:
-            if name not in file.files:
-                if optional:
-                    return None
-                raise InputError(f"{path} has no array '{name}', only {', '.join(file.files)}; it needs train and test")
-            array: NDArray[Any] = file[name]
-            return array
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; check the path") from None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{path} cannot be read as .npz: {' '.join(str(error).split())}") from None
+    remedy = "save it with numpy.savez(path, train=..., test=...)"
+    return read_archive(path, [] if optional else [name], [name], remedy).get(name)

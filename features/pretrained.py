@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dcgan_features.data.utils.checks import check_counts
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import sha256_file
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import check_positive
 from dcgan_features.features.discriminator.pooling import pool_to_grid
 from dcgan_features.features.wrappers import TorchModuleFeatures
 
@@ -93,7 +93,7 @@ class PretrainedFeatures(TorchModuleFeatures):
         return {**parameters, "weights": source.file or UNTRAINED, "size": self.size or source.size}
 
     def _prepare(self) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
-        check_positive(grid=self.grid, **({} if self.size is None else {"size": self.size}))
+        check_counts(grid=self.grid, **({} if self.size is None else {"size": self.size}))
         source = self.locate()
         size = self.size or source.size
         with torch.random.fork_rng(devices=[]):

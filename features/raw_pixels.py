@@ -16,7 +16,18 @@ from dcgan_features.features.base import Extractor, Images, as_tensor, check_ima
 class RawPixels(Extractor):
     """Pixels scaled to low..1, flattened by rows, columns, then channels: float32 (n, height * width * channels).
 
-    low : what black becomes, a number below 1; 0 gives what a Bernoulli likelihood needs.
+    Parameters
+    ----------
+    low : float, default -1.0
+        What black becomes, a number below 1; 0 gives what a Bernoulli likelihood needs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcgan_features.features import RawPixels
+    >>> images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    >>> RawPixels().fit_transform(images).shape
+    (4, 192)
     """
 
     def __init__(self, low: float = -1.0) -> None:

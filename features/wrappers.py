@@ -11,18 +11,14 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from torch import Tensor, nn
+from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import (
-    DTYPES,
-    Extractor,
-    Images,
-    as_tensor,
-    check_choice,
-    check_images,
-    check_positive,
-    choose_device,
-)
+from dcgan_features.features.base import DTYPES, Extractor, Images, check_images
 
 _FEW = 20  # names that a message lists
 
@@ -36,11 +32,41 @@ def scale_to_unit(images: Tensor) -> Tensor:
 class TorchModuleFeatures(Extractor):
     """The output of a module, or of one layer inside it, flattened: (n, features). Nothing is trained.
 
-    module : any `torch.nn.Module` that takes a batch of images; it is copied and run in evaluation mode.
-    layer : the dotted name, as in `module.named_modules()`, of the layer whose output is wanted; None is the module's.
-    input_transform : from uint8 (n, height, width, channels) to the module's input; None is `scale_to_unit`.
-    batch_size : images at a time. device : None is the GPU where there is one, else the CPU.
-    dtype : "float32" or "bfloat16", of the features; the module computes in its own.
+    Weights that a module computes anew at every call (weight and spectral normalisation, of either of PyTorch's
+    kinds) are computed once, when it is fitted.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Any `torch.nn.Module` that takes a batch of images; it is copied and run in evaluation mode.
+    layer : str or None, default None
+        The dotted name, as in `module.named_modules()`, of the layer whose output is wanted; None is the module's.
+    input_transform : callable or None, default None
+        From uint8 (n, height, width, channels) to the module's input; None is `scale_to_unit`.
+    batch_size : int, default 128
+        Images at a time.
+    device : str, torch.device or None, default None
+        None is the GPU where there is one, else the CPU.
+    dtype : str, default "float32"
+        "float32" or "bfloat16", of the features; the module computes in its own type, to which its input is converted:
+        float32, float64, bfloat16 or float16. Complex numbers are refused.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The copy, on its device, in evaluation mode.
+    input_dtype_ : torch.dtype
+        In which it computes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcgan_features.features import TorchModuleFeatures
+    >>> images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    >>> from torch import nn
+    >>> module = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Flatten())
+    >>> TorchModuleFeatures(module, layer="0").fit_transform(images).shape  # 5 maps of 6 x 6
+    (4, 180)
     """
 
     def __init__(
@@ -65,13 +91,14 @@ class TorchModuleFeatures(Extractor):
         Raises ValueError for an unknown layer, a layer that is not run, or an output that is not one tensor per batch.
         """
         check_choice("dtype", self.dtype, list(DTYPES))
-        check_positive(batch_size=self.batch_size)
+        check_counts(batch_size=self.batch_size)
         images = check_images(images)
         self.device_ = choose_device(self.device)
         module, self.input_transform_ = self._prepare()
         if self.layer is not None:
             _check_layer(module, self.layer)
-        self.module_ = module.eval().to(self.device_)
+        self.module_ = _with_fixed_weights(module.eval()).to(self.device_)
+        self.input_dtype_ = _dtype_of(module)
         with torch.inference_mode():
             return self._fitted(images, self._outputs(images[:1]).shape[1], self.dtype)
 
@@ -79,7 +106,7 @@ class TorchModuleFeatures(Extractor):
         """A module of this estimator's own, and what makes its input of uint8 images."""
         if not isinstance(self.module, nn.Module):
             raise ValueError(f"module must be a torch.nn.Module, not {type(self.module).__name__}")
-        return copy.deepcopy(self.module), self.input_transform or scale_to_unit
+        return _copied(self.module), self.input_transform or scale_to_unit
 
     def _flat(self, output: Tensor) -> Tensor:
         return output.reshape(len(output), -1)
@@ -91,7 +118,10 @@ class TorchModuleFeatures(Extractor):
         return self._outputs(images).to(self.feature_dtype_).cpu()
 
     def _outputs(self, images: Images) -> Tensor:
-        inputs = self.input_transform_(as_tensor(images).to(self.device_))
+        # A copy: an `input_transform`, or the module, may work in place.
+        inputs = self.input_transform_(torch.from_numpy(np.array(images, order="C")).to(self.device_))
+        if isinstance(inputs, Tensor) and inputs.is_floating_point():
+            inputs = inputs.to(self.input_dtype_)
         if self.layer is None:
             output = self.module_(inputs)
         else:
@@ -110,7 +140,44 @@ class TorchModuleFeatures(Extractor):
         if not isinstance(output, Tensor) or output.ndim < 1 or len(output) != len(images):
             what = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(f"the output must be one tensor with a row for each of {len(images)} images, not {what}")
+        if output.is_complex():
+            raise ValueError("the output is complex; features are real numbers: take its magnitude, or its two parts")
         return self._flat(output)
+
+
+def _dtype_of(module: nn.Module) -> torch.dtype:
+    """The type that a module computes in: that of its first real parameter, else float32."""
+    types = [parameter.dtype for parameter in module.parameters()]
+    if any(dtype.is_complex for dtype in types):
+        raise ValueError("the module has complex parameters; features are real numbers, so give one with real ones")
+    return next((dtype for dtype in types if dtype.is_floating_point), torch.float32)
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    """A copy of a module, whose weights may have been computed from others in a call that remembers how."""
+    computed = [value for part in module.modules() for value in vars(part).values() if isinstance(value, Tensor)]
+    return copy.deepcopy(module, {id(value): value.detach().clone() for value in computed if not value.is_leaf})
+
+
+@torch.no_grad()
+def _with_fixed_weights(module: nn.Module) -> nn.Module:
+    """The module, in evaluation mode, with normalised weights as they are in place of the rule that makes them."""
+    for part in module.modules():
+        for hook in list(part._forward_pre_hooks.values()):
+            if isinstance(hook, WeightNorm):
+                remove_weight_norm(part, hook.name)
+            elif isinstance(hook, SpectralNorm):
+                remove_spectral_norm(part, hook.name)
+        if parametrize.is_parametrized(part):
+            # Not `remove_parametrizations`: it changes the class, which a copy shares with the user's module.
+            weights = {name: getattr(part, name) for name in part.parametrizations}  # type: ignore[union-attr]
+            kind = parametrize.type_before_parametrizations(part)
+            del part.parametrizations
+            part.__class__ = kind
+            part._load_state_dict_pre_hooks.clear()  # of the rule; one cannot be pickled
+            for name, weight in weights.items():
+                part.register_parameter(name, nn.Parameter(weight, requires_grad=False))
+    return module
 
 
 def _check_layer(module: nn.Module, layer: str) -> None:
@@ -135,7 +202,7 @@ class TransformerFeatures(Extractor):
 
     def fit(self, images: Images, y: object = None) -> Self:
         """Fit a clone of the transformer, without labels, on `images`, uint8 (n, height, width, channels)."""
-        check_positive(batch_size=self.batch_size)
+        check_counts(batch_size=self.batch_size)
         images = check_images(images)
         self.transformer_ = clone(self.transformer).fit(self._flat(images))
         features = self._transform_array(images[:1]).shape[1]
@@ -149,7 +216,7 @@ class TransformerFeatures(Extractor):
 
     def _transform_array(self, images: Images) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         result = self.transformer_.transform(self._flat(images))
-        dense = result.toarray() if hasattr(result, "toarray") else result
+        dense = _plain(result.toarray() if hasattr(result, "toarray") else result, "the transformer")
         array: np.ndarray[tuple[int, int], np.dtype[np.float32]] = np.ascontiguousarray(dense, dtype=np.float32)
         if array.ndim != 2 or len(array) != len(images):
             raise ValueError(f"the transformer made {array.shape} of {len(images)} images, not one row for each")
@@ -158,6 +225,15 @@ class TransformerFeatures(Extractor):
     @staticmethod
     def _flat(images: Images) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+def _plain(made: Any, maker: str) -> Any:
+    """What was made, unless something of it would be lost: ValueError for masked arrays and imaginary parts."""
+    if np.ma.isMaskedArray(made):
+        raise ValueError(f"{maker} made a masked array, whose mask no feature can hold; fill it first")
+    if np.iscomplexobj(made):
+        raise ValueError(f"{maker} made complex numbers, whose imaginary part no feature can hold; return real numbers")
+    return made
 
 
 def as_rows(made: Any, n: int, maker: Any) -> Tensor:
@@ -169,10 +245,12 @@ def as_rows(made: Any, n: int, maker: Any) -> Tensor:
     if hasattr(made, "toarray"):
         made = made.toarray()
     if not isinstance(made, Tensor):
-        array = np.asarray(made)
+        array = np.asarray(_plain(made, name))
         if array.dtype.kind not in "fiub":
             raise ValueError(f"{name} made {array.dtype} of shape {array.shape}; it must return numbers (n, features)")
         made = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    if made.is_complex():
+        raise ValueError(f"{name} made {made.dtype}, whose imaginary part no feature can hold; return real numbers")
     if made.ndim != 2 or len(made) != n or made.shape[1] == 0:
         raise ValueError(
             f"{name} made an array of shape {tuple(made.shape)} of {n} images; it must be ({n}, features), "

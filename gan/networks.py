@@ -51,10 +51,23 @@ def _normalised(normalisation: nn.Module, hidden: Tensor, parts: Sequence[int] |
 class Discriminator(nn.Module):
     """Convolutions with batch normalisation (not on the first) and leaky rectifiers, then one logit.
 
-    spec : the network's shape; where its `logit` is False there is no logit, only maps. Where its normalisation is
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network's shape; where its `logit` is False there is no logit, only maps. Where its normalisation is
         spectral the convolutions have shifts in place of batch normalisation, and weights of which
         `gan.training.spectral_norm` takes care in training.
-    generator : source of the initial weights; None draws from torch's global one.
+    generator : torch.Generator or None, default None
+        Source of the initial weights; None draws from torch's global one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from dcgan_features.gan import SPECS, Discriminator, scale_images
+    >>> network = Discriminator(SPECS["svhn-32"], torch.Generator().manual_seed(0))
+    >>> images = torch.zeros(4, 32, 32, 3, dtype=torch.uint8)
+    >>> network(scale_images(images)).shape
+    torch.Size([4])
     """
 
     def __init__(self, spec: NetworkSpec, generator: torch.Generator | None = None) -> None:
@@ -100,7 +113,24 @@ class Discriminator(nn.Module):
 
 @known_as("gan.networks.Generator")
 class Generator(nn.Module):
-    """A projection of z, then transposed convolutions with batch normalisation and rectifiers; tanh at the end."""
+    """A projection of z, then transposed convolutions with batch normalisation and rectifiers; tanh at the end.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network's shape.
+    generator : torch.Generator or None, default None
+        Source of the initial weights; None draws from torch's global one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from dcgan_features.gan import SPECS, Generator, draw_latent, unscale_images
+    >>> network = Generator(SPECS["svhn-32"], torch.Generator().manual_seed(0))
+    >>> latent = draw_latent(network.spec, 4, torch.Generator().manual_seed(1))
+    >>> unscale_images(network(latent)).shape
+    torch.Size([4, 32, 32, 3])
+    """
 
     def __init__(self, spec: NetworkSpec, generator: torch.Generator | None = None) -> None:
         super().__init__()

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.formats import read_array
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.spec import SPECS, NetworkSpec
 from dcgan_features.gan.weights_file import LoadedNetworks, save_weights
@@ -103,10 +104,7 @@ def _find(folder: Path) -> list[tuple[Path, dict[str, Arrays]]]:
 
 
 def _read(file: Path) -> NDArray[np.float32]:
-    try:
-        array = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file} is damaged or not a plain array; fetch it again") from error
+    array = read_array(file, "fetch it again")
     if array.dtype.kind != "f" or not np.isfinite(array).all():
         raise InputError(f"{file} does not hold finite floating-point numbers; fetch it again")
     return np.asarray(array, np.float32)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from dcgan_features.data.utils.drawing import image_grid
 from dcgan_features.gan.networks import Generator, unscale_images
-
-BORDER = 2  # pixels between the images of a grid
 
 
 @contextlib.contextmanager
@@ -46,18 +42,3 @@ def generate(generator: Generator, latent: Tensor) -> Tensor:
 def sample_grid(generator: Generator, latent: Tensor) -> Image.Image:
     """One picture of the images that `latent` (n, latent_size) makes, row by row, about as wide as it is high."""
     return image_grid(generate(generator, latent).numpy())
-
-
-def image_grid(images: NDArray[np.uint8]) -> Image.Image:
-    """One picture of uint8 images (n, height, width, 3 or 1), row by row on white."""
-    count, height, width, channels = images.shape
-    columns = math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
-    canvas = np.full(
-        (rows * (height + BORDER) + BORDER, columns * (width + BORDER) + BORDER, channels), 255, dtype=np.uint8
-    )
-    for index, image in enumerate(images):
-        top = BORDER + index // columns * (height + BORDER)
-        left = BORDER + index % columns * (width + BORDER)
-        canvas[top : top + height, left : left + width] = image
-    return Image.fromarray(canvas.squeeze(2) if channels == 1 else canvas)

@@ -8,13 +8,9 @@ from typing import Annotated
 
 import typer
 
-from dcgan_features.data.utils.cli import choose_device, run
-from dcgan_features.data.utils.distributed import first_goes_ahead, is_first, started_by_torchrun
-from dcgan_features.gan.folders.prepare import prepare_folders
-from dcgan_features.gan.near_duplicates import find_images
-from dcgan_features.gan.sample_history import make_strip, save_real
-from dcgan_features.gan.training.dcgan import Run
-from dcgan_features.gan.training.recipe import read_recipe
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.torchrun import started_by_torchrun
 
 app = typer.Typer(add_completion=False)
 
@@ -35,9 +31,17 @@ def train(
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in --out, if there is one.")] = True,
 ) -> None:
     """Train a DCGAN on images without labels; a run that was stopped or killed goes on where it was."""
+    from dcgan_features.data.utils.devices import device_option  # late, as they import PyTorch: --help is quick
+    from dcgan_features.data.utils.distributed import first_goes_ahead, is_first
+    from dcgan_features.gan.figures.history import make_history, save_real
+    from dcgan_features.gan.folders.near_duplicates import find_images
+    from dcgan_features.gan.folders.prepare import prepare_folders
+    from dcgan_features.gan.training.dcgan import Run
+    from dcgan_features.gan.training.recipe import read_recipe
+
     given = {"network": network, "images": images, "epochs": epochs, "seed": seed}
     settings = read_recipe(recipe, {key: value for key, value in given.items() if value is not None})
-    where = choose_device(device)
+    where = device_option(device)
     with first_goes_ahead():  # which may have to fetch them, decode them or look for near-duplicates
         prepared = prepare_folders(source, settings.spec.image_size, settings.unreadable, out)
         for note in prepared.notes:
@@ -64,8 +68,11 @@ def train(
     weights = training.finish()
     print(f"weights: {weights}")
     if is_first() and any((out / "samples").glob("*.png")):
-        for picture in make_strip(out, out):
-            print(f"picture: {picture}")
+        try:
+            for picture in make_history(out, out):
+                print(f"picture: {picture}")
+        except InputError as error:  # of a grid drawn long ago; what was asked for is there
+            print(f"note: no pictures of the run are made: {error}")
 
 
 if __name__ == "__main__":

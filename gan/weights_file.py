@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, read_json, sha256_file, write_json
+from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.files import atomic_path, sha256_file
+from dcgan_features.data.utils.formats import read_tensors as read_safetensors
+from dcgan_features.data.utils.formats import write_sealed
+from dcgan_features.data.utils.raw import check_file
+from dcgan_features.data.utils.versions import versions
+from dcgan_features.gan.description import FORMAT, Description, read_description, weight_count
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.spec import NetworkSpec
 
-FORMAT = 1  # of the JSON; raised when its meaning changes
+SHIPPED = Path(__file__).with_name("weights")  # found by name
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,19 @@ def _files(path: Path | str) -> tuple[Path, Path]:
     return stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".json")
 
 
-def versions() -> dict[str, str]:
-    """Versions of what computed a result."""
-    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
+def find_weights(path: Path | str) -> Path:
+    """Return the stem or file that is meant: `path` where there is one, else the shipped weights of that name.
+
+    Raises `InputError` for neither, naming the nearest of those shipped where it can only be a name.
+    """
+    if any(file.is_file() for file in _files(path)):
+        return Path(path)
+    shipped = [file.stem for file in SHIPPED.glob("*.json")]
+    if str(path) in shipped:
+        return SHIPPED / str(path)
+    if len(Path(path).parts) == 1 and not Path(path).suffix:
+        raise unknown_name("weights", str(path), shipped, "this folder and among those shipped")
+    raise InputError(f"{_files(path)[0]} does not exist; give the path of weights or a name of shipped ones")
 
 
 def save_weights(
@@ -94,7 +107,7 @@ def write_tensors(path_stem: Path | str, tensors: dict[str, Tensor], about: dict
         temporary.write_bytes(save(stored))  # not save_file, whose errors hide that the disk is full
         digest = sha256_file(temporary)
     kind = {"format": FORMAT, "dtype": str(dtype).removeprefix("torch.")}
-    write_json(json_path, {**kind, **about, "versions": versions(), "sha256": digest})
+    write_sealed(json_path, {**kind, **about, "versions": versions(), "sha256": digest})
     return weights_path
 
 
@@ -105,20 +118,23 @@ def load_weights(path: Path | str, expected_spec: NetworkSpec | None = None) -> 
     Raises `InputError` when a file is missing or damaged, when the weights are not those the JSON describes, or
     when they belong to another network.
     """
-    described: list[NetworkSpec] = []
+    described: list[tuple[NetworkSpec, list[str]]] = []
 
-    def check(metadata: dict[str, Any]) -> None:
-        spec = NetworkSpec.from_dict(metadata["spec"])
-        list(metadata["parts"])
+    def check(about: Description, size: int) -> None:
+        if about.spec is None or about.parts is None or "discriminator" not in about.parts:
+            raise ValueError("it names no networks of a GAN")
+        spec = about.spec.network()
         if expected_spec is not None and spec != expected_spec:
             raise InputError(
                 f"{path} holds the network '{spec.name}', but '{expected_spec.name}' is needed; "
                 "choose other weights or another network"
             )
-        described.append(spec)
+        if weight_count(spec) > size:  # before any of it is given memory
+            raise ValueError(f"its network '{spec.name}' has more weights than the file has bytes")
+        described.append((spec, [*about.parts]))
 
     tensors, metadata, weights_path = read_tensors(path, check)
-    spec, parts = described[0], metadata["parts"]
+    spec, parts = described[0]
     discriminator = Discriminator(spec)
     generator = Generator(spec) if "generator" in parts else None
     modules: dict[str, nn.Module] = {"discriminator": discriminator}
@@ -129,36 +145,39 @@ def load_weights(path: Path | str, expected_spec: NetworkSpec | None = None) -> 
 
 
 def read_tensors(
-    path: Path | str, check: Callable[[dict[str, Any]], None]
+    path: Path | str, check: Callable[[Description, int], None]
 ) -> tuple[dict[str, Tensor], dict[str, Any], Path]:
     """What `write_tensors` wrote: tensors, what the JSON says, and the safetensors file; `path` is the stem or a file.
 
-    check : looks into what the JSON says before the tensors are read; a KeyError, TypeError or ValueError of it means
-        that the weights are something else.
+    check : looks into what the JSON says, and the size of the tensors' file in bytes, before the tensors are read; a
+        ValueError of it means that the weights are something else.
+    The tensors may be shared with other callers: copy what is to be changed.
     Raises `InputError` when a file is missing or damaged, or when the weights are not those the JSON describes.
     """
     weights_path, json_path = _files(path)
     for file in (weights_path, json_path):
         if not file.is_file():
             raise InputError(f"{file} does not exist; weights are a .safetensors and a .json file side by side")
-    metadata = read_json(json_path)
+    about, metadata = read_description(json_path)
     try:
-        digest, version = str(metadata["sha256"]), metadata["format"]
-        if version == FORMAT:
-            check(metadata)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{json_path} does not describe weights of this kind: {error!r}") from error
-    if version != FORMAT:
-        raise InputError(f"{json_path} is of format {version}, this version reads format {FORMAT}")
-    if sha256_file(weights_path) != digest:
+        check(about, check_file(weights_path))
+    except ValueError as error:
+        raise InputError(f"{json_path} does not describe weights of this kind: {error}") from error
+    found = weights_path.stat()
+    stamp = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+    return dict(_read_once(weights_path, json_path.name, about.sha256, stamp)), metadata, weights_path
+
+
+# A network is asked for several times on end: to be checked, to be told from others, and to be used.
+@lru_cache(maxsize=1)
+def _read_once(path: Path, described_in: str, digest: str, stamp: tuple[int, ...]) -> dict[str, Tensor]:
+    """The tensors of a file whose SHA-256 must be `digest`; `stamp` is another one once the file has changed."""
+    if sha256_file(path) != digest:
         raise InputError(
-            f"{weights_path} is damaged or not the file that {json_path.name} describes (SHA-256 differs); "
+            f"{path} is damaged or not the file that {described_in} describes (SHA-256 differs); "
             "restore both from a copy"
         )
-    try:
-        return load_file(weights_path), metadata, weights_path
-    except SafetensorError as error:
-        raise InputError(f"{weights_path} is not a safetensors file: {error}") from error
+    return read_safetensors(path)[0]
 
 
 def fill(modules: dict[str, nn.Module], tensors: dict[str, Tensor], source: Path) -> None:

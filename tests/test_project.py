@@ -7,6 +7,8 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,13 +29,51 @@ from dcgan_features.gan.weights_file import load_weights, save_weights
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PREFIX = "dcgan_features."
-MAY_IMPORT = {
+PACKAGES = ("data", "gan", "features", "eval")
+_GAN = tuple(f"gan.{name}" for name in ("spec", "networks", "weights_file", "batch_norm", "samples"))
+_RUNNER = tuple(f"benchmarks.{name}" for name in ("config", "records", "reporting", "runner"))
+# What the modules under a prefix may import besides each other; of several prefixes the longest one counts.
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "data": (),
-    "gan": ("data",),
+    "data.utils": (),
+    "gan": ("data", "gan"),
+    "gan.spec": ("data",),
+    "gan.networks": ("data", "gan.spec"),
+    "gan.weights_file": ("data", "gan.spec", "gan.networks"),
+    "gan.batch_norm": ("data", "gan.spec", "gan.networks"),
+    "gan.samples": ("data", "gan.spec", "gan.networks"),
+    "gan.training": ("data", *_GAN),
+    "gan.folders": ("data", "gan.training"),
+    "gan.conditional": ("data", *_GAN, "gan.training"),
+    "gan.latent": ("data", *_GAN, "gan.training"),
+    "gan.figures": ("data", *_GAN, "gan.training", "gan.latent"),
+    "gan.explorer": ("data", *_GAN, "gan.training", "gan.latent", "gan.figures"),
     "features": ("gan", "data.utils"),
+    "features.base": ("data.utils",),
+    **{f"features.{name}": ("data.utils", "features.base") for name in ("kmeans", "pca", "raw_pixels", "wrappers")},
+    "features.discriminator": ("gan", "data.utils", "features.base", "features.kmeans"),
+    "features.exemplar": ("gan", "data.utils", "features.base", "features.discriminator", "features.kmeans"),
+    "features.autoencoder": ("data.utils", "features.base", "features.pca"),
+    "features.cache": ("data.utils", "features.base", "features.wrappers"),
     "eval": ("features", "data.utils"),
-    "benchmarks": ("data", "gan", "features", "eval"),
+    "eval.l2svm": ("data.utils",),
+    "eval.neural": ("data.utils",),
+    "eval.semi_supervised": ("features", "data.utils", "eval.l2svm", "eval.neural"),
+    "eval.neighbours": ("data.utils", "eval.l2svm"),
+    "eval.protocols": ("data.utils", "eval.l2svm"),
+    "benchmarks": (*PACKAGES, "benchmarks"),
+    "benchmarks.config": PACKAGES,
+    "benchmarks.records": (*PACKAGES, *_RUNNER[:1]),
+    "benchmarks.reporting": (*PACKAGES, *_RUNNER[:2]),
+    "benchmarks.runner": (*PACKAGES, *_RUNNER[:3]),
+    "benchmarks.compare": (*PACKAGES, *_RUNNER, "benchmarks.paired", "benchmarks.curves"),
+    **{
+        f"benchmarks.{path.parent.name}": (*PACKAGES, *_RUNNER)  # experiments never import each other
+        for path in sorted((ROOT / "benchmarks").glob("*/__main__.py"))
+        if path.parent.name != "compare"
+    },
 }
+MOST_MODULES, MOST_OF_ONE_PREFIX = 20, 2
 # A command begins with the names of data sets; what it gets has no labels.
 MAY_ALSO_IMPORT = {"features/exemplar/train.py": ("data.training_images",)}
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -42,11 +82,13 @@ EXEMPLAR_WEIGHTS = sorted((ROOT / "features" / "weights").glob("*.safetensors"))
 MOST_BYTES = 10 * 10**6
 
 
-def forbidden_imports(source: str, package: str, also: tuple[str, ...] = ()) -> list[str]:
-    """Our modules that `source`, a file of `package` that may also import `also`, imports but may not.
+def rule_of(module: str) -> str:
+    """The longest of the prefixes in `MAY_IMPORT` that the module lies under."""
+    return max((prefix for prefix in MAY_IMPORT if f"{module}.".startswith(f"{prefix}.")), key=len)
 
-    Those that it imports by the names of their folders, not as parts of `dcgan_features`, are among them.
-    """
+
+def imports(source: str) -> list[str]:
+    """All modules, and names in modules, that Python code imports, wherever in it."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -56,43 +98,137 @@ def forbidden_imports(source: str, package: str, also: tuple[str, ...] = ()) -> 
         elif isinstance(node, ast.Call) and "import" in ast.unparse(node.func) and node.args:
             name = node.args[0]
             found += [name.value] if isinstance(name, ast.Constant) and isinstance(name.value, str) else []
+    return found
+
+
+def forbidden_imports(source: str, module: str, also: tuple[str, ...] = ()) -> list[str]:
+    """Our modules that `source`, which is `module` and may also import `also`, imports but may not.
+
+    Those that it imports by the names of their folders, not as parts of `dcgan_features`, are among them.
+    """
+    found = imports(source)
     bare = [name for name in found if name.split(".")[0] in MAY_IMPORT]
     ours = [name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX)]
-    allowed = (package, *MAY_IMPORT[package], *also)
+    allowed = (rule_of(module), *MAY_IMPORT[rule_of(module)], *also)
     return bare + [name for name in ours if not any(f"{name}.".startswith(f"{room}.") for room in allowed)]
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_packages_import_only_what_they_may(package):
-    files = sorted((ROOT / package).rglob("*.py"))
+@pytest.mark.parametrize("prefix", MAY_IMPORT)
+def test_modules_import_only_what_they_may(prefix):
+    place = ROOT / prefix.replace(".", "/")
+    files = [place.with_suffix(".py")] if place.with_suffix(".py").exists() else sorted(place.rglob("*.py"))
     assert files
-    wrong = {
-        name: forbidden_imports((ROOT / name).read_text(encoding="utf-8"), package, MAY_ALSO_IMPORT.get(name, ()))
-        for name in (file.relative_to(ROOT).as_posix() for file in files)
-    }
+    wrong = {}
+    for name in (file.relative_to(ROOT).as_posix() for file in files):
+        module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        if rule_of(module) == prefix:
+            wrong[name] = forbidden_imports((ROOT / name).read_text("utf-8"), module, MAY_ALSO_IMPORT.get(name, ()))
     assert {file: names for file, names in wrong.items() if names} == {}
 
 
 @pytest.mark.parametrize(
-    ("package", "source", "expected"),
+    ("module", "source", "expected"),
     [
-        ("features", "from dcgan_features.data.utils.errors import InputError\nimport dcgan_features.gan.spec", []),
-        ("features", "from dcgan_features.data import InputError", ["data.InputError"]),
-        ("features", "from dcgan_features import data", ["data"]),
-        ("features", "from data.utils import files", ["data.utils.files"]),
-        ("data", "def late():\n    from dcgan_features.gan.spec import SPECS", ["gan.spec.SPECS"]),
+        (
+            "features.pretrained",
+            "from dcgan_features.data.utils.errors import InputError\nimport dcgan_features.gan.spec",
+            [],
+        ),
+        ("features.pca", "from dcgan_features.data import InputError", ["data.InputError"]),
+        ("features.pca", "from dcgan_features import data", ["data"]),
+        ("features.pca", "from data.utils import files", ["data.utils.files"]),
+        ("data.folder", "def late():\n    from dcgan_features.gan.spec import SPECS", ["gan.spec.SPECS"]),
         ("eval", "import numpy, dcgan_features.data.cifar10", ["data.cifar10"]),
-        ("data", "import importlib\nimportlib.import_module('dcgan_features.gan')", ["gan"]),
+        ("data.folder", "import importlib\nimportlib.import_module('dcgan_features.gan')", ["gan"]),
         ("gan", "from evaluation import data\nfrom . import eval", []),
+        ("data.utils.files", "from dcgan_features.data.dataset import Dataset", ["data.dataset.Dataset"]),
+        ("gan.networks", "from dcgan_features.gan.samples import sample_grid", ["gan.samples.sample_grid"]),
+        (
+            "benchmarks.records.rows",
+            "from dcgan_features.benchmarks.runner.job import Job",
+            ["benchmarks.runner.job.Job"],
+        ),
+        ("benchmarks.curves.x", "from dcgan_features.benchmarks import paired", ["benchmarks.paired"]),
+        ("benchmarks.compare.x", "from dcgan_features.benchmarks import paired", []),
+        ("benchmarks.paired", "from dcgan_features.benchmarks.runner.job import Job", []),
     ],
 )
-def test_forbidden_imports_are_found(package, source, expected):
-    assert forbidden_imports(source, package) == expected
+def test_forbidden_imports_are_found(module, source, expected):
+    assert forbidden_imports(source, module) == expected
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    modules = {
+        file.relative_to(ROOT).as_posix().removesuffix(".py").removesuffix("/__init__").replace("/", "."): file
+        for top in {name.split(".")[0] for name in MAY_IMPORT}
+        for file in (ROOT / top).rglob("*.py")
+    }
+    graph: dict[str, set[str]] = {}
+    for module, file in modules.items():
+        found = [name.removeprefix(PREFIX) for name in imports(file.read_text("utf-8")) if name.startswith(PREFIX)]
+        parents = [name if name in modules else name.rpartition(".")[0] for name in found]
+        graph[module] = {name for name in parents if name in modules}
+    assert len(graph) > 100
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
+
+
+FOLDERS = sorted(
+    {file.parent for top in {name.split(".")[0] for name in MAY_IMPORT} for file in (ROOT / top).rglob("*.py")}
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_folder_can_be_read_at_a_glance(folder):
+    """Few modules; and those that share the word before their first underscore would be a folder of their own."""
+    names = [file.stem for file in folder.glob("*.py") if not file.stem.startswith("__")]
+    assert len(names) <= MOST_MODULES
+    words = Counter(name.partition("_")[0] for name in names if "_" in name)
+    assert {word: count for word, count in words.items() if count > MOST_OF_ONE_PREFIX} == {}
+
+
+# What a reader follows from `python -m benchmarks.cifar10` to a fitted SVM and a printed row; as in CONTRIBUTING.
+SPINE = [
+    "benchmarks/cifar10.py",
+    "benchmarks/runner/cli.py",
+    "benchmarks/runner/executor.py",
+    "benchmarks/runner/plan.py",
+    "benchmarks/runner/worker.py",
+    "benchmarks/runner/protocol.py",
+    "benchmarks/runner/resolve.py",
+    "benchmarks/runner/job.py",
+    "benchmarks/config/schema.py",
+    "benchmarks/reporting/console.py",
+]
+
+
+def test_the_spine_is_short_and_goes_in_one_direction():
+    """Each file of it is imported by one before it, and imports none before it."""
+    assert len(SPINE) <= 10
+    listed = re.findall(r"^\| `([\w/]+\.py)` \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M)
+    assert [f"benchmarks/{name}" for name in listed] == SPINE
+    modules = [PREFIX + name.removesuffix(".py").replace("/", ".") for name in SPINE]
+    imported = [imports((ROOT / name).read_text("utf-8")) for name in SPINE]
+    for number, module in enumerate(modules):
+        reached = [name for names in imported[:number] for name in names]
+        assert number == 0 or any(name.startswith(f"{module}.") for name in reached), module
+        back = [name for name in imported[number] if name.startswith(tuple(f"{other}." for other in modules[:number]))]
+        assert back == [], module
+
+
+def test_few_values_are_asserted_to_be_there():
+    """What is resolved has no optional field, so that nothing has to be asserted of it."""
+    asserted = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in (ROOT / "benchmarks").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Assert) and ast.unparse(node.test).endswith("is not None")
+    ]
+    assert len(asserted) <= 5, asserted
 
 
 def test_every_folder_with_modules_is_a_package():
     top = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests", "dcgan_features"}
-    assert top == set(MAY_IMPORT)
+    assert top == {name for name in MAY_IMPORT if "." not in name}
     folders = {file.parent for name in top for file in (ROOT / name).rglob("*.py")}
     assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
 
@@ -236,7 +372,10 @@ def test_links_lead_to_files(document, target):
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     """The examples as they stand, with an untrained network in the place of the reader's trained one."""
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    texts = [
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/training.md", "docs/comparing.md")
+    ]
+    blocks = [block for text in texts for block in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)]
     monkeypatch.chdir(tmp_path)
     save_weights(Path("runs/photographs/weights"), Discriminator(SVHN_32), None, {})
     results = []
@@ -247,7 +386,9 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert float(capsys.readouterr().out) > 0.1  # chance
     vectors, colours = ([names[key] for names in results if key in names] for key in ("vectors", "Colours"))
     assert vectors[0].shape == (256, 7168)
-    assert colours[1]().transform(np.zeros((3, 32, 32, 3), np.uint8)).shape == (3, 96)  # that of the comparison
+    for kind in colours:
+        assert kind().transform(np.zeros((3, 32, 32, 3), np.uint8)).shape == (3, 96)
+    assert len(colours) == 2  # README's, and that of the page on comparing
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

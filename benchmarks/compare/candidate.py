@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch import nn
 
-from dcgan_features.benchmarks.config.components import OFFERED, build, check_complete, find_class
-from dcgan_features.benchmarks.config.external import bring, is_brought, read_specification
+from dcgan_features.benchmarks.config.components import OFFERED, Chosen, find
+from dcgan_features.benchmarks.config.external import is_external, read_specification
+from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Component, Row, Table
-from dcgan_features.data.dataset import Dataset
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import sha256_file
 from dcgan_features.features.precomputed import TEST, TRAIN, StoredFeatures, read_array, read_features
@@ -32,7 +33,7 @@ def is_row(text: str, table: Table) -> bool:
     """
     if any(row.name == text for row in table.rows):
         return True
-    if is_brought(text):
+    if is_external(text):
         return False
     suffix = Path(text.partition(",")[0]).suffix
     if suffix == ".npz":
@@ -43,20 +44,21 @@ def is_row(text: str, table: Table) -> bool:
     raise InputError(f"{error}; what is yours is named package.module:Class, path.py:Class or file:features.npz")
 
 
-def brought_row(text: str, dataset: Dataset, protocol_classifier: Component) -> Row:
+def brought_row(text: str, dataset: LabelledDataset, protocol_classifier: Component) -> Row:
     """The row that measures what a specification names; its name is made of the text, its title is the text.
 
     Raises `InputError` when it cannot be used with `dataset`: see `benchmarks.config.external`, and for files
     `features.precomputed`.
     """
     component = read_specification(text)
-    kind = find_class(component, "features", text)
-    check_complete(component, "features", text, OFFERED, f"write {component.name},{{name}}=...")
+    chosen = find(component, "features", text)
+    kind = chosen.kind
+    chosen.check_complete(OFFERED, f"write {component.name},{{name}}=...")
     row: dict[str, Any] = {"extractor": component, "deviations": []}
     if issubclass(kind, StoredFeatures):
-        row = _stored(component, dataset)
+        row = _stored(chosen, dataset)
     elif issubclass(kind, PretrainedFeatures):
-        row = _pretrained(component, text, dataset)
+        row = _pretrained(chosen, text, dataset)
     elif issubclass(kind, nn.Module):
         how = "its own input_transform" if hasattr(kind, "input_transform") else "scaling to 0..1"
         row.update(
@@ -75,23 +77,24 @@ def brought_row(text: str, dataset: Dataset, protocol_classifier: Component) -> 
 
 
 def name_of(text: str) -> str:
-    """A row's name, as files have it, for a specification: "./mine.py:Colours,width=8" is "mine.py-colours-width-8"."""
-    name = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "row"
-    if len(name) > _LONGEST:
-        name = f"{name[:_LONGEST]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    return name
+    """A row's name, as files have it, for a specification: of "mine.py:Colours" it is "mine.py-colours-" and a digest.
+
+    The digest is of the text, wherever that is not the name itself: two specifications never have the same name.
+    """
+    name = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:_LONGEST].strip("-.") or "row"
+    if name == text:
+        return name
+    return f"{name}-{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
-def _stored(component: Component, dataset: Dataset) -> dict[str, Any]:
-    path = bring(component.name, component.name).implied["path"]
+def _stored(chosen: Chosen, dataset: LabelledDataset) -> dict[str, Any]:
+    component, path = chosen.component, chosen.found.implied["path"]
     features = read_features(path)
     checked = []
     for part, images, labels in (
         (TRAIN, dataset.train_images, dataset.train_labels),
         (TEST, dataset.test_images, dataset.test_labels),
     ):
-        assert images is not None
-        assert labels is not None
         if len(features[part]) != len(images):
             raise InputError(
                 f"{path}: {part} has {len(features[part]):,} rows, but {dataset.title} has {len(images):,} images in "
@@ -101,8 +104,9 @@ def _stored(component: Component, dataset: Dataset) -> dict[str, Any]:
         if stated is None:
             continue
         checked.append(part)
-        if stated.shape != labels.shape or (stated != labels).any():
-            wrong = np.flatnonzero(stated != labels) if stated.shape == labels.shape else np.arange(len(labels))
+        _check_form(path, part, stated, labels, dataset)
+        if (stated != labels).any():
+            wrong = np.flatnonzero(stated != labels)
             raise InputError(
                 f"{path}: {part}_labels are not those of {dataset.title}, in {len(wrong):,} of {len(labels):,} rows, "
                 f"first in row {wrong[0]}; save the rows in the data set's order"
@@ -118,8 +122,25 @@ def _stored(component: Component, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _pretrained(component: Component, text: str, dataset: Dataset) -> dict[str, Any]:
-    extractor = build(component, "features", text, {})
+def _check_form(
+    path: str, part: str, stated: npt.NDArray[Any], labels: npt.NDArray[np.int64], dataset: LabelledDataset
+) -> None:
+    """Raise `InputError` for labels that may be right, but are written otherwise than as (n,), numbered from 0."""
+    say = f"{path}: {part}_labels"
+    if stated.dtype.kind not in "iub" and not (stated.dtype.kind == "f" and np.array_equal(stated, stated.round())):
+        raise InputError(f"{say} are {stated.dtype}, not whole numbers; number the classes from 0")
+    if stated.shape == (len(labels), len(dataset.classes)) and len(dataset.classes) > 1:
+        raise InputError(
+            f"{say} have a column for each class (one-hot); save their argmax(1), of shape ({len(labels)},)"
+        )
+    if stated.shape != labels.shape:
+        raise InputError(f"{say} are of shape {stated.shape} instead of ({len(labels)},); save them with ravel()")
+    if np.array_equal(stated, labels + 1):
+        raise InputError(f"{say} number the classes from 1, but {dataset.title} from 0; subtract 1")
+
+
+def _pretrained(chosen: Chosen, text: str, dataset: LabelledDataset) -> dict[str, Any]:
+    component, extractor = chosen.component, chosen.build({})
     assert isinstance(extractor, PretrainedFeatures)
     try:
         source = extractor.locate()

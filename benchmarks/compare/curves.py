@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Table
 from dcgan_features.benchmarks.curves.label_counts import CurveRow, curve_lines, label_table, write_curves
 from dcgan_features.benchmarks.runner.cli import this_command
-from dcgan_features.benchmarks.runner.executor import describe, measure_plans, plan
-from dcgan_features.benchmarks.runner.resolve import Job
-from dcgan_features.data.dataset import Dataset
+from dcgan_features.benchmarks.runner.executor import measure_plans
+from dcgan_features.benchmarks.runner.job import Job
+from dcgan_features.benchmarks.runner.plan import describe, plan
 
 
 def measure_curves(jobs: Sequence[Job]) -> list[CurveRow]:
@@ -35,8 +34,8 @@ def measure_curves(jobs: Sequence[Job]) -> list[CurveRow]:
     return [row for row in rows if row.main.row not in failed]
 
 
-def write_comparison_curves(folder: Path, table: Table, rows: list[CurveRow], dataset: Dataset) -> list[str]:
+def write_comparison_curves(folder: Path, table: Table, rows: list[CurveRow], dataset: LabelledDataset) -> list[str]:
     """Write the curves as `benchmarks.curves` does; the names of the files."""
-    lines = curve_lines(rows, np.asarray(dataset.train_labels))
+    lines = curve_lines(rows, dataset.train_labels)
     write_curves(folder, table.model_copy(update={"rows": [row.main.line for row in rows]}), lines)
     return [f"{table.name}-labels.{ending}" for ending in ("md", "csv", "png")]

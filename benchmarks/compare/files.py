@@ -11,7 +11,8 @@ from dcgan_features.benchmarks.compare.curves import write_comparison_curves
 from dcgan_features.benchmarks.compare.figures import draw_confusion, draw_disagreements
 from dcgan_features.benchmarks.compare.result import Compared, Contender
 from dcgan_features.benchmarks.compare.text import couple_name, markdown
-from dcgan_features.data.utils.files import atomic_path, write_json, write_text
+from dcgan_features.data.utils.files import atomic_path, write_text
+from dcgan_features.data.utils.formats import write_sealed
 from dcgan_features.eval.confusion import Disagreement
 
 _PROVENANCE = {
@@ -39,11 +40,11 @@ def write_comparison(compared: Compared) -> list[str]:
         draw_disagreements(path, found, (first.title, second.title), compared.dataset)
         _write_indices(path.with_suffix(".csv"), found, compared)
         files += [path.name, path.with_suffix(".csv").name]
-    if compared.curves:
+    if compared.curves and compared.table is not None:
         files += write_comparison_curves(folder, compared.table, compared.curves, compared.dataset)
     with atomic_path(folder / "comparison.csv") as temporary:
         compared.frame().to_csv(temporary, index=False)
-    write_json(folder / "comparison.json", _content(compared))
+    write_sealed(folder / "comparison.json", _content(compared))
     write_text(folder / "comparison.md", markdown(compared))
     return ["comparison.md", "comparison.csv", "comparison.json", *files]
 
@@ -64,8 +65,8 @@ def _write_indices(path: Path, found: Disagreement, compared: Compared) -> None:
 def _content(compared: Compared) -> dict[str, Any]:
     return {
         "format": 1,
-        "table": compared.table.name,
-        "title": compared.table.title,
+        "table": compared.name,
+        "title": compared.title,
         "preset": compared.preset,
         "data": compared.dataset.title,
         "stand_in": compared.dataset.stand_in,
@@ -93,7 +94,9 @@ def _entry(compared: Compared, each: Contender) -> dict[str, Any]:
         "title": each.title,
         "protocols": {
             name: {
-                **result.protocols[name].model_dump(include={"measured", "sd", "low", "high", "values", "chosen"}),
+                **result.protocols[name].model_dump(
+                    include={"measured", "sd", "low", "high", "values", "chosen", "calibration_error"}
+                ),
                 "fit_seconds": result.protocols[name].seconds,
                 "class_accuracies": dict(zip(compared.dataset.classes, matrix.diagonal().tolist(), strict=True)),
                 "confusion_percent": matrix.round(3).tolist(),

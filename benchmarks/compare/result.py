@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Table
 from dcgan_features.benchmarks.curves.label_counts import CurveRow
 from dcgan_features.benchmarks.paired import Pair
 from dcgan_features.benchmarks.records.predictions import Predictions
 from dcgan_features.benchmarks.records.rows import RowResult
-from dcgan_features.data.dataset import Dataset
 from dcgan_features.eval.confusion import Disagreement, confusion, disagreement
+
+_PERHAPS = ("sd", "calibration_error", "effective_rank", "parameters", "gmacs", "images_per_second")  # may be unknown
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,20 @@ class Contender:
 class Compared:
     """What came of a comparison.
 
-    protocols : titles, by name, of those compared. references : names of the contenders that others are paired with.
+    name, title : of the table or of the data. source : what it was measured on, in words. table : None where the
+    protocols are no table's. protocols : titles, by name, of those compared.
+    references : names of the contenders that others are paired with.
     pairs : contenders with references, under each protocol.
     failed : why others could not be measured, by title. bad_input : whether the user can mend all of that.
     curves : the rows whose accuracy by number of labels was asked for. folder : where the comparison is written.
     """
 
-    table: Table
+    name: str
+    title: str
+    source: str
+    table: Table | None
     preset: str
-    dataset: Dataset
+    dataset: LabelledDataset
     protocols: dict[str, str]
     contenders: list[Contender]
     references: list[str]
@@ -94,7 +101,11 @@ class Compared:
                 "high": found.high,
                 "sd": found.sd,
                 "draws": len(found.values),
+                "calibration_error": found.calibration_error,
                 "features": result.features["count"],
+                "effective_rank": result.features.get("effective_rank"),
+                "parameters": result.features.get("parameters"),
+                "gmacs": result.features.get("gmacs"),
                 "images_per_second": self.images_per_second(each),
                 "fit_seconds": found.seconds,
                 "peak_gib": result.peak_gib,
@@ -110,4 +121,5 @@ class Compared:
                         f"verdict_{pair.second}": pair.comparison.verdict,
                     }
             lines.append(line)
-        return pd.DataFrame(lines)
+        made = pd.DataFrame(lines)
+        return made.astype({column: float for column in _PERHAPS if column in made})

@@ -9,15 +9,16 @@ from pathlib import Path
 from dcgan_features.benchmarks.compare.candidate import brought_row, is_row, name_of
 from dcgan_features.benchmarks.compare.curves import measure_curves
 from dcgan_features.benchmarks.compare.result import Compared, Contender
+from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Row, Table, load_table
 from dcgan_features.benchmarks.paired import Kept, Pair, compare_kept
 from dcgan_features.benchmarks.records.predictions import predictions_of
 from dcgan_features.benchmarks.records.rows import Outline, outline, read_row
-from dcgan_features.benchmarks.runner.cli import make_jobs, this_command
+from dcgan_features.benchmarks.runner.cli import this_command
 from dcgan_features.benchmarks.runner.dry_run import headline
-from dcgan_features.benchmarks.runner.executor import Plan, check_writable, describe, measure_plans, plan, run_plans
-from dcgan_features.benchmarks.runner.resolve import load_dataset
-from dcgan_features.data.dataset import Dataset
+from dcgan_features.benchmarks.runner.executor import check_writable, measure_plans, run_plans
+from dcgan_features.benchmarks.runner.job import make_jobs
+from dcgan_features.benchmarks.runner.plan import Finished, Plan, Refused, ToMeasure, describe, plan
 from dcgan_features.data.utils.errors import InputError, unknown_name
 
 BROUGHT = "compare"  # folder, among the results, of what is no row of the table
@@ -46,20 +47,20 @@ def run_comparison(
     wanted = [name for name in chosen.protocols if not protocols or name in protocols]
     _check_given(specifications, references)
     (any_row,) = make_jobs(loaded, path, loaded.rows[:1], preset, data_root, device, results, store)
-    folder, dataset = any_row.results, load_dataset(chosen.dataset, any_row.data_root)
+    folder, dataset = any_row.results, any_row.original()
     rows = {text: _row(text, loaded, preset, dataset) for text in specifications}
     brought = [row for text, row in rows.items() if not is_row(text, loaded)]
     plans = {}
     for text, row in rows.items():
-        job = any_row.model_copy(update={"row": row.name})
+        job = replace(any_row, row=row.name)
         if row not in brought:
             plans[text] = plan(job, resume)
             continue
         # Of a result under all protocols a part will do; a part alone is measured where there is none.
         for names in (list(chosen.protocols), wanted):
             of = _table_of(brought, loaded, preset, names)
-            plans[text] = plan(job.model_copy(update={"table": of, "results": folder / BROUGHT}), resume)
-            if plans[text].state == "finished":
+            plans[text] = plan(replace(job, table=of, results=folder / BROUGHT), resume)
+            if isinstance(plans[text], Finished):
                 break
     check_writable(folder / BROUGHT / loaded.name)
     check_writable(any_row.store)
@@ -73,13 +74,16 @@ def run_comparison(
     chosen_references = [name for name in given if any(each.name == name for each in contenders)]
     chosen_references = chosen_references or [each.name for each in contenders[:1]]
     return Compared(
+        name=loaded.name,
+        title=loaded.title,
+        source=f"{dataset.title}, preset {preset}",
         table=loaded,
         preset=preset,
         dataset=dataset,
         protocols={name: loaded.protocols[name].title for name in wanted},
         contenders=contenders,
         references=chosen_references,
-        pairs=[pair for pair in _pairs(contenders, chosen_references) if pair.protocol in wanted],
+        pairs=[pair for pair in pairs_of(contenders, chosen_references) if pair.protocol in wanted],
         failed=failed,
         bad_input=bad_input,
         curves=curves,
@@ -99,7 +103,7 @@ def _check_given(specifications: Sequence[str], references: Sequence[str]) -> No
             raise unknown_name("reference", text, specifications, "what is compared")
 
 
-def _row(text: str, table: Table, preset: str, dataset: Dataset) -> Row:
+def _row(text: str, table: Table, preset: str, dataset: LabelledDataset) -> Row:
     if not is_row(text, table):
         return brought_row(text, dataset, table.classifier)
     row = next(row for row in table.rows if row.name == text)
@@ -124,7 +128,7 @@ def _measure(plans: dict[str, Plan], frame: Outline, folder: Path, resume: bool)
     brought = [item for item in plans.values() if item.job.results != folder]
     own = [item for item in plans.values() if item.job.results == folder]
     outcomes = measure_plans(brought, resume, this_command())  # first, since they are what may have to be mended
-    if any(item.state == "measure" for item in own):
+    if any(isinstance(item, ToMeasure | Refused) for item in own):
         outcomes |= run_plans(own, frame, folder, resume, this_command())
     failed = {
         text: outcomes[item.job.row]
@@ -142,7 +146,7 @@ def _contender(text: str, item: Plan, brought: bool) -> Contender:
     return Contender(item.job.row, title, brought, result, predictions_of(item.job.results, result))
 
 
-def _pairs(contenders: list[Contender], references: list[str]) -> list[Pair]:
+def pairs_of(contenders: list[Contender], references: list[str]) -> list[Pair]:
     """Every contender with every reference, each two once, by protocol; verdicts name them by their titles."""
     by_name = {each.name: each for each in contenders}
     order = sorted(by_name, key=lambda name: name in references)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
 
 GROUP = "dcgan_features.rows"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -11,10 +13,12 @@ from dcgan_features.benchmarks.config.entry_points import registered_rows
 from dcgan_features.benchmarks.config.search import Search
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
+from dcgan_features.data.utils.settings import first_mistake
 
 TABLES = Path(__file__).parents[1] / "tables"
-DEFAULT_PRESET = "quick"
+DEFAULT_PRESET = "default"
+Group = Literal["published", "control", "beyond"]
 
 
 class Published(Strict):
@@ -120,6 +124,9 @@ class Training(Strict):
     sources: list[str] | None = None
 
 
+KindOfWeights = Literal["discriminator", "exemplar-cnn"]
+
+
 class Weights(Strict):
     """The trained network that an extractor takes as its `network_setting`: stored, or trained when it is absent.
 
@@ -129,7 +136,7 @@ class Weights(Strict):
     """
 
     place: ClassVar[str] = "the weights"
-    kind: Literal["discriminator", "exemplar-cnn"] = "discriminator"
+    kind: KindOfWeights = "discriminator"
     file: str | None = None
     network: str | None = None
     train: Training | None = None
@@ -139,6 +146,11 @@ class Weights(Strict):
         if (self.file is None) == (self.train is None):
             raise ValueError("give either 'file' or 'train'")
         return self
+
+    @property
+    def source(self) -> str | Training:
+        """The file, or the training that makes it."""
+        return self.train or self.file or ""
 
 
 class Measurement(Strict):
@@ -168,8 +180,12 @@ class Row(Measurement):
     """One row of the table; without an extractor it is shown with what was published, as not measured.
 
     A row that only some presets measure has its extractor in their entries alone.
-    published : figures by protocol. units : feature maps as printed.
+    published : figures by protocol.
+    units : feature maps, of an extractor of which the code does not know them.
     protocols : those of the preset that the row is measured under; None is all.
+    measured_in : the presets that measure the row; None is all.
+    group : where the table shows the row: what was published, its controls, or beyond the paper.
+    control : the row that this one is compared with, image by image.
     """
 
     place: ClassVar[str] = "a row"
@@ -177,6 +193,9 @@ class Row(Measurement):
     title: str
     published: dict[str, Published] = Field(default_factory=dict)
     protocols: list[str] | None = None
+    measured_in: list[str] | None = None
+    group: Group | None = None
+    control: str | None = None
     units: int | None = None
     citation: str = ""
     note: str = ""
@@ -194,7 +213,7 @@ class Row(Measurement):
                 elif isinstance(value, Component) and isinstance(own[name], Component) and own[name].name == value.name:
                     value = Component(name=value.name, settings={**own[name].settings, **value.settings})
                 own[name] = value
-        if own["extractor"] is None:
+        if own["extractor"] is None or (self.measured_in is not None and preset not in self.measured_in):
             return None
         own["classifier"] = own["classifier"] or default_classifier
         return Measurement(**own)
@@ -213,6 +232,14 @@ class Preset(Strict):
     curve: list[str] = Field(default_factory=list)
 
 
+class Renamed(Strict):
+    """Names of an earlier release that are still understood, each with what it is called now."""
+
+    place: ClassVar[str] = "the renamed"
+    presets: dict[str, str] = Field(default_factory=dict)
+    rows: dict[str, str] = Field(default_factory=dict)
+
+
 class Table(Strict):
     """A whole table; see `tables/cifar10.yaml`."""
 
@@ -223,6 +250,7 @@ class Table(Strict):
     classifier: Component = Component(name="L2SVMCV", settings={"Cs": [1e-4, 1e-3, 1e-2]})
     protocols: dict[str, Protocol]
     presets: dict[str, Preset]
+    renamed: Renamed = Renamed()
     rows: Annotated[list[Row], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -245,8 +273,16 @@ class Table(Strict):
         for row in self.rows:
             for protocol in [*row.published, *(row.protocols or [])]:
                 self._known("protocol", protocol, self.protocols, f"{where}, row {row.name}")
-            for preset_name in row.presets:
+            for preset_name in [*row.presets, *(row.measured_in or [])]:
                 self._known("preset", preset_name, self.presets, f"{where}, row {row.name}")
+            if row.control is not None:
+                self._known("row", row.control, dict.fromkeys(names), f"{where}, control of {row.name}")
+        for kind, old, valid in (
+            ("preset", self.renamed.presets, self.presets),
+            ("row", self.renamed.rows, dict.fromkeys(names)),
+        ):
+            for name in old.values():
+                self._known(kind, name, valid, f"{where}, renamed")
         return self
 
     @staticmethod
@@ -254,11 +290,25 @@ class Table(Strict):
         if name not in valid:
             raise unknown_name(kind, name, valid, where)
 
+    @property
+    def default_preset(self) -> str:
+        """The preset called "default", or else the first one: its results lie in `results/`, those of others below."""
+        return DEFAULT_PRESET if DEFAULT_PRESET in self.presets else next(iter(self.presets))
+
     def preset(self, name: str | None) -> tuple[str, Preset]:
-        """The named preset; None is "quick" or else the first one. Raises `InputError` for an unknown name."""
-        chosen = name or (DEFAULT_PRESET if DEFAULT_PRESET in self.presets else next(iter(self.presets)))
+        """The named preset; None is the default. Raises `InputError` for an unknown name."""
+        chosen = self.current("preset", name or self.default_preset)
         self._known("preset", chosen, self.presets, f"the table {self.name}")
         return chosen, self.presets[chosen]
+
+    def current(self, kind: Literal["preset", "row"], name: str) -> str:
+        """What a preset or row is called now; of an earlier release's name stderr says so."""
+        known: Collection[str] = self.presets if kind == "preset" else {row.name for row in self.rows}
+        now = (self.renamed.presets if kind == "preset" else self.renamed.rows).get(name)
+        if name in known or now is None:
+            return name
+        print(f"note: the {kind} {name} is called {now} now; the old name goes with the next release", file=sys.stderr)
+        return now
 
     def protocols_of(self, preset: str) -> dict[str, Protocol]:
         """The preset's protocols, with its changes."""
@@ -269,6 +319,7 @@ class Table(Strict):
 
     def chosen_rows(self, only: list[str]) -> list[Row]:
         """The rows named, in the table's order; none named is all. Raises `InputError` for an unknown name."""
+        only = [self.current("row", name) for name in only]
         for name in only:
             self._known("row", name, {row.name: row for row in self.rows}, f"the table {self.name}")
         return [row for row in self.rows if not only or row.name in only]
@@ -296,8 +347,4 @@ def _checked(content: dict[str, Any], path: str) -> Table:
     try:
         return Table.model_validate(content, context={"path": path})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the table"
-        reason = first["msg"].removeprefix("Value error, ")
-        shown = "" if isinstance(first["input"], dict | list) else f" (not {first['input']!r})"
-        raise InputError(f"{path}: {key}: {reason[:1].lower()}{reason[1:]}{shown}") from None
+        raise InputError(f"{path}: {first_mistake(error, 'the table')}") from None

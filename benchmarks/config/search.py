@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from dcgan_features.benchmarks.config.strict import Count, Strict
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import write_text, writing
+from dcgan_features.data.utils.files import sync, write_text, writing
+from dcgan_features.data.utils.formats import opened, parse_json, read_bytes, sealed
 from dcgan_features.data.utils.random_streams import uniform
 
 Bounds = tuple[float, float]
@@ -43,12 +43,11 @@ class Range(Strict):
 
     def at(self, share: float) -> float:
         """The number at a share, 0..1, of the way, to four digits: what is printed is what was tried."""
-        if self.uniform is not None:
-            low, high = self.uniform
-            return float(f"{low + share * (high - low):.4g}")
-        assert self.log_uniform is not None
-        low, high = map(math.log, self.log_uniform)
-        return float(f"{math.exp(low + share * (high - low)):.4g}")
+        if self.log_uniform is not None:
+            low, high = map(math.log, self.log_uniform)
+            return float(f"{math.exp(low + share * (high - low)):.4g}")
+        low, high = self.uniform or (0.0, 0.0)
+        return float(f"{low + share * (high - low):.4g}")
 
 
 class Search(Strict):
@@ -157,11 +156,11 @@ def read_trials(record: Path) -> list[Trial]:
 
 
 def _read(record: Path) -> Iterator[Trial]:
-    lines = record.read_text(encoding="utf-8").split("\n")
+    lines = read_bytes(record).split(b"\n")
     for number, line in enumerate(lines[:-1], 1):  # a whole line ends in a newline
         try:
-            yield Trial.model_validate_json(line)
-        except ValidationError:
+            yield Trial.model_validate(opened(parse_json(line.decode(), record), record, required=False))
+        except (InputError, UnicodeDecodeError, ValidationError):
             if number < len(lines) - 1:
                 raise InputError(
                     f"{record} is damaged in line {number}; delete it, and the search begins anew"
@@ -170,8 +169,8 @@ def _read(record: Path) -> Iterator[Trial]:
 
 def _mend(record: Path, trials: list[Trial]) -> None:
     """Take a last line that was cut short out of the file that `trials` were read from."""
-    kept = "".join(f"{trial.model_dump_json()}\n" for trial in trials)
-    if record.exists() and record.stat().st_size != len(kept.encode()):
+    kept = "".join(map(_line, trials))
+    if record.exists() and read_bytes(record) != kept.encode():
         write_text(record, kept)
 
 
@@ -179,9 +178,14 @@ def _append(record: Path, trial: Trial) -> None:
     with writing(record):
         record.parent.mkdir(parents=True, exist_ok=True)
         with record.open("a", encoding="utf-8") as file:
-            file.write(trial.model_dump_json() + "\n")
+            file.write(_line(trial))
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
+
+
+def _line(trial: Trial) -> str:
+    """A trial as a line of its file, with a seal of its own."""
+    return json.dumps(sealed(trial.model_dump())) + "\n"
 
 
 def _key(settings: dict[str, Any]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from dcgan_features.data.utils.errors import unknown_name
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -29,14 +28,3 @@ class Strict(BaseModel):
                     source = f"{info.context['path']}, " if info.context else ""
                     raise unknown_name("key", str(key), cls.model_fields, f"{source}{cls.place}")
         return value
-
-
-def identifying(
-    part: BaseModel, later: Collection[str], exclude: Collection[str], mode: str = "python"
-) -> dict[str, Any]:
-    """A part as data, of which the identity of results is made: without `exclude`, and without what came later.
-
-    later : keys that there were not always; at their defaults they leave the identity of older results as it was.
-    """
-    unchanged = {name for name in later if getattr(part, name) == type(part).model_fields[name].default}
-    return part.model_dump(mode=mode, exclude={*exclude, *unchanged})

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
-from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, Field
 
 from dcgan_features import data, gan
-from dcgan_features.benchmarks.config.schema import Training, Weights
-from dcgan_features.benchmarks.config.strict import identifying
-from dcgan_features.data.dataset import Images
+from dcgan_features.benchmarks.config.identity import identifying
+from dcgan_features.benchmarks.config.schema import KindOfWeights, Training, Weights
+from dcgan_features.data.dataset import Dataset, Images
 from dcgan_features.data.utils.distributed import all_processes
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.files import home_path
+from dcgan_features.data.utils.hashing import digest_of
+from dcgan_features.data.utils.locks import Lock
 from dcgan_features.features.exemplar.networks import parse
 from dcgan_features.features.exemplar.recipe import FREE_SETTINGS as EXEMPLAR_FREE_SETTINGS
 from dcgan_features.features.exemplar.recipe import make_exemplar_recipe
@@ -27,6 +27,8 @@ from dcgan_features.features.exemplar.weights import load_exemplar_weights
 from dcgan_features.gan.spec import SPECS
 from dcgan_features.gan.training.recipe import FREE_SETTINGS, LATER_SETTINGS, make_recipe
 from dcgan_features.gan.weights_file import load_weights
+
+FINISHED = "weights.safetensors"  # in the folder of a training run
 
 
 def _discriminator(path: Path, network: str | None) -> dict[str, Any]:
@@ -104,94 +106,139 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where weights come from, before any of it is trained.
+class _Source(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind : of network, in `KINDS`.
-    path : the safetensors file, which may still have to be made. digest : of the weights, or where they are trained
-    of everything that decides them. train : makes the file; None where it is there.
+
+class NoWeights(_Source):
+    """The extractor takes no trained network."""
+
+    origin: Literal["none"] = "none"
+
+
+class StoredWeights(_Source):
+    """Weights that are on disk and have been checked.
+
+    path : of the safetensors file. digest : its SHA-256. unlabelled : what the network learnt from without labels.
     """
 
-    kind: str
+    origin: Literal["stored"] = "stored"
+    kind: KindOfWeights
     path: Path
     digest: str
-    train: Callable[[torch.device], Path] | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Weights on disk, checked: their SHA-256, and what the network learnt from without labels."""
-
-    path: Path
-    sha256: str
     unlabelled: str
-    metadata: dict[str, Any]
+
+
+class TrainedWeights(_Source):
+    """Weights that are trained here unless they are there already.
+
+    recipe : settings as the table has them. sources : what to train on, as `data.training_images` takes them; none is
+    the table's own training images. images_digest, unlabelled : SHA-256 and description of these images.
+    digest : of everything that decides the weights. folder : of the training run.
+    """
+
+    origin: Literal["trained"] = "trained"
+    kind: KindOfWeights
+    recipe: dict[str, Any]
+    sources: list[str]
+    data_root: Path
+    images_digest: str
+    unlabelled: str
+    digest: str
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The safetensors file, which may still have to be made."""
+        return self.folder / FINISHED
+
+
+Source = Annotated[NoWeights | StoredWeights | TrainedWeights, Field(discriminator="origin")]
 
 
 def locate(
-    weights: Weights, where: str, table_folder: Path, store: Path, own: Images, own_name: str, data_root: Path | None
-) -> Source:
+    weights: Weights, where: str, table_folder: Path, store: Path, own: Dataset, data_root: Path
+) -> StoredWeights | TrainedWeights:
     """Find the weights, or how to make them.
 
-    where : table and row, for messages. own : the table's training images, called `own_name`.
+    where : table and row, for messages. own : the table's data set. data_root : folder of the official data sets.
     Raises `InputError` when stored weights are absent, damaged or of another network, or a recipe is wrong.
     """
     kind = KINDS[weights.kind]
     if weights.network is not None:
         kind.check_network(weights.network, where)
-    if weights.train is not None:
-        return _to_train(weights.kind, weights.train, where, store, own, own_name, data_root)
-    assert weights.file is not None
-    name = Path(weights.file).expanduser()
+    if isinstance(weights.source, Training):
+        return _to_train(weights.kind, weights.source, where, store, own, data_root)
+    name = home_path(weights.source, "give the path in full")
     shipped = len(name.parts) == 1 and not name.suffix
     path = kind.shipped / f"{name}.safetensors" if shipped else table_folder / name
-    return Source(weights.kind, path, str(kind.metadata(path, weights.network)["sha256"]))
+    metadata = kind.metadata(path, weights.network)
+    trained_on = metadata.get("data")
+    unlabelled = str(trained_on["description"]) if isinstance(trained_on, dict) else "unknown"
+    return StoredWeights(kind=weights.kind, path=path, digest=str(metadata["sha256"]), unlabelled=unlabelled)
 
 
 def _to_train(
-    kind: str, training: Training, where: str, store: Path, own: Images, own_name: str, data_root: Path | None
-) -> Source:
+    kind: KindOfWeights, training: Training, where: str, store: Path, own: Dataset, data_root: Path
+) -> TrainedWeights:
     recipe = KINDS[kind].make_recipe(training.recipe, f"{where}, recipe")
-    images, description = own, f"{own_name} ({len(own):,} images)"
+    sources = [] if training.sources is None else training.sources
     if training.sources is not None:
-        size = recipe.spec.image_size if getattr(recipe, "resize", False) else None
-        images, description, digest = data.training_images(training.sources, data_root, size)
+        _, description, digest = data.training_images(training.sources, data_root, _size(recipe))
     else:
-        digest = data.array_digest(own)
-    settings = identifying(recipe, KINDS[kind].later, KINDS[kind].free)
-    key = hashlib.sha256(json.dumps([settings, digest], sort_keys=True).encode()).hexdigest()
-    folder = store / "networks" / f"{recipe.network}-{key[:16]}"
-    about = {"description": description, "digest": digest, "images": len(images)}
+        description, digest = f"{own.title} ({len(own.train_images):,} images)", data.array_digest(own.train_images)
+    key = digest_of([identifying(recipe, KINDS[kind].later, KINDS[kind].free), digest])
+    return TrainedWeights(
+        kind=kind,
+        recipe=training.recipe,
+        sources=sources,
+        data_root=data_root,
+        images_digest=digest,
+        unlabelled=description,
+        digest=key,
+        folder=store / "networks" / f"{recipe.network}-{key[:16]}",
+    )
 
-    def train(device: torch.device) -> Path:
-        return _train(kind, recipe, images, folder, about, device)
 
-    return Source(kind, folder / "weights.safetensors", key, train)
+def _size(recipe: Any) -> int | None:
+    return recipe.spec.image_size if getattr(recipe, "resize", False) else None
 
 
-def _train(kind: str, recipe: Any, images: Images, folder: Path, about: dict[str, Any], device: torch.device) -> Path:
-    lock = FileLock(folder.with_suffix(".lock"))
-    finished = folder / "weights.safetensors"
+def prepare(source: StoredWeights | TrainedWeights, own: Images, device: torch.device) -> str:
+    """Train the network unless it is there, and check what is on disk; return the SHA-256 of the weights.
+
+    own : the table's training images. Raises `InputError` for weights that are damaged, or not those of `source`.
+    """
+    if isinstance(source, TrainedWeights):
+        _train(source, own, device)
+    sha256 = str(KINDS[source.kind].metadata(source.path, None)["sha256"])
+    if isinstance(source, StoredWeights) and sha256 != source.digest:
+        raise InputError(f"{source.path} has changed since this command began; run it again")
+    return sha256
+
+
+def _train(source: TrainedWeights, own: Images, device: torch.device) -> None:
+    lock = Lock(source.folder.with_suffix(".lock"))
+
+    def is_finished() -> bool:
+        return source.path.exists() and source.path.with_suffix(".json").exists()
 
     def acquire() -> bool:
-        with writing(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()  # two rows, or two commands, may want the same network
-        return finished.exists() and finished.with_suffix(".json").exists()
+        if is_finished():  # perhaps in a folder that may only be read
+            return True
+        lock.acquire()  # two rows, or two commands, may want the same network
+        return is_finished()
 
     try:
         if all_processes().first(acquire):
-            return finished
-        return KINDS[kind].train(recipe, images, folder, about, device)
+            return
+        kind, images, digest = KINDS[source.kind], own, source.images_digest
+        recipe = kind.make_recipe(source.recipe, "the recipe")
+        if source.sources:
+            images, _, digest = data.training_images(source.sources, source.data_root, _size(recipe))
+        if digest != source.images_digest:
+            raise InputError(f"{', '.join(source.sources)} changed since this command began; run it again")
+        about = {"description": source.unlabelled, "digest": digest, "images": len(images)}
+        kind.train(recipe, images, source.folder, about, device)
     finally:
         lock.release()
-
-
-def prepare(source: Source, device: torch.device) -> Prepared:
-    """Train the network unless it is there, and check what is on disk."""
-    path = source.train(device) if source.train is not None else source.path
-    metadata = KINDS[source.kind].metadata(path, None)
-    trained_on = metadata.get("data")
-    unlabelled = str(trained_on["description"]) if isinstance(trained_on, dict) else "unknown"
-    return Prepared(path, str(metadata["sha256"]), unlabelled, metadata)

@@ -10,9 +10,10 @@ import typer
 
 from dcgan_features.benchmarks.config.schema import load_table
 from dcgan_features.benchmarks.curves.label_counts import CurveRow, curve_lines, label_table, write_curves
-from dcgan_features.benchmarks.runner.cli import exit_code, make_jobs, this_command
-from dcgan_features.benchmarks.runner.executor import check_writable, describe, measure_plans, plan
-from dcgan_features.benchmarks.runner.resolve import Job, load_dataset
+from dcgan_features.benchmarks.runner.cli import exit_code, this_command
+from dcgan_features.benchmarks.runner.executor import check_writable, measure_plans
+from dcgan_features.benchmarks.runner.job import Job, make_jobs
+from dcgan_features.benchmarks.runner.plan import describe, plan
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import InputError
 
@@ -23,14 +24,14 @@ app = typer.Typer(add_completion=False)
 def curves(
     only: Annotated[list[str] | None, typer.Option(help="Measure this row alone; repeatable.")] = None,
     table: Annotated[str, typer.Option(help="Name of a shipped table, or a table of your own in YAML.")] = "cifar10",
-    preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.")] = None,
+    preset: Annotated[str | None, typer.Option(help="default, small, from-scratch or demo.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume/--no-resume", " /--rerun", help="Keep curves that are measured, or measure them again."),
     ] = True,
-    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, or results/PRESET.")] = None,
     store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
 ) -> None:
     """Measure accuracy at several numbers of labels, of every row that the table's own command has measured.
@@ -51,14 +52,14 @@ def _measure(
     store: Path,
 ) -> int:
     table = load_table(source)
-    preset, chosen = table.preset(preset)
+    preset, _ = table.preset(preset)
     extra = label_table(table, preset)
     wanted = {row.name for row in table.chosen_rows(only)}
     path = Path(source) if Path(source).suffix else None
     jobs = make_jobs(table, path, table.rows, preset, data_root, device, results, store)
     folder = jobs[0].results
     check_writable(folder / extra.name)
-    dataset = load_dataset(chosen.dataset, jobs[0].data_root)
+    dataset = jobs[0].original()
     rows: list[CurveRow] = []
     left_out: dict[str, InputError] = {}
     for job in jobs:
@@ -82,11 +83,9 @@ def _measure(
     print("\n".join(describe(plans, jobs[0].store, folder)), flush=True)
     for reason in left_out.values():
         print(f"  left out: {reason}")
-    labels = dataset.train_labels
-    assert labels is not None
 
     def draw() -> None:
-        write_curves(folder, table, curve_lines(rows, labels))
+        write_curves(folder, table, curve_lines(rows, dataset.train_labels))
 
     outcomes = measure_plans(plans, resume, this_command(), draw)
     draw()
@@ -103,7 +102,7 @@ def _as_measured(job: Job) -> CurveRow | None:
     same = [name for name, item in table.presets.items() if (item.dataset, item.curve) == (own.dataset, own.curve)]
     failed: InputError | None = None
     for preset in sorted(same, key=lambda name: name != job.preset):
-        candidate = job.model_copy(update={"preset": preset})
+        candidate = replace(job, preset=preset)
         if candidate.measurement is not None:
             try:
                 return CurveRow(candidate, label_table(table, preset))

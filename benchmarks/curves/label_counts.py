@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dcgan_features.benchmarks.config.schema import Table
+from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import RowResult, write_csv
-from dcgan_features.benchmarks.reporting.curve_plot import Curve, Point, write_plot
+from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
-from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING, with_pm
-from dcgan_features.benchmarks.runner.resolve import Job, finished_result, look_into
+from dcgan_features.benchmarks.reporting.plots.label_curves import Curve, Point, write_plot
+from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
+from dcgan_features.benchmarks.runner.job import Job
+from dcgan_features.benchmarks.runner.resolve import resolve
 from dcgan_features.data.dataset import Labels
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import write_text
+from dcgan_features.eval.significance import accuracy_interval
 
 COLUMNS = (
     "row", "labels_per_class", "metric", "published", "published_pm", "measured", "sd", "low", "high", "draws", "data",
@@ -50,9 +55,9 @@ class CurveRow:
     """
 
     def __init__(self, main: Job, extra: Table) -> None:
-        self.main, self.more = main, main.model_copy(update={"table": extra})
-        self._identities = [look_into(job).identity for job in self.jobs]
-        if finished_result(main, self._identities[0]) is None:
+        self.main, self.more = main, replace(main, table=extra)
+        self._resolved = [resolve(job) for job in self.jobs]
+        if self._resolved[0].finished() is None:
             raise InputError(
                 f"{main.where} is not measured in {main.results} with the preset {main.preset} and these settings; "
                 "measure it with the table's own command first"
@@ -65,14 +70,14 @@ class CurveRow:
 
     def results(self) -> list[RowResult] | None:
         """The results of the jobs, or None while one of them is not finished."""
-        found = [finished_result(job, identity) for job, identity in zip(self.jobs, self._identities, strict=True)]
+        found = [resolved.finished() for resolved in self._resolved]
         results = [result for result in found if result is not None]
         return results if len(results) == len(found) else None
 
     @property
     def minutes(self) -> float:
         """About how long the other points take: what the table's own fits took."""
-        result = finished_result(self.main, self._identities[0])
+        result = self._resolved[0].finished()
         return 0.0 if result is None else sum(item.seconds for item in result.protocols.values()) / 60
 
 
@@ -89,6 +94,7 @@ def curve_lines(rows: Sequence[CurveRow], labels: Labels) -> list[Line]:
         curve = row.main.table.presets[row.main.preset].curve
         found = {name: item for result in results for name, item in result.protocols.items() if name in curve}
         for item in sorted(found.values(), key=lambda item: item.labels):
+            low, high = accuracy_interval(item.values, item.low, item.high)
             lines.append(
                 {
                     "row": row.main.row,
@@ -96,10 +102,10 @@ def curve_lines(rows: Sequence[CurveRow], labels: Labels) -> list[Line]:
                     "metric": item.metric,
                     "published": item.published,
                     "published_pm": item.published_pm,
-                    "measured": round(item.measured, 3),
-                    "sd": None if item.sd is None else round(item.sd, 3),
-                    "low": round(item.low, 3),
-                    "high": round(item.high, 3),
+                    "measured": item.measured,
+                    "sd": item.sd,
+                    "low": low,
+                    "high": high,
                     "draws": len(item.values),
                     "data": results[0].data,
                     "stand_in": results[0].stand_in,
@@ -138,7 +144,7 @@ def _markdown(name: str, title: str, titles: Mapping[str, str], lines: list[Line
         found = [by_place.get((row, number)) for number in numbers]
         texts = ["" if line is None else with_pm(line["measured"], line["sd"], 2) for line in found]
         cells.append([titles[row], *texts])
-    text = [f"# {title}", ""]
+    text = [f"# {markdown_text(title)}", ""]
     if any(line["stand_in"] for line in lines):
         text += [f"**{WARNING}**", ""]
     text += [
@@ -147,6 +153,6 @@ def _markdown(name: str, title: str, titles: Mapping[str, str], lines: list[Line
         "",
         *markdown_table(["Labels a class", *(f"{number:,}" for number in numbers)], cells),
         "",
-        f"![{title}]({name}.png)",
+        f"![{markdown_text(title)}]({name}.png)",
     ]
     return "\n".join(text) + "\n"

@@ -16,9 +16,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
+from dcgan_features.benchmarks.reporting.plots.style import write_figure
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.cli import run
-from dcgan_features.data.utils.files import atomic_path
 from dcgan_features.gan.spec import PAPER_32, NetworkSpec
 
 OUT = Path(__file__).parents[2] / "results" / "figures" / "overview.png"
@@ -143,9 +143,7 @@ def _table(axes: Axes) -> None:
 @app.command()
 def overview(out: Annotated[Path, typer.Option(help="The PNG file to write.")] = OUT) -> None:
     """Draw the method, from an image to the results table, as one picture."""
-    figure = draw()
-    with atomic_path(out) as temporary:
-        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+    write_figure(out, draw())
     print(f"picture: {out}")
 
 

@@ -11,7 +11,7 @@ from dcgan_features.benchmarks.latent import ablation as forget
 from dcgan_features.benchmarks.latent import arithmetic, linear, study, walks
 from dcgan_features.benchmarks.latent.classifier import FACTORS
 from dcgan_features.benchmarks.latent.measure import Measure
-from dcgan_features.benchmarks.records.environment import commit, versions
+from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.records.rows import write_csv
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN
@@ -40,7 +40,7 @@ Found = dict[tuple[str, str, str], Measure]
 def write_latent(results: Path, measures: Sequence[Measure], about: dict[str, Any]) -> Path:
     """Write latent.json, latent.csv and latent.md; returns the last. about : the weights, their data, the sizes."""
     lines = [asdict(measure) for measure in measures]
-    stamp = {"commit": commit(), "versions": versions()}
+    stamp = environment()
     write_json(results / "latent.json", {"about": about, "stand_in": True, "measured": lines, **stamp})
     write_csv(results / "latent.csv", lines, COLUMNS)
     page = [f"# The latent space of {about['weights']} ({STAND_IN})", "", _HOW, "", _about(about)]

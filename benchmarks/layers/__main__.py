@@ -22,10 +22,11 @@ from dcgan_features.benchmarks.layers.study import (
     layer_lines,
     trained_in,
 )
-from dcgan_features.benchmarks.runner.cli import exit_code, make_jobs, this_command
+from dcgan_features.benchmarks.runner.cli import exit_code, this_command
 from dcgan_features.benchmarks.runner.dry_run import headline
-from dcgan_features.benchmarks.runner.executor import Plan, check_writable, describe, measure_plans, plan
-from dcgan_features.benchmarks.runner.resolve import Job
+from dcgan_features.benchmarks.runner.executor import check_writable, measure_plans
+from dcgan_features.benchmarks.runner.job import Job, make_jobs
+from dcgan_features.benchmarks.runner.plan import Plan, describe, plan
 from dcgan_features.benchmarks.runner.worker import Outcome
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.distributed import is_first
@@ -39,7 +40,7 @@ Key = TypeVar("Key")
 def layers(
     row: Annotated[str, typer.Option(help="The row; made of a discriminator's layers.")] = "dcgan",
     table: Annotated[str, typer.Option(help="Name of a shipped table, or a table of your own in YAML.")] = "cifar10",
-    preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.")] = None,
+    preset: Annotated[str | None, typer.Option(help="default, small, from-scratch or demo.")] = None,
     protocol: Annotated[
         list[str] | None, typer.Option(help="Of the table; repeatable. By default those that draw labels.")
     ] = None,
@@ -52,7 +53,7 @@ def layers(
         bool,
         typer.Option("--resume/--no-resume", " /--rerun", help="Keep what is measured, or measure it again."),
     ] = True,
-    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, or results/PRESET.")] = None,
     store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
 ) -> None:
     """Measure a row by layer and pooling grid, and, where its network's training left snapshots, over training."""
@@ -77,7 +78,7 @@ def _measure(job: Job, protocols: list[str], training: Path | None, resume: bool
     where = trained_in(job)
     if where is not None and not (where / "weights.safetensors").exists():
         first = next(iter(by_layer))  # which trains the network
-        minutes = [by_layer[first].minutes, job.measurement.minutes if job.measurement is not None else None]
+        minutes = [by_layer[first].minutes, job.minutes]
         by_layer[first] = replace(by_layer[first], minutes=sum(value for value in minutes if value is not None) or None)
     outcomes = _run(job, "layers", by_layer, resume, lambda: write_layers(job, layer_lines(job.row, by_layer)))
     if where is not None and any(where.glob(SNAPSHOTS)):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dcgan_features.benchmarks.layers.plot import Panel, Series, write_panels
 from dcgan_features.benchmarks.layers.study import ALONE, CUMULATIVE, LAYER_COLUMNS, TRAINING_COLUMNS, Line
+from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import write_csv
+from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
-from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING, with_pm
-from dcgan_features.benchmarks.runner.resolve import Job
+from dcgan_features.benchmarks.reporting.plots.panels import Panel, Series, write_panels
+from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
+from dcgan_features.benchmarks.runner.job import Job
 from dcgan_features.data.utils.files import write_text
 
 _HOW = (
@@ -66,8 +68,9 @@ def _write_page(job: Job, stem: Path, title: str, text: list[str], lines: Sequen
     images = _TEST if any(item.scored_on == "test" for item in protocols) else _KEPT
     others = [item.title for item in protocols if item.scored_on == "validation"]
     if others and images == _TEST:
-        images += f" ({' and '.join(others)}: on {_KEPT})"
+        images += f" ({markdown_text(' and '.join(others))}: on {_KEPT})"
     warning = [f"**{_warning(lines)}**", ""] if _warning(lines) else []
+    title = markdown_text(title)
     page = [f"# {title}", "", *warning, _HOW.format(images=images), *text, "", f"![{title}]({stem.name}.png)"]
     write_text(stem.with_suffix(".md"), "\n".join(page) + "\n")
 

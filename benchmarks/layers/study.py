@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dcgan_features.benchmarks.config.components import find_class, parameters
 from dcgan_features.benchmarks.config.schema import Component, Measurement, Row, Weights
+from dcgan_features.benchmarks.config.weights import NoWeights, TrainedWeights
 from dcgan_features.benchmarks.records.rows import COLUMNS, outline, table_lines
-from dcgan_features.benchmarks.runner.executor import Plan
-from dcgan_features.benchmarks.runner.resolve import Job, finished_result, look_into
+from dcgan_features.benchmarks.runner.job import Job
+from dcgan_features.benchmarks.runner.plan import Finished, Plan, ToMeasure
+from dcgan_features.benchmarks.runner.resolve import resolve
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import read_json
 from dcgan_features.features import DiscriminatorFeatures
+from dcgan_features.gan.description import images_seen
 from dcgan_features.gan.spec import SPECS, NetworkSpec
 from dcgan_features.gan.training.recipe import make_recipe
 from dcgan_features.gan.weights_file import load_weights
@@ -24,7 +25,8 @@ from dcgan_features.gan.weights_file import load_weights
 GRIDS = (1, 2, 4, 8)
 SNAPSHOTS = "snapshots/*.safetensors"  # in the folder of a training run
 ALONE, CUMULATIVE = "alone", "cumulative"
-_KEPT = ("protocol", *(name for name in COLUMNS[2:] if not name.startswith("published")))
+_OF_ROWS = ("published", "control", "group", "row", "units", "features")  # how columns begin that say nothing here
+_KEPT = tuple(name for name in COLUMNS if not name.startswith(_OF_ROWS))
 LAYER_COLUMNS = ("row", "layer", "scope", "grid", "features", *_KEPT)
 TRAINING_COLUMNS = ("row", "images_seen", *_KEPT)
 
@@ -73,9 +75,7 @@ def settings(spec: NetworkSpec, grid: int) -> list[Setting]:
 
 def check_discriminator(job: Job) -> None:
     """Raises `InputError` for a row whose features are not made of a discriminator's layers."""
-    extractor = None if job.measurement is None else job.measurement.extractor
-    kind = None if extractor is None else find_class(extractor, "features", job.where)
-    if kind is None or not issubclass(kind, DiscriminatorFeatures):
+    if job.measurement is None or not issubclass(job.method.extractor.kind, DiscriminatorFeatures):
         raise InputError(
             f"{job.where} is not made of a discriminator's layers in the preset {job.preset}; "
             "choose one whose class is DiscriminatorFeatures or RandomDiscriminator"
@@ -84,36 +84,30 @@ def check_discriminator(job: Job) -> None:
 
 def discriminator_of(job: Job) -> NetworkSpec:
     """The network whose layers make the row's features, which `check_discriminator` has looked at."""
-    measurement = _measurement(job)
-    weights, extractor = measurement.weights, measurement.extractor
-    if weights is None:
-        assert extractor is not None
-        default = parameters(find_class(extractor, "features", job.where))["network"].default
-        return SPECS[extractor.settings.get("network", default)]
-    if weights.train is not None:
-        return make_recipe(weights.train.recipe, job.where).spec
-    source = look_into(job).weights
-    assert source is not None
-    return load_weights(source.path).spec
+    weights = resolve(job).weights
+    if isinstance(weights, NoWeights):
+        return SPECS[job.method.extractor.setting("network")]
+    if isinstance(weights, TrainedWeights):
+        return make_recipe(weights.recipe, job.where).spec
+    return load_weights(weights.path).spec
 
 
 def trained_in(job: Job) -> Path | None:
     """The folder in which the row's network is trained, or None where its weights are given."""
-    source = look_into(job).weights
-    return None if source is None or source.train is None else source.path.parent
+    weights = resolve(job).weights
+    return weights.folder if isinstance(weights, TrainedWeights) else None
 
 
 def layer_jobs(job: Job, spec: NetworkSpec, protocols: Sequence[str]) -> dict[Setting, Job]:
     """The jobs of the table `<table>-layers`: the row with the features of each setting alone."""
-    base, rows = _measurement(job), {}
-    assert base.extractor is not None
-    grid = base.extractor.settings.get("grid", parameters(DiscriminatorFeatures)["grid"].default)
+    chosen, classifier, rows = job.method.extractor, job.method.classifier.component, {}
+    base, grid = chosen.component, chosen.setting("grid")
     for setting in settings(spec, grid):
-        own = {**base.extractor.settings, "layers": list(setting.layers), "grid": setting.grid}
+        own = {**base.settings, "layers": list(setting.layers), "grid": setting.grid}
         share = setting.count / spec.feature_count(grid)
         changes = {
-            "extractor": Component(name=base.extractor.name, settings=own),
-            "classifier": _with_range(base.classifier, 1 / share),
+            "extractor": Component(name=base.name, settings=own),
+            "classifier": _with_range(classifier, 1 / share),
             "minutes": _minutes(job, share),
         }
         rows[setting] = _row(job, setting.name, setting.words, changes)
@@ -129,20 +123,15 @@ def checkpoint_jobs(job: Job, run: Path, protocols: Sequence[str]) -> dict[int, 
     final = run / "weights.safetensors"
     rows = {}
     for file in [*files, final] if files and final.exists() else files:
-        seen = int(read_json(file.with_suffix(".json"))["images_seen"])
+        seen = images_seen(file)
         weights = Weights(file=os.path.relpath(file.resolve(), job.table_folder))
         changes = {"weights": weights, "minutes": _minutes(job, 1)}
         rows[seen] = _row(job, f"{seen:010d}-images", f"{seen:,} images seen", changes)
     return _jobs(job, "training", "over the training of its network", rows, protocols)
 
 
-def _measurement(job: Job) -> Measurement:
-    assert job.measurement is not None
-    return job.measurement
-
-
 def _row(job: Job, name: str, words: str, changes: dict[str, Any]) -> Row:
-    base = {key: getattr(_measurement(job), key) for key in Measurement.model_fields}
+    base = {key: getattr(job.method.settings, key) for key in Measurement.model_fields}
     return Row(name=f"{job.row}-{name}", title=f"{job.line.title}, {words}", **{**base, **changes})
 
 
@@ -159,7 +148,7 @@ def _jobs(job: Job, name: str, words: str, rows: Mapping[Key, Row], protocols: S
         "presets": {job.preset: chosen.model_copy(update={"protocols": wanted, "curve": []})},
     }
     return {
-        key: job.model_copy(update={"table": table.model_copy(update={**changes, "rows": [row]}), "row": row.name})
+        key: replace(job, table=table.model_copy(update={**changes, "rows": [row]}), row=row.name)
         for key, row in rows.items()
     }
 
@@ -169,12 +158,12 @@ def default_protocols(job: Job) -> list[str]:
     return [name for name, item in job.protocols.items() if item.per_class is not None] or list(job.protocols)
 
 
-def _with_range(classifier: Component | None, ratio: float) -> Component | None:
+def _with_range(classifier: Component, ratio: float) -> Component:
     """The classifier with its candidates for C moved by decades, as C weighs against the square of a vector's length.
 
     ratio : the row's own features by those of the setting.
     """
-    if classifier is None or "Cs" not in classifier.settings:
+    if "Cs" not in classifier.settings:
         return classifier
     moved = [float(f"{C * 10.0 ** round(math.log10(ratio)):.6g}") for C in classifier.settings["Cs"]]
     return Component(name=classifier.name, settings={**classifier.settings, "Cs": moved})
@@ -182,8 +171,7 @@ def _with_range(classifier: Component | None, ratio: float) -> Component | None:
 
 def _minutes(job: Job, share: float) -> float | None:
     """About how long one protocol takes with this share of the row's features."""
-    whole = _measurement(job).minutes
-    return None if whole is None else round(whole / len(job.protocols) * (0.3 + 0.7 * share), 2)
+    return None if job.minutes is None else round(job.minutes / len(job.protocols) * (0.3 + 0.7 * share), 2)
 
 
 def layer_lines(row: str, plans: Mapping[Setting, Plan]) -> list[Line]:
@@ -202,7 +190,7 @@ def checkpoint_lines(row: str, plans: Mapping[int, Plan]) -> list[Line]:
 
 
 def _lines(about: Line, item: Plan) -> list[Line]:
-    result = None if item.ready is None else finished_result(item.job, item.ready.identity)
+    result = item.resolved.finished() if isinstance(item, ToMeasure | Finished) else None
     if result is None:
         return []
     lines = table_lines(outline(item.job.table, item.job.preset), {item.job.row: result})

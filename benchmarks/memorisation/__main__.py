@@ -19,10 +19,11 @@ from dcgan_features.benchmarks.memorisation.study import (
     plant,
     spaces,
 )
-from dcgan_features.benchmarks.records.environment import commit, describe_device, versions
+from dcgan_features.benchmarks.records.environment import describe_device, environment
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data import STAND_INS, load, training_images
-from dcgan_features.data.utils.cli import choose_device, progress, run
+from dcgan_features.data.utils.cli import progress, run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.gan.latent.sampler import Laboratory
 
@@ -50,7 +51,7 @@ def memory(
 ) -> None:
     """Compare the nearest training images of generated samples with those of images that were held out."""
     check_writable(results)
-    place = choose_device(device)
+    place = device_option(device)
     laboratory = Laboratory.load(checkpoint, place)
     training, description, digest = training_images(source, data_root)
     _check_trained_on(checkpoint, laboratory.metadata, description, digest)
@@ -89,8 +90,7 @@ def memory(
         "stand_in": stand_in,
         "seconds": round(time.perf_counter() - begun, 1),
         "device": describe_device(place),
-        "commit": commit(),
-        "versions": versions(),
+        **environment(),
     }
     stem = results / f"memory-{name or Path(checkpoint).with_suffix('').name}"
     sentence = write_memory(stem, measured, about, made, np.asarray(unseen), training)
@@ -113,21 +113,20 @@ def unseen_images(source: list[str], held_out: str | None, count: int, root: Pat
     Those of a data set are its test images. Raises `InputError` where there are none.
     """
     if held_out is None:
-        tests = [part for part in (load(name, root) for name in source) if part.test_images is not None]
-        if not tests:
-            raise InputError(
-                f"the network was trained on all of {' + '.join(source)}, so that no image is left to compare its "
-                "samples with; name others of the same kind with --held-out, or train another one without some of them"
-            )
-        return _first(tests[0].test_images, count), f"the test images of {tests[0].title}", tests[0].stand_in
+        for part in (load(name, root) for name in source):
+            if part.test_images is not None:
+                return _first(part.test_images, count), f"the test images of {part.title}", part.stand_in
+        raise InputError(
+            f"the network was trained on all of {' + '.join(source)}, so that no image is left to compare its "
+            "samples with; name others of the same kind with --held-out, or train another one without some of them"
+        )
     dataset = STAND_INS[held_out](n_train=1, n_test=count) if held_out in STAND_INS else load(held_out, root)
     if dataset.test_images is not None:
         return _first(dataset.test_images, count), f"the test images of {dataset.title}", dataset.stand_in
     return _first(dataset.train_images, count), f"the images of {dataset.title}", dataset.stand_in
 
 
-def _first(images: Images | None, count: int) -> Images:
-    assert images is not None
+def _first(images: Images, count: int) -> Images:
     if len(images) < FEWEST_HELD_OUT:
         raise InputError(f"{len(images)} held-out images are too few; give at least {FEWEST_HELD_OUT}")
     return images[:count]

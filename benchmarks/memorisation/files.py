@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dcgan_features.benchmarks.memorisation.study import NOISE, PLANTED, TAIL, Comparison, Found, Images, Share
-from dcgan_features.benchmarks.reporting.curve_plot import COLOURS, INK
+from dcgan_features.benchmarks.reporting.escaping import figure_text, markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
+from dcgan_features.benchmarks.reporting.plots.style import COLOURS, INK, new_figure, show_image, write_figure
 from dcgan_features.benchmarks.reporting.table import STAND_IN
-from dcgan_features.data.utils.files import atomic_path, write_json, write_text
+from dcgan_features.data.utils.files import write_json, write_text
 
 PAIRS = 8
 WARNING = "Of a network trained on a built-in stand-in, made-up images."
@@ -98,8 +98,8 @@ def write_memory(
         for key, item in measured.items()
     }
     write_json(stem.with_suffix(".json"), {"format": 1, **about, "conclusion": sentence, "spaces": figures})
-    _save(_distributions(measured, about), stem.with_suffix(".png"))
-    _save(_pairs(measured, samples, unseen, training), stem.with_name(f"{stem.name}-pairs.png"))
+    write_figure(stem.with_suffix(".png"), _distributions(measured, about), dpi=120)
+    write_figure(stem.with_name(f"{stem.name}-pairs.png"), _pairs(measured, samples, unseen, training), dpi=120)
     write_text(stem.with_suffix(".md"), "\n".join(_page(stem.name, measured, about, sentence)) + "\n")
     return sentence
 
@@ -124,13 +124,13 @@ def _page(name: str, measured: Mapping[str, Measured], about: dict[str, Any], se
         )
     ]
     return [
-        f"# Is it memory? {about['checkpoint']}{mark}",
+        f"# Is it memory? {markdown_text(str(about['checkpoint']))}{mark}",
         "",
         *([f"**{WARNING}**", ""] if about["stand_in"] else []),
         f"**{sentence}**",
         "",
-        f"{about['samples']:,} samples, {about['held_out_images']:,} of {about['held_out']}, and the network's "
-        f"{about['training_images']:,} training images: {about['data']}.",
+        f"{about['samples']:,} samples, {about['held_out_images']:,} of {markdown_text(str(about['held_out']))}, "
+        f"and the network's {about['training_images']:,} training images: {markdown_text(str(about['data']))}.",
         "",
         *markdown_table(heads, rows, 2),
         "",
@@ -142,17 +142,11 @@ def _page(name: str, measured: Mapping[str, Measured], about: dict[str, Any], se
     ]
 
 
-def _save(figure: Figure, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
-
-
 def _distributions(measured: Mapping[str, Measured], about: dict[str, Any]) -> Figure:
-    figure = Figure(figsize=(4.3 * len(measured) + 0.3, 6.2), facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(4.3 * len(measured) + 0.3, 6.2, WARNING if about["stand_in"] else "")
     for number, item in enumerate(measured.values()):
         axes = figure.add_subplot(2, len(measured), number + 1)
-        axes.set_title(item.title, loc="left", fontsize=10, color=INK)
+        axes.set_title(figure_text(item.title), loc="left", fontsize=10, color=INK)
         _histograms(axes, item.samples.first, item.held_out.first)
         axes.set_xlabel("distance to the nearest training image")
         if number == 0:
@@ -163,8 +157,6 @@ def _distributions(measured: Mapping[str, Measured], about: dict[str, Any]) -> F
         axes.axvline(threshold, color=INK, lw=1, ls=":")
         axes.text(threshold, 0.97, "copies ", transform=axes.get_xaxis_transform(), ha="right", va="top", fontsize=8)
         axes.set_xlabel("nearest over second nearest")
-    if about["stand_in"]:
-        figure.supxlabel(WARNING, x=0.01, ha="left", fontsize=9, color=INK)
     return figure
 
 
@@ -172,17 +164,16 @@ def _histograms(axes: Axes, samples: Any, held_out: Any) -> None:
     low, high = (float(end) for end in np.quantile(np.concatenate([samples, held_out]), [0.0005, 0.9995]))
     bins = np.linspace(low, high, 50)
     for values, label, colour in ((held_out, "held-out images", COLOURS[0]), (samples, "samples", COLOURS[1])):
-        axes.hist(values, bins=list(bins), density=True, histtype="step", lw=1.6, color=colour, label=label)
+        axes.hist(
+            values, bins=list(bins), density=True, histtype="step", lw=1.6, color=colour, label=figure_text(label)
+        )
     axes.set_yticks([])
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
 def _pairs(measured: Mapping[str, Measured], samples: Images, unseen: Images, training: Images) -> Figure:
     """Of samples and of held-out images, those most like copies, each above its nearest training image."""
-    figure = Figure(
-        figsize=(0.75 * PAIRS * 2 + 0.6, 1.85 * len(measured) + 0.2), facecolor="white", layout="constrained"
-    )
-    FigureCanvasAgg(figure)
+    figure = new_figure(0.75 * PAIRS * 2 + 0.6, 1.85 * len(measured) + 0.2)
     for row, item in enumerate(measured.values()):
         for column, (words, found, images) in enumerate(
             (("samples", item.samples, samples), ("held-out images", item.held_out, unseen))
@@ -190,7 +181,7 @@ def _pairs(measured: Mapping[str, Measured], samples: Images, unseen: Images, tr
             axes = figure.add_subplot(len(measured), 2, 2 * row + column + 1)
             closest = np.argsort(found.ratio, kind="stable")[:PAIRS]
             strip = [np.concatenate(list(part), 1) for part in (images[closest], training[found.index[closest]])]
-            axes.imshow(np.concatenate(strip, 0).squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            show_image(axes, np.concatenate(strip, 0))
             axes.set_title(f"{words}, and below them the nearest training image; {item.title}", loc="left", fontsize=7)
             axes.set_axis_off()
     return figure

@@ -23,7 +23,6 @@ from dcgan_features.benchmarks.mnist_generated.study import (
     Study,
     System,
     choose,
-    digest_of,
     load_study,
     nearest_label,
     over_generated,
@@ -34,10 +33,13 @@ from dcgan_features.benchmarks.records.environment import describe_device
 from dcgan_features.benchmarks.reporting.table import WARNING
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data import load
-from dcgan_features.data.utils.cli import choose_device, progress, run
+from dcgan_features.data.utils.cli import progress, run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import sha256_file
-from dcgan_features.data.utils.torch_streams import stream
+from dcgan_features.data.utils.hashing import digest_of
+from dcgan_features.data.utils.locks import locked
+from dcgan_features.data.utils.random_streams import stream
 from dcgan_features.gan.conditional.networks import generate_classes
 from dcgan_features.gan.conditional.training import load_conditional_generator
 from dcgan_features.gan.networks import draw_latent
@@ -47,7 +49,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def mnist_generated(
-    preset: Annotated[str, typer.Option(help="demo (made-up digits), quick or paper (hours; a GPU).")] = "quick",
+    preset: Annotated[
+        str | None, typer.Option(help="default, demo (synthetic digits) or from-scratch (hours; a GPU).")
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Measure this system alone; repeatable.")] = None,
     generated: Annotated[
         list[int] | None, typer.Option(help="Generated images the classifier knows; repeatable.", min=1)
@@ -56,7 +60,7 @@ def mnist_generated(
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Measure again what is measured.")] = False,
-    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of the results; results, or results/PRESET.")] = None,
     store: Annotated[Path, typer.Option(help="Folder of trained networks.")] = Path("feature-store"),
 ) -> None:
     """Train two GANs that are told the class, and classify test images by the nearest image that they make.
@@ -64,15 +68,15 @@ def mnist_generated(
     Whatever is trained or searched goes on where it was when the same command is run again.
     """
     settings = load_study(study)
-    chosen = settings.preset(preset)
+    preset, chosen = settings.preset(preset)
     systems = {system.name: system for system in settings.systems}
     for name in only or []:
         if name not in systems:
             raise unknown_name("system", name, systems, f"the study {settings.name}")
-    folder = results or Path("results", "demo" if preset == "demo" else "")
+    folder = results or Path("results", "" if preset == settings.preset(None)[0] else preset)
     check_writable(folder)
     check_writable(store)
-    place = choose_device(device)
+    place = device_option(device)
     real = real_images(load(chosen.dataset, data_root), settings.holdout, settings.seed)
     print(f"{real.about['description']}; {len(real.test_images):,} test images; {place}", flush=True)
     with _alone(folder, settings.name):
@@ -89,7 +93,7 @@ def mnist_generated(
 def _alone(folder: Path, name: str) -> Iterator[None]:
     """Keep others from writing the same lines meanwhile."""
     try:
-        with filelock.FileLock(folder / f".{name}.lock", timeout=0):
+        with locked(folder / f".{name}.lock", timeout=0):
             yield
     except filelock.Timeout:
         raise InputError(f"another process measures {name} in {folder}; wait for it, or give other --results") from None
@@ -118,7 +122,9 @@ class _Measurement:
             seconds = time.perf_counter() - begun
             if self.control is None:
                 self.control = found
-            self._add(system, len(images), len(images), found, {}, {"search": seconds}, digest_of(images=len(images)))
+            self._add(
+                system, len(images), len(images), found, {}, {"search": seconds}, digest_of({"images": len(images)})
+            )
 
     def gan(self, system: System, counts: list[int]) -> None:
         """One GAN: trained, chosen and measured, as far as that is not done."""
@@ -133,7 +139,7 @@ class _Measurement:
         choice = choose(folder, self.images, self.study.choose_with, seed, self.device, say)
         about = {"images_seen": choice.images_seen, "own_statistics": choice.own_statistics}
         weights = sha256_file(choice.weights)
-        identity = digest_of(weights=weights, seed=seed, test=self.images.test_digest, **about)
+        identity = digest_of({"weights": weights, "seed": seed, "test": self.images.test_digest, **about})
         generator = load_conditional_generator(choice.weights)[0].to(self.device)
         labels = torch.arange(100) % generator.spec.classes
         latent = draw_latent(generator.spec, len(labels), stream(seed, PICTURE))

@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from dcgan_features.benchmarks.mnist_generated.study import Images, Nearest, RealImages, Study, System
-from dcgan_features.benchmarks.records.environment import commit, versions
+from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.records.rows import write_csv
-from dcgan_features.benchmarks.reporting.curve_plot import INK
+from dcgan_features.benchmarks.reporting.escaping import figure_text, markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
+from dcgan_features.benchmarks.reporting.plots.style import INK, new_figure, show_image, write_figure
 from dcgan_features.benchmarks.reporting.table import NOT_MEASURED, STAND_IN, WARNING
 from dcgan_features.data.utils.cli import duration
+from dcgan_features.data.utils.drawing import image_grid
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, read_json, write_json, write_text
+from dcgan_features.data.utils.files import write_text
+from dcgan_features.data.utils.formats import opened, read_json, write_sealed
 from dcgan_features.eval.protocols import wilson_interval
-from dcgan_features.eval.significance import compare
-from dcgan_features.gan.samples import image_grid
+from dcgan_features.eval.significance import NOT_APART, compare
 
 FORMAT = 1
 COLUMNS = (
@@ -103,8 +103,8 @@ def read_lines(path: Path) -> list[Line]:
     """Lines that are measured; none where there is no file. Raises `InputError` for a damaged one."""
     if not path.exists():
         return []
-    content = read_json(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(content.get("lines"), list):
+    content = opened(read_json(path), path, required=False)
+    if content.get("format") != FORMAT or not isinstance(content.get("lines"), list):
         raise InputError(
             f"{path} is not of this study, or of another version; delete it, or measure again with --rerun"
         )
@@ -118,7 +118,7 @@ def write_study(study: Study, lines: Sequence[Line], folder: Path) -> None:
     lines = [{**line, "deviations": _deviations(study, line)} for line in lines]
     stem = folder / study.name
     about = {"format": FORMAT, "study": study.name, "citation": study.citation}
-    write_json(stem.with_suffix(".json"), {**about, "lines": lines, "commit": commit(), "versions": versions()})
+    write_sealed(stem.with_suffix(".json"), {**about, "lines": lines, **environment()})
     table = [{**line, "seconds": round(sum(line["seconds"].values()), 1)} for line in lines]
     for line in table:
         line |= {key: round(line[key], 3) for key in ("measured", "low", "high")}
@@ -130,11 +130,15 @@ def _page(study: Study, lines: Sequence[Line]) -> list[str]:
     stand_in = any(line["stand_in"] for line in lines)
     title = study.title + (f" ({STAND_IN})" if stand_in else "")
     heads = ["System", "Images in the classifier", "Real images seen", "Published", "Measured", "95% interval", "Time"]
-    page = [f"# {title}", "", *([f"**{WARNING}**", ""] if stand_in else []), _HOW, ""]
+    page = [f"# {markdown_text(title)}", "", *([f"**{WARNING}**", ""] if stand_in else []), _HOW, ""]
     page += [*markdown_table(heads, [cells for system in study.systems for cells in _rows(study, system, lines)]), ""]
-    page += [f"Published: {study.citation}; {study.published_real_images:,} real images.", ""]
+    page += [f"Published: {markdown_text(study.citation)}; {study.published_real_images:,} real images.", ""]
     page += [f"- {sentence}" for line in lines for sentence in _sentences(line)]
-    notes = dict.fromkeys(f"- {line['title']}: {line['deviations']}." for line in lines if line["deviations"])
+    notes = dict.fromkeys(
+        f"- {markdown_text(line['title'])}: {markdown_text(line['deviations'])}."
+        for line in lines
+        if line["deviations"]
+    )
     page += ["", "Departures from the paper:", "", *notes] if notes else []
     return [*page, "", f"![Generated and real images]({study.name}.png)"]
 
@@ -162,7 +166,7 @@ def _sentences(line: Line) -> list[str]:
     against, chosen = line["against_real"], line["chosen"]
     difference, low, high = (against[key] for key in ("difference", "low", "high"))
     verdict = (
-        "not told apart from the real images that it was trained on"
+        f"{NOT_APART} from the real images that it was trained on"
         if low <= 0 <= high
         else f"{'worse' if difference > 0 else 'better'} than the real images that it was trained on"
     )
@@ -176,14 +180,10 @@ def _sentences(line: Line) -> list[str]:
 
 def write_picture(path: Path, panels: dict[str, Images], warning: str = "") -> None:
     """Draw images of each system side by side, 100 each, a class a column."""
-    figure = Figure(figsize=(3.5 * len(panels) + 0.2, 4.0), facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(3.5 * len(panels) + 0.2, 4.0, warning)
     for number, (title, images) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), number + 1)
-        axes.imshow(np.asarray(image_grid(images)), cmap="gray", interpolation="nearest")
-        axes.set_title(title, loc="left", color=INK, fontsize=10)
+        show_image(axes, np.asarray(image_grid(images)))
+        axes.set_title(figure_text(title), loc="left", color=INK, fontsize=10)
         axes.set_axis_off()
-    if warning:
-        figure.supxlabel(warning, x=0.01, ha="left", fontsize=9, color=INK)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=130, metadata={"Software": None})
+    write_figure(path, figure, dpi=130)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import itertools
-import json
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +15,16 @@ import numpy.typing as npt
 import torch
 from pydantic import Field, ValidationError
 
+from dcgan_features.benchmarks.config.schema import DEFAULT_PRESET
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
-from dcgan_features.data import array_digest, holdout
+from dcgan_features.data import holdout
 from dcgan_features.data.dataset import Dataset
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import atomic_path, read_json, read_yaml, write_json
-from dcgan_features.data.utils.torch_streams import stream
+from dcgan_features.data.utils.files import atomic_path
+from dcgan_features.data.utils.formats import read_archive, read_sealed, read_yaml, write_sealed
+from dcgan_features.data.utils.hashing import array_digest, digest_of
+from dcgan_features.data.utils.random_streams import stream
+from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.eval.neighbours import nearest
 from dcgan_features.gan.conditional.networks import ConditionalGenerator
 from dcgan_features.gan.conditional.training import (
@@ -32,6 +34,7 @@ from dcgan_features.gan.conditional.training import (
     load_conditional_generator,
     make_conditional_recipe,
 )
+from dcgan_features.gan.description import images_seen, read_description
 
 STUDIES = Path(__file__).parents[1] / "studies"
 BLOCK = 10_000  # generated images at a time; a test image's nearest so far is on disk after each block
@@ -77,14 +80,17 @@ class Study(Strict):
     holdout: Count
     choose_with: Count
     seed: int
+    renamed_presets: dict[str, str] = Field(default_factory=dict)
     presets: dict[str, Preset]
     systems: list[System]
 
-    def preset(self, name: str) -> Preset:
-        """The preset of that name. Raises `InputError` for another one."""
-        if name not in self.presets:
-            raise unknown_name("preset", name, self.presets, f"the study {self.name}")
-        return self.presets[name]
+    def preset(self, name: str | None) -> tuple[str, Preset]:
+        """The preset of that name, or "default", or the first one. Raises `InputError` for an unknown name."""
+        default = DEFAULT_PRESET if DEFAULT_PRESET in self.presets else next(iter(self.presets))
+        chosen = self.renamed_presets.get(name or default, name or default)
+        if chosen not in self.presets:
+            raise unknown_name("preset", chosen, self.presets, f"the study {self.name}")
+        return chosen, self.presets[chosen]
 
 
 def load_study(source: str | Path) -> Study:
@@ -93,8 +99,7 @@ def load_study(source: str | Path) -> Study:
     try:
         return Study.model_validate(read_yaml(path, "study"), context={"path": str(path)})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}: '{'.'.join(map(str, first['loc']))}': {first['msg'].lower()}") from None
+        raise InputError(f"{path}: {first_mistake(error, 'the study')}") from None
 
 
 @dataclass(frozen=True)
@@ -166,13 +171,15 @@ def choose(folder: Path, real: RealImages, count: int, seed: int, device: torch.
 
     What is found is kept in the folder, and found again there.
     """
-    files = {int(read_json(file)["images_seen"]): file for file in sorted(folder.glob("snapshots/*.json"))}
-    files[int(read_json(folder / "weights.json")["images_seen"])] = folder / "weights.json"
+    files = {images_seen(file): file for file in sorted(folder.glob("snapshots/*.json"))}
+    files[images_seen(folder / "weights.json")] = folder / "weights.json"
     queries, truth = real.all_images[real.held_out], real.all_labels[real.held_out]
-    weights = {seen: read_json(file)["sha256"] for seen, file in sorted(files.items())}
-    identity = digest_of(weights=weights, count=count, seed=seed, held_out=array_digest(queries, truth))
+    weights = {seen: read_description(file)[0].sha256 for seen, file in sorted(files.items())}
+    identity = digest_of({"weights": weights, "count": count, "seed": seed, "held_out": array_digest(queries, truth)})
     kept = folder / "choice.json"
-    found = read_json(kept) if kept.exists() else {}
+    found: dict[str, Any] = {}
+    with contextlib.suppress(InputError):  # damaged, it is found again
+        found = read_sealed(kept)
     if found.get("identity") != identity:
         errors = []
         for seen, own in itertools.product(sorted(files), (True, False)):
@@ -183,7 +190,7 @@ def choose(folder: Path, real: RealImages, count: int, seed: int, device: torch.
             )
             say(f"{_words(seen, own)}: {errors[-1][2]:.2f}% of the held-out images wrong")
         found = {"identity": identity, "errors": errors}
-        write_json(kept, found)
+        write_sealed(kept, found)
     seen, own, _ = min(found["errors"], key=lambda item: (item[2], -item[0], not item[1]))
     told = {_words(number, which): round(error, 3) for number, which, error in found["errors"]}
     return Chosen(files[seen].with_suffix(".safetensors"), seen, own, told)
@@ -253,13 +260,11 @@ def _joined(first: Nearest | None, second: Nearest) -> Nearest:
 
 def _read_search(file: Path, identity: str, size: int) -> tuple[int, Nearest | None, float]:
     """Images searched, what was nearest and the seconds, where the file is of that search and whole."""
-    try:
-        with np.load(file, allow_pickle=False) as kept:
-            found = Nearest(kept["distances"], kept["labels"])
-            if str(kept["identity"]) == identity and found.distances.shape == found.labels.shape == (size,):
-                return int(kept["images"]), found, float(kept["seconds"])
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        pass
+    with contextlib.suppress(InputError, TypeError, ValueError):
+        kept = read_archive(file, ("distances", "labels", "identity", "images", "seconds"))
+        found = Nearest(kept["distances"], kept["labels"])
+        if str(kept["identity"]) == identity and found.distances.shape == found.labels.shape == (size,):
+            return int(kept["images"]), found, float(kept["seconds"])
     return 0, None, 0.0
 
 
@@ -267,8 +272,3 @@ def _write_search(file: Path, identity: str, images: int, found: Nearest, second
     about: dict[str, Any] = {"images": images, "identity": identity, "seconds": seconds}
     with atomic_path(file) as temporary, open(temporary, "wb") as opened:
         np.savez(opened, distances=found.distances, labels=found.labels, **about)
-
-
-def digest_of(**facts: Any) -> str:
-    """Hexadecimal SHA-256 of JSON-ready facts."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 import resource
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
+
+from dcgan_features.data.utils.versions import versions
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors")
 
@@ -52,9 +53,6 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that compute."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        found[package] = metadata.version(package)
-    return found
+def environment() -> dict[str, Any]:
+    """What every file of results says of the code: its commit, and the versions of Python and of what computes."""
+    return {"commit": commit(), "versions": versions(*_PACKAGES)}

@@ -6,9 +6,6 @@ numbers that two bytes hold: then the others are indices into it. The row's JSON
 
 from __future__ import annotations
 
-import hashlib
-import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +17,7 @@ import numpy.typing as npt
 from dcgan_features.benchmarks.records.rows import RowResult, read_row, row_path
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, sha256_file
+from dcgan_features.data.utils.formats import read_archive
 
 DIGEST = "predictions"  # its key among the digests of a row's JSON
 _PREFIX = "predicted-"
@@ -90,24 +88,20 @@ def predictions_of(results: Path, result: RowResult) -> Predictions:
     remedy = f"measure the row {result.row} again with --rerun"
     if digest is None:
         raise InputError(f"{path.with_suffix('.json')} was measured before predictions were kept; {remedy}")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; restore it from a copy, or {remedy}") from None
-    if hashlib.sha256(content).hexdigest() != digest:
+    if not path.exists():
+        raise InputError(f"{path} does not exist; restore it from a copy, or {remedy}")
+    if sha256_file(path) != digest:
         raise InputError(
             f"{path} is damaged or of another run than the .json beside it; restore it from a copy, or {remedy}"
         )
     try:
-        return _decoded(content)
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        return _decoded(read_archive(path, remedy=remedy))
+    except (InputError, KeyError, ValueError, IndexError, TypeError) as error:
         raise InputError(f"{path} holds no predictions ({error}); {remedy}") from None
 
 
-def _decoded(content: bytes) -> Predictions:
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        classes = stored["classes"] if "classes" in stored.files else None
-        found = {name: stored[name] for name in stored.files if name != "classes"}
+def _decoded(found: dict[str, Array]) -> Predictions:
+    classes = found.pop("classes", None)
     found = {name: item.astype(np.int64) if classes is None else classes[item] for name, item in found.items()}
     truth = found.pop("truth")
     return Predictions(truth, {name.removeprefix(_PREFIX): item for name, item in found.items()})

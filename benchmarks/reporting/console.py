@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from dcgan_features.benchmarks.records.figures import interval, rounded, with_pm
 from dcgan_features.benchmarks.records.rows import Outline
 from dcgan_features.benchmarks.reporting.diff import Change, cells
 from dcgan_features.benchmarks.reporting.table import (
@@ -16,7 +17,6 @@ from dcgan_features.benchmarks.reporting.table import (
     measured_text,
     protocol_text,
     table_title,
-    with_pm,
 )
 from dcgan_features.data.utils.cli import duration
 
@@ -52,10 +52,10 @@ def print_table(outline: Outline, lines: list[dict[str, Any]], console: Console 
         ]
         if wide and line["measured"] is not None:
             cells += [
-                f"{line['low']:.1f}-{line['high']:.1f}",
+                interval(line["low"], line["high"]),
                 str(line["draws"]),
                 duration(line["seconds"]),
-                f"{line['peak_gib']:.1f}",
+                rounded(line["peak_gib"], 1),
             ]
         grid.add_row(*map(Text, cells))
         last = name

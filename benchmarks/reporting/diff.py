@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.records.predictions import predictions_of
 from dcgan_features.benchmarks.records.rows import RowResult
+from dcgan_features.benchmarks.reporting.escaping import markdown_text
+from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import Line, Report, protocol_text
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.eval.significance import compare
@@ -58,7 +61,8 @@ def compare_reports(before: Report, after: Report) -> list[Change]:
     for key in dict.fromkeys([*new, *old]):
         was, now = (lines.get(key) for lines in (old, new))
         was, now = (line if line is not None and line["measured"] is not None else None for line in (was, now))
-        if was is None and now is None:
+        line = now or was
+        if line is None:
             continue
         row, protocol = key
         former, latter = before.results.get(row), after.results.get(row)
@@ -73,8 +77,6 @@ def compare_reports(before: Report, after: Report) -> list[Change]:
                 verdict = "beyond" if low > 0 or high < 0 else "within"
             if former.digests.get("data") != latter.digests.get("data"):
                 verdict = "not comparable"
-        line = now or was
-        assert line is not None
         changes.append(
             Change(
                 table=after.outline.name,
@@ -168,32 +170,33 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+_HEADINGS = ["Table", "Row", "Labels", "Before", "Now", "Change", "95% interval", "Verdict"]
+
+
 def markdown_of_changes(changes: list[Change], against: str) -> str:
     """The changes as a Markdown table, with what else differs below it."""
     text = [
         "# What changed",
         "",
-        f"Against {against}. {EXPLANATION}",
+        f"Against {markdown_text(against)}. {EXPLANATION}",
         "",
-        "| Table | Row | Labels | Before | Now | Change | 95% interval | Verdict |",
-        "|---|---|---|---:|---:|---:|---:|---|",
+        *markdown_table(_HEADINGS, map(cells, changes), (0, 1, 2, 7)),
     ]
-    text += [f"| {' | '.join(cells(change))} |" for change in changes]
     for change in changes:
         if change.reasons:
-            text += ["", f"{change.title}, {change.protocol}: {'; '.join(change.reasons)}."]
+            text += ["", markdown_text(f"{change.title}, {change.protocol}: {'; '.join(change.reasons)}.")]
     return "\n".join(text) + "\n"
 
 
 def interval_text(change: Change) -> str:
     """The change's 95% interval: "-0.51 to +1.20", or nothing."""
-    return "" if change.low is None else f"{change.low:+.2f} to {change.high:+.2f}"
+    return "" if change.low is None or change.high is None else interval(change.low, change.high, 2, sign=True)
 
 
 def cells(change: Change) -> list[str]:
     """What Markdown shows of a change."""
-    before, after = ("" if line is None else f"{line['measured']:.2f}" for line in (change.before, change.after))
-    difference = "" if change.difference is None else f"{change.difference:+.2f}"
+    before, after = ("" if line is None else rounded(line["measured"]) for line in (change.before, change.after))
+    difference = "" if change.difference is None else rounded(change.difference, sign=True)
     interval = interval_text(change)
     columns = [change.table, change.title, change.protocol, before, after, difference, interval]
     return [*columns, VERDICTS[change.verdict]]

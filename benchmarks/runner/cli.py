@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dcgan_features.benchmarks.config.components import find_class
-from dcgan_features.benchmarks.config.schema import TABLES, Row, Table, load_table
-from dcgan_features.benchmarks.records.rows import outline, read_rows, table_lines
-from dcgan_features.benchmarks.reporting.console import print_table
-from dcgan_features.benchmarks.runner.dry_run import headline, say_what_would_run
-from dcgan_features.benchmarks.runner.executor import check_writable, describe, plan, run_plans
-from dcgan_features.benchmarks.runner.resolve import Job
-from dcgan_features.benchmarks.runner.worker import Outcome
-from dcgan_features.data.utils.cli import choose_device
-from dcgan_features.data.utils.distributed import all_processes, resuming_command
-from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.torchrun import resuming_command
 
-DEMO = "demo"
+if TYPE_CHECKING:  # what imports PyTorch is imported where it is needed, so that --help is quick
+    from dcgan_features.benchmarks.runner.job import Job
+    from dcgan_features.benchmarks.runner.worker import Outcome
 
 
 def table_command(name: str) -> typer.Typer:
@@ -33,7 +25,7 @@ def table_command(name: str) -> typer.Typer:
     def measure(
         only: Annotated[list[str] | None, typer.Option(help="Measure this row alone; repeatable.")] = None,
         table: Annotated[Path | None, typer.Option(help="A table of your own, in YAML.")] = None,
-        preset: Annotated[str | None, typer.Option(help="demo, quick (default) or paper.")] = None,
+        preset: Annotated[str | None, typer.Option(help="default, small, from-scratch or demo.")] = None,
         data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
         device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
         resume: Annotated[
@@ -43,7 +35,10 @@ def table_command(name: str) -> typer.Typer:
             ),
         ] = True,
         results: Annotated[
-            Path | None, typer.Option(help="Folder of the results; results, for demo results/demo.")
+            Path | None,
+            typer.Option(
+                help="Folder of the results; results, or results/PRESET for a preset that is not the default."
+            ),
         ] = None,
         store: Annotated[Path, typer.Option(help="Folder of features and trained networks.")] = Path("feature-store"),
         dry_run: Annotated[
@@ -51,13 +46,19 @@ def table_command(name: str) -> typer.Typer:
         ] = False,
     ) -> None:
         """Measure the rows of a table and print them beside the published figures."""
+        from dcgan_features.benchmarks.config.schema import load_table
+        from dcgan_features.benchmarks.records.rows import outline, read_rows
+        from dcgan_features.benchmarks.runner.dry_run import say_what_would_run
+        from dcgan_features.benchmarks.runner.job import make_jobs
+
         loaded = load_table(table or name)
         chosen, _ = loaded.preset(preset)
         jobs = make_jobs(loaded, table, loaded.chosen_rows(only or []), chosen, data_root, device, results, store)
         for job in jobs:
-            _check_classes(loaded, job.line, chosen)
+            if job.measurement is not None:
+                _ = job.method  # an unknown class is reported before anything is done, and so is a damaged result
         if resume:
-            read_rows(jobs[0].results, outline(loaded, chosen))  # a damaged result is reported before anything is done
+            read_rows(jobs[0].results, outline(loaded, chosen))
         if dry_run:
             print("\n".join(say_what_would_run(jobs, resume)))
             return
@@ -68,6 +69,14 @@ def table_command(name: str) -> typer.Typer:
 
 def _measure(jobs: list[Job], resume: bool) -> int:
     """Measure the jobs of one table; returns the exit code."""
+    from dcgan_features.benchmarks.records.rows import outline, read_rows
+    from dcgan_features.benchmarks.reporting.console import print_table
+    from dcgan_features.benchmarks.reporting.table import report_lines
+    from dcgan_features.benchmarks.runner.dry_run import headline
+    from dcgan_features.benchmarks.runner.executor import check_writable, run_plans
+    from dcgan_features.benchmarks.runner.plan import describe, plan
+    from dcgan_features.data.utils.distributed import all_processes
+
     first = jobs[0]
     table, folder, store = first.table, first.results, first.store
     frame = outline(table, first.preset)
@@ -77,35 +86,9 @@ def _measure(jobs: list[Job], resume: bool) -> int:
     plans = [plan(job, resume) for job in jobs]
     print("\n".join(describe(plans, store, folder)), flush=True)
     outcomes = run_plans(plans, frame, folder, resume, this_command())
-    print_table(frame, table_lines(frame, read_rows(folder, frame)))
+    print_table(frame, report_lines(frame, read_rows(folder, frame), folder))
     print(f"written: {folder / table.name}.csv, .md and .json")
     return exit_code(outcomes)
-
-
-def make_jobs(
-    table: Table,
-    path: Path | None,
-    rows: Sequence[Row],
-    preset: str,
-    data_root: Path | None,
-    device: str | None,
-    results: Path | None,
-    store: Path,
-) -> list[Job]:
-    """Jobs for rows of a table, from what was given on the command line; `path` is None for a shipped table."""
-    return [
-        Job(
-            table=table,
-            table_folder=(path.parent if path is not None else TABLES).resolve(),
-            row=row.name,
-            preset=preset,
-            data_root=data_root.expanduser().resolve() if data_root is not None else None,
-            device=str(choose_device(device)),
-            store=store.expanduser().resolve(),
-            results=(results or Path("results", DEMO if preset == DEMO else "")).resolve(),
-        )
-        for row in rows
-    ]
 
 
 def exit_code(outcomes: Mapping[str, Outcome]) -> int:
@@ -118,16 +101,6 @@ def exit_code(outcomes: Mapping[str, Outcome]) -> int:
     return 2 if all(outcome.bad_input for outcome in failed.values()) else 1
 
 
-def _check_classes(table: Table, row: Row, preset: str) -> None:
-    measurement = row.measurement(preset, table.classifier)
-    if measurement is not None:
-        where = f"row {row.name} of the table {table.name}"
-        for component, package in ((measurement.extractor, "features"), (measurement.classifier, "eval")):
-            if component is None:
-                raise InputError(f"{where}: there is no class; give one")
-            find_class(component, package, where)
-
-
 def this_command() -> str:
     """The command line that is running, to be typed again."""
-    return shlex.join(resuming_command(f"benchmarks.{Path(sys.argv[0]).stem}", sys.argv[1:]))
+    return shlex.join(resuming_command())

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dcgan_features.benchmarks.config.weights import TrainedWeights
 from dcgan_features.benchmarks.records.rows import read_row, row_path
-from dcgan_features.benchmarks.runner.executor import Plan, describe, plan
-from dcgan_features.benchmarks.runner.resolve import Job
+from dcgan_features.benchmarks.runner.job import Job
+from dcgan_features.benchmarks.runner.plan import Plan, ToMeasure, Unmeasured, describe, plan
 from dcgan_features.benchmarks.runner.worker import make_extractor
 from dcgan_features.data import LOADERS
 from dcgan_features.data.sources import without_downloads
@@ -48,22 +49,16 @@ def say_what_would_run(jobs: list[Job], resume: bool) -> list[str]:
         except InputError as error:
             if first.table.presets[first.preset].dataset.source not in LOADERS:
                 raise
-            plans = [
-                Plan(job, "unmeasured" if job.measurement is None else "measure", minutes=_minutes(job)) for job in jobs
-            ]
+            plans = [Unmeasured(job) if job.measurement is None else Plan(job, job.minutes) for job in jobs]
             lines = [f"the images are not here, so that nothing is known of what is cached: {error}"]
             return [*lines, *describe(plans, first.store, first.results), _NOTHING_DONE]
         plans = [plan(job, resume, look_only=True) for job in jobs]
-        needs = {item.job.row: need_of(item) for item in plans if item.state == "measure"}
+        needs = {item.job.row: need_of(item) for item in plans if isinstance(item, ToMeasure)}
     *rows, total = describe(plans, first.store, first.results)
     for item, row in zip(plans, rows, strict=True):
         need = needs.get(item.job.row)
         lines.append(row if need is None else f"{row}; {need.text}")
     return [*lines, total, *_disk(needs, first.store), _NOTHING_DONE]
-
-
-def _minutes(job: Job) -> float | None:
-    return None if job.measurement is None else job.measurement.minutes
 
 
 def _disk(needs: dict[str, Need], store: Path) -> list[str]:
@@ -78,21 +73,17 @@ def _disk(needs: dict[str, Need], store: Path) -> list[str]:
     return [f"{text}; {_gib(free)} are free"]
 
 
-def need_of(plan: Plan) -> Need:
+def need_of(plan: ToMeasure) -> Need:
     """What the row of a plan needs before its classifiers can be fitted."""
-    job, ready = plan.job, plan.ready
-    assert ready is not None
-    own, test = ready.dataset.train_images, ready.dataset.test_images
-    assert test is not None
-    missing, words = [own, test], []
-    source = ready.weights
-    if source is not None and source.train is not None and not source.path.exists():
-        begun = source.path.with_name("checkpoint.safetensors").exists()
+    job, dataset, weights = plan.job, plan.job.dataset(), plan.resolved.weights
+    missing, words = [dataset.train_images, dataset.test_images], []
+    if isinstance(weights, TrainedWeights) and not weights.path.exists():
+        begun = weights.path.with_name("checkpoint.safetensors").exists()
         words.append("the network to be trained" + (", from its checkpoint on" if begun else ""))
     else:
         store = FeatureStore(job.store / "features")
-        extractor = make_extractor(job, ready, None if source is None else source.path, lambda *_: None)
-        missing = [images for images in missing if store.find(extractor, own, images) is None]
+        extractor = make_extractor(job.method.extractor, weights, job.device)
+        missing = [images for images in missing if store.find(extractor, dataset.train_images, images) is None]
     if not missing:
         return Need("features are in the store", 0)
     each = _bytes_each(job)
@@ -104,8 +95,7 @@ def need_of(plan: Plan) -> Need:
 
 def _bytes_each(job: Job) -> int | None:
     """Bytes of features an image, from a result of the same extractor; None where there is none."""
-    assert job.measurement is not None
-    wanted = _extractor(job.measurement.model_dump(mode="json"))
+    wanted = _extractor(job.method.settings.model_dump(mode="json"))
     for folder in (job.results, _OURS):
         try:
             former = read_row(row_path(folder, job.table.name, job.row))

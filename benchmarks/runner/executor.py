@@ -13,70 +13,26 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import IO, cast
 
-from filelock import FileLock
-
-from dcgan_features.benchmarks.records.rows import Outline, RowResult, read_row, read_rows
-from dcgan_features.benchmarks.reporting.table import STAND_IN, with_pm, write_table
-from dcgan_features.benchmarks.runner.progress import Pace
-from dcgan_features.benchmarks.runner.resolve import Job, Ready, finished_result, look_into
+from dcgan_features.benchmarks.records.figures import with_pm
+from dcgan_features.benchmarks.records.rows import Outline, read_row, read_rows
+from dcgan_features.benchmarks.reporting.table import STAND_IN, write_table
+from dcgan_features.benchmarks.runner.plan import Plan, Refused, ToMeasure
+from dcgan_features.benchmarks.runner.progress import TimeLeft
+from dcgan_features.benchmarks.runner.resolve import ResolvedJob
 from dcgan_features.benchmarks.runner.worker import Outcome
 from dcgan_features.data.utils.cli import Interrupted, duration
 from dcgan_features.data.utils.distributed import all_processes, is_first
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
+from dcgan_features.data.utils.locks import locked
 
 _launched = itertools.count()
 _PATIENCE = 60.0  # seconds that an interrupted row gets to put its work in order
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to become of one row.
-
-    state : "measure", "finished", "unmeasured" (not implemented, or not in this preset) or "failed" (the message says
-    why it cannot be begun). replaces : a result on disk that does not count as finished; the message says why not.
-    minutes : estimate. ready : what the row depends on, of one that can be measured.
-    """
-
-    job: Job
-    state: str
-    message: str = ""
-    replaces: RowResult | None = None
-    minutes: float | None = None
-    ready: Ready | None = None
-
-
-def plan(job: Job, resume: bool = True, look_only: bool = False) -> Plan:
-    """Look into a row without measuring it.
-
-    A damaged result is an `InputError`; if it is not to be resumed it is removed, unless `look_only`.
-    """
-    if job.measurement is None:
-        return Plan(job, "unmeasured")
-    minutes = job.measurement.minutes
-    try:
-        ready = look_into(job)
-    except InputError as error:
-        return Plan(job, "failed", str(error))
-    if not resume:
-        try:
-            read_row(job.path)
-        except InputError:
-            if not look_only:
-                job.path.unlink(missing_ok=True)
-        return Plan(job, "measure", minutes=minutes, ready=ready)
-    if (finished := finished_result(job, ready.identity)) is not None:
-        return Plan(job, "finished", minutes=sum(finished.seconds.values()) / 60, ready=ready)
-    former = read_row(job.path)
-    why = "measured with other settings or code"
-    if former is not None and former.identity == ready.identity:
-        why = "whose predictions are not kept or damaged"
-    return Plan(job, "measure", message=why, replaces=former, minutes=minutes, ready=ready)
 
 
 def check_writable(folder: Path) -> None:
@@ -88,39 +44,7 @@ def check_writable(folder: Path) -> None:
         probe.unlink()
 
 
-def describe(plans: list[Plan], store: Path, results: Path) -> list[str]:
-    """What will be done and about how long it takes, in lines."""
-    lines = []
-    for item in plans:
-        text = {
-            "measure": _estimate(item.minutes),
-            "finished": f"measured already ({item.job.path}); --rerun measures it again",
-            "unmeasured": _why_not(item.job),
-            "failed": f"cannot be measured: {item.message}",
-        }[item.state]
-        if item.replaces is not None:
-            text += f"; replaces {item.job.path}, {item.message} (preset {item.replaces.preset})"
-        lines.append(f"  {item.job.row}: {text}")
-    minutes = [item.minutes for item in plans if item.state == "measure"]
-    known = [value for value in minutes if value is not None]
-    total = f"about {duration(sum(known) * 60)} on two CPU cores" if minutes else "nothing to measure"
-    if len(known) < len(minutes):
-        total = (f"{total}, and " if known else "") + "a time that the table does not say"
-    return [*lines, f"in all {total}; results in {results}, features and networks in {store}"]
-
-
-def _why_not(job: Job) -> str:
-    elsewhere = [name for name in job.table.presets if job.line.measurement(name, job.table.classifier) is not None]
-    if elsewhere:
-        return f"not in the preset {job.preset}; --preset {' or '.join(elsewhere)} measures it"
-    return "shown as published, not measured"
-
-
-def _estimate(minutes: float | None) -> str:
-    return "to be measured" if minutes is None else f"to be measured, about {duration(minutes * 60)}"
-
-
-def run_plans(plans: list[Plan], outline: Outline, results: Path, resume: bool, say_how: str) -> dict[str, Outcome]:
+def run_plans(plans: Sequence[Plan], outline: Outline, results: Path, resume: bool, say_how: str) -> dict[str, Outcome]:
     """Measure the rows that are to be, as `measure_plans`; the table's files are written anew after each."""
     if is_first():
         update_table(outline, results)
@@ -128,7 +52,7 @@ def run_plans(plans: list[Plan], outline: Outline, results: Path, resume: bool, 
 
 
 def measure_plans(
-    plans: list[Plan], resume: bool, say_how: str, after_each: Callable[[], None] | None = None
+    plans: Sequence[Plan], resume: bool, say_how: str, after_each: Callable[[], None] | None = None
 ) -> dict[str, Outcome]:
     """Measure the rows that are to be, one after another, each in a process of its own.
 
@@ -141,20 +65,20 @@ def measure_plans(
     outcomes = {
         item.job.row: Outcome(status="failed", message=item.message, bad_input=True)
         for item in plans
-        if item.state == "failed"
+        if isinstance(item, Refused)
     }
-    waiting = [item for item in plans if item.state == "measure"]
+    waiting = [item for item in plans if isinstance(item, ToMeasure)]
     processes = all_processes()
     if len({tuple(names) for names in processes.gather([item.job.row for item in waiting])}) > 1:
         raise InputError("the processes see other results; give --results as one folder that all of them see")
-    pace = Pace([item.minutes for item in waiting])
+    time_left = TimeLeft([item.minutes for item in waiting])
     for number, item in enumerate(waiting, 1):
-        left = pace.left()
+        left = time_left.seconds()
         about = "" if left is None else f", about {duration(left)} left in all"
         print(f"[{number}/{len(waiting)}] {item.job.row}{about}", file=sys.stderr, flush=True)
         begun = time.monotonic()
-        outcome = launch(item.job, resume)
-        pace.finish(time.monotonic() - begun)
+        outcome = launch(item.resolved, resume)
+        time_left.finish(time.monotonic() - begun)
         kept = f"finished rows and features are kept; to resume, run: {say_how}"
         if outcome.status == "interrupted":
             raise Interrupted(f"interrupted while measuring {item.job.row}; {kept}")
@@ -164,14 +88,14 @@ def measure_plans(
             everyones = processes.gather(outcome)
             outcome = next((other for other in everyones if other.status == "failed"), outcome)
         outcomes[item.job.row] = outcome
-        said = outcome.message if outcome.status == "failed" else _figures(item.job, time.monotonic() - begun)
+        said = outcome.message if outcome.status == "failed" else _figures(item.resolved, time.monotonic() - begun)
         print(f"{item.job.row}: {said}", file=sys.stderr, flush=True)
         if after_each is not None and processes.rank == 0:
             after_each()
     return outcomes
 
 
-def _figures(job: Job, seconds: float) -> str:
+def _figures(job: ResolvedJob, seconds: float) -> str:
     """What a row that is finished gave, on one line."""
     result = read_row(job.path)
     found = {} if result is None else result.protocols
@@ -184,16 +108,11 @@ def _figures(job: Job, seconds: float) -> str:
 
 def update_table(outline: Outline, results: Path) -> None:
     """Write `<table>.csv`, `.md` and `.json` from the results that are there."""
-    with writing(results):
-        lock = FileLock(results / f".{outline.name}.lock")
-        lock.acquire()  # another command may be writing the same table
-    try:
+    with locked(results / f".{outline.name}.lock"):  # another command may be writing the same table
         write_table(outline, read_rows(results, outline), results)
-    finally:
-        lock.release()
 
 
-def launch(job: Job, resume: bool) -> Outcome:
+def launch(job: ResolvedJob, resume: bool) -> Outcome:
     """Have a row measured in a process of its own; an interruption is passed on once, and waited for."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
     process = subprocess.Popen(
@@ -203,16 +122,15 @@ def launch(job: Job, resume: bool) -> Outcome:
         env=environment,
         process_group=0,  # so that a Ctrl-C reaches it once, from here
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    requests, answers = cast("tuple[IO[bytes], IO[bytes]]", (process.stdin, process.stdout))  # as they are pipes
     with process, _passing_on(process) as received:
         with contextlib.suppress(BrokenPipeError):
             how = f"{'resume' if resume else 'rerun'} row-{next(_launched)}"
-            process.stdin.write(f"{how} {job.model_dump_json(exclude_unset=True)}\n".encode())
-            process.stdin.flush()
-        answer = process.stdout.read()  # stdin stays open meanwhile: its end tells the row that we died
+            requests.write(f"{how} {job.model_dump_json()}\n".encode())
+            requests.flush()
+        answer = answers.read()  # stdin stays open meanwhile: its end tells the row that we died
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
+            requests.close()
         code = process.wait()
     if received:
         return Outcome(status="interrupted")

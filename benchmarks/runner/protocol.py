@@ -13,18 +13,21 @@ from sklearn.base import clone
 from torch import Tensor
 
 from dcgan_features import data
-from dcgan_features.benchmarks.config.components import build
+from dcgan_features.benchmarks.config.components import Chosen
+from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Protocol, Seeds
-from dcgan_features.benchmarks.config.search import Trial, best_of, run_search
+from dcgan_features.benchmarks.config.search import Search, Trial, best_of, run_search
 from dcgan_features.benchmarks.records.rows import ProtocolResult
-from dcgan_features.benchmarks.runner.resolve import Job, Ready, digest_of
-from dcgan_features.benchmarks.runner.stages import Stages
+from dcgan_features.benchmarks.runner.progress import Stages
+from dcgan_features.benchmarks.runner.resolve import ResolvedJob
 from dcgan_features.data.dataset import Labels
 from dcgan_features.data.utils.distributed import Processes
+from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.eval import L2SVM, Evaluation, evaluate
 from dcgan_features.eval.protocols import NORMAL_QUANTILE
 
 Indices = npt.NDArray[np.int64]
+_NONE: Indices = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -40,42 +43,42 @@ class Extracted:
 class Split:
     """Which labels a protocol shows.
 
-    draws : label draws, indices of training images; None is all of them, in one fit. held : the places held out among
-    the labelled images of a draw. validation : indices of the images set aside, and unlabelled : of all others. Each is
-    None where the protocol has none.
+    draws : label draws, indices of training images. everything : whether there is one draw alone, of all images.
+    held : the places held out among the labelled images of a draw. validation : indices of the images set aside, and
+    unlabelled : of all others. Each is empty where the protocol has none.
     """
 
-    draws: list[Indices] | None
-    held: Indices | None
-    validation: Indices | None
-    unlabelled: Indices | None
+    draws: list[Indices]
+    everything: bool
+    held: Indices
+    validation: Indices
+    unlabelled: Indices
 
     @property
     def digested(self) -> list[str]:
         """SHA-256 of the indices drawn, or else of the hold-out's."""
-        shown = self.draws if self.draws is not None else [] if self.held is None else [self.held]
+        shown = self.draws if not self.everything else [self.held] if len(self.held) else []
         return [data.digest_indices(indices) for indices in shown]
 
 
 def split(protocol: Protocol, labels: Labels, seeds: Seeds) -> Split:
     """The draws and hold-outs of a protocol. labels : (n,), -1 where an image has none."""
-    available, validation, unlabelled = labels, None, None
+    available, validation, unlabelled = labels, _NONE, _NONE
     if protocol.validation is not None:
         labelled = np.flatnonzero(labels >= 0)
         validation = labelled[data.holdout(len(labelled), protocol.validation, seeds.holdout)[1]]
         available = labels.copy()
         available[validation] = -1
-    if validation is not None or bool((labels < 0).any()):
-        unlabelled = np.setdiff1d(np.arange(len(labels)), [] if validation is None else validation)
-    draws = None
+    if len(validation) or bool((labels < 0).any()):
+        unlabelled = np.setdiff1d(np.arange(len(labels)), validation)
+    everything = protocol.per_class is None and not len(unlabelled)
+    draws = [np.flatnonzero(available >= 0)]
     if protocol.per_class is not None:
         draws = data.class_balanced_draws(available, protocol.per_class, protocol.draws, seeds.draws)
-    elif unlabelled is not None:
-        draws = [np.flatnonzero(available >= 0)]
-    held = None
+    held = _NONE
     if protocol.holdout is not None:
-        held = data.holdout(len(labels if draws is None else draws[0]), protocol.holdout, seeds.holdout)[1]
-    return Split(draws, held, validation, unlabelled)
+        held = data.holdout(len(draws[0]), protocol.holdout, seeds.holdout)[1]
+    return Split(draws, everything, held, validation, unlabelled)
 
 
 @dataclass(frozen=True)
@@ -87,48 +90,56 @@ class _Fits:
     shown: Split
 
     @cached_property
-    def validation(self) -> tuple[Any, Labels] | None:
+    def validation(self) -> tuple[Any, Labels]:
         """Features and labels of the images set aside; copied once for all trials."""
-        chosen = self.shown.validation
-        return None if chosen is None else (self.X[chosen], self.y[chosen])
+        return self.X[self.shown.validation], self.y[self.shown.validation]
 
-    def score(
-        self, classifier: Any, X_judged: Any, truth: Labels, draws: list[Indices] | None, **how: Any
-    ) -> Evaluation:
-        """The classifier, fitted on each draw, judged on other images."""
-        how = {**how, "unlabelled": self.shown.unlabelled, "validation": self.validation}
+    def score(self, classifier: Any, X_judged: Any, truth: Labels, first: int | None = None, **how: Any) -> Evaluation:
+        """The classifier, fitted on each draw, or on the `first` of them, judged on other images."""
+        shown = self.shown
+        if len(shown.unlabelled):
+            how["unlabelled"] = shown.unlabelled
+        if len(shown.validation):
+            how["validation"] = self.validation
+        draws = None if shown.everything else shown.draws[:first]  # None spares a copy of all features
         return evaluate(classifier, self.X, self.y, X_judged, truth, draws, **how)
 
 
-def judge(
-    job: Job, ready: Ready, name: str, features: Extracted, stages: Stages, processes: Processes
+def measure_protocol(
+    job: ResolvedJob,
+    name: str,
+    dataset: LabelledDataset,
+    classifier: Chosen,
+    features: Extracted,
+    stages: Stages,
+    processes: Processes,
 ) -> tuple[ProtocolResult, tuple[npt.NDArray[Any], ...]]:
     """What the protocol `name` gave, and the predictions, (n,) a draw, of the images that it is scored on."""
-    protocol, labels, measurement = job.protocols[name], ready.dataset.train_labels, ready.measurement
-    assert labels is not None
-    assert measurement.classifier is not None
-    shown = split(protocol, labels, job.table.seeds)
-
-    def advance(stage: str, done: int, total: int) -> None:
-        stages.report(f"{name}, {stage}", done, total)
-
-    offered = {**_offered(job, ready, protocol, shown), "progress": advance}
-    classifier = build(measurement.classifier, "eval", job.where, offered)
-    X, judged, truth = _as_taken(classifier, features.train), _as_taken(classifier, features.test), ready.truth
-    fits = _Fits(X, labels, shown)
-    if protocol.scored_on == "validation" and fits.validation is not None:
+    protocol = job.protocols[name]
+    shown = split(protocol, dataset.train_labels, job.seeds)
+    fitted = classifier.build(
+        {
+            "device": job.device,
+            "n_splits": protocol.folds,
+            "seed": job.seeds.folds,
+            "holdout": shown.held if len(shown.held) else None,
+            "image_shape": dataset.train_images.shape[1:],
+            "progress": lambda stage, done, total: stages.report(f"{name}, {stage}", done, total),
+        }
+    )
+    fits = _Fits(_as_taken(fitted, features.train), dataset.train_labels, shown)
+    judged, truth = _as_taken(fitted, features.test), dataset.test_labels
+    if protocol.scored_on == "validation":
         judged, truth = fits.validation
     trials: list[Trial] = []
     with stages.timed(name):
-        if measurement.search is not None:
-            report = partial(stages.report, f"{name}, search")
-            trials = processes.first(lambda: _searched(job, ready, protocol, features.key, classifier, fits, report))
-            classifier = _with_settings(classifier, best_of(trials).settings)
-        stages.report(name, 0, len(shown.draws or [0]))
-        evaluation = fits.score(
-            classifier, judged, truth, shown.draws, progress=partial(stages.report, name), processes=processes
-        )
-    return _summary(job, ready, name, shown, evaluation, trials, stages.seconds[name]), evaluation.predictions
+        if isinstance(job.search, Search):
+            report, search = partial(stages.report, f"{name}, search"), job.search
+            trials = processes.first(lambda: _searched(job, search, protocol, features.key, fitted, fits, report))
+            fitted = _with_settings(fitted, best_of(trials).settings)
+        stages.report(name, 0, len(shown.draws))
+        evaluation = fits.score(fitted, judged, truth, progress=partial(stages.report, name), processes=processes)
+    return _summary(job, name, dataset, shown, evaluation, trials, stages.seconds[name]), evaluation.predictions
 
 
 def _as_taken(classifier: Any, features: Tensor) -> Any:
@@ -136,20 +147,9 @@ def _as_taken(classifier: Any, features: Tensor) -> Any:
     return features if isinstance(classifier, L2SVM) else features.float().numpy()
 
 
-def _offered(job: Job, ready: Ready, protocol: Protocol, shown: Split) -> dict[str, Any]:
-    """What a classifier is offered besides its settings."""
-    return {
-        "device": job.device,
-        "n_splits": protocol.folds,
-        "seed": job.table.seeds.folds,
-        "holdout": shown.held,
-        "image_shape": ready.dataset.train_images.shape[1:],
-    }
-
-
 def _searched(
-    job: Job,
-    ready: Ready,
+    job: ResolvedJob,
+    search: Search,
     protocol: Protocol,
     features_key: str,
     classifier: Any,
@@ -157,21 +157,17 @@ def _searched(
     report: Callable[[int, int], None],
 ) -> list[Trial]:
     """The trials of the row's search under a protocol, those on record included."""
-    search, draws, validation = ready.measurement.search, fits.shown.draws, fits.validation
-    assert search is not None
-    assert validation is not None  # as `look_into` saw to; with validation images there are draws, and enough of them
-    assert draws is not None
     decisive = [
-        ready.measurement.model_dump(mode="json", include={"classifier"}),
+        {"classifier": job.classifier.model_dump(mode="json")},
         search.model_dump(mode="json", exclude={"trials"}),
         protocol.model_dump(include={"per_class", "holdout", "folds", "validation"}),
-        job.table.seeds.model_dump(),
+        job.seeds.model_dump(),
         features_key,
     ]
-    record = job.store / "trials" / f"{job.table.name}-{job.row}-{digest_of(decisive)[:16]}.jsonl"
+    record = job.store / "trials" / f"{job.table}-{job.row}-{digest_of(decisive)[:16]}.jsonl"
 
     def attempt(settings: dict[str, Any]) -> list[float]:
-        scored = fits.score(_with_settings(classifier, settings), *validation, draws[: search.draws])
+        scored = fits.score(_with_settings(classifier, settings), *fits.validation, search.draws)
         return [100 - score for score in scored.scores]
 
     return run_search(search, attempt, record, report)
@@ -182,35 +178,38 @@ def _with_settings(classifier: Any, settings: dict[str, Any]) -> Any:
 
 
 def _summary(
-    job: Job, ready: Ready, name: str, shown: Split, evaluation: Evaluation, trials: list[Trial], seconds: float
+    job: ResolvedJob,
+    name: str,
+    dataset: LabelledDataset,
+    shown: Split,
+    evaluation: Evaluation,
+    trials: list[Trial],
+    seconds: float,
 ) -> ProtocolResult:
-    published, protocol = job.line.published.get(name), job.protocols[name]
-    comparable = published is not None and not ready.dataset.stand_in
-    values = [in_metric(job.table.metric, score) for score in evaluation.scores]
-    low, high = sorted(in_metric(job.table.metric, end) for end in evaluation.interval)
+    published = job.published.get(name)
+    values = [in_metric(job.metric, score) for score in evaluation.scores]
+    low, high = sorted(in_metric(job.metric, end) for end in evaluation.interval)
     measured = float(np.mean(values))
-    labels = ready.dataset.train_labels
-    assert labels is not None
     return ProtocolResult(
-        metric=job.table.metric,
+        metric=job.metric,
         published=published.value if published else None,
         published_pm=published.pm if published else None,
         measured=measured,
-        difference=measured - published.value if published and comparable else None,
+        difference=measured - published.value if published and not dataset.stand_in else None,
         sd=evaluation.sd,
         pm=None if evaluation.sd is None else NORMAL_QUANTILE * evaluation.sd,
         low=low,
         high=high,
         values=values,
         chosen=_json_keys(evaluation),
-        labels=len(labels) if shown.draws is None else len(shown.draws[0]),
+        labels=len(shown.draws[0]),
         test_images=len(evaluation.predictions[0]),
         seconds=seconds,
         draw_digests=shown.digested,
-        scored_on=protocol.scored_on,
+        scored_on=job.protocols[name].scored_on,
         trials=trials,
         settings=best_of(trials).settings if trials else None,
-        validation_digest=None if shown.validation is None else data.digest_indices(shown.validation),
+        validation_digest=data.digest_indices(shown.validation) if len(shown.validation) else None,
     )
 
 

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from dcgan_features.benchmarks.records.environment import commit, versions
+from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.runner.executor import check_writable
-from dcgan_features.data.utils.cli import choose_device, duration, run
+from dcgan_features.data.utils.cli import duration, run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_json, write_json
+from dcgan_features.data.utils.formats import read_sealed, write_sealed
 
 app = typer.Typer(add_completion=False, help="Measure this machine's ratios; each is compared within one run.")
 
@@ -38,7 +39,7 @@ def _begin(name: str, seconds: float, results: Path, device: torch.device = _CPU
 
 
 def _finish(path: Path, measured: Any) -> None:
-    write_json(path, {"measured": measured, "commit": commit(), "versions": versions()})
+    write_sealed(path, {"measured": measured, **environment()})
     print(f"written: {path}")
 
 
@@ -51,7 +52,7 @@ def extract(
     """The paper's network over this machine's matrix product and a plain loop, in bf16 and fp32."""
     from dcgan_features.benchmarks.speed.extract import measure_extract, print_extract
 
-    place = choose_device(device)
+    place = device_option(device)
     path = _begin("extract", 8.0 * repeats, results, place)
     rows = measure_extract(repeats=repeats, device=str(place))
     print_extract(rows)
@@ -79,7 +80,7 @@ def svm(device: Device = None, results: Results = Path("results")) -> None:
     """The L2-SVM over LIBLINEAR's, one fit and a path of C."""
     from dcgan_features.benchmarks.speed.svm import against_liblinear
 
-    place = choose_device(device)
+    place = device_option(device)
     path = _begin("svm", 600, results, place)
     _finish(path, _printed(against_liblinear(_say, place)))
 
@@ -89,7 +90,7 @@ def svm_rows(device: Device = None, results: Results = Path("results")) -> None:
     """The L2-SVM's time over the number of rows, up to the size of CIFAR-10 under the paper's network."""
     from dcgan_features.benchmarks.speed.svm import over_rows, verdict
 
-    place = choose_device(device)
+    place = device_option(device)
     path = _begin("svm-rows", 300, results, place)
     measured = _printed(over_rows(_say, place))
     if said := verdict(measured, place):
@@ -130,7 +131,7 @@ def probe(
         raise InputError("--part real needs --data-root, the folder that holds cifar-10-batches-py")
     path = _begin("probe", sum(PARTS[name] for name in chosen), results)
     features = real_features(data_root) if data_root is not None and "real" in chosen else None
-    before = read_json(path)["measured"] if path.exists() else {}
+    before = read_sealed(path)["measured"] if path.exists() else {}
     _finish(path, {**before, **races(_say, features, chosen)})
 
 
@@ -149,7 +150,7 @@ def train(
     """A DCGAN's training step over the matrix product, against a plain loop, and what its time goes to."""
     from dcgan_features.benchmarks.speed.train import measure_train, print_train
 
-    place = choose_device(device)
+    place = device_option(device)
     path = _begin("train", 40 + 12.0 * repeats, results, place)
     rows = measure_train(place, _say, repeats=repeats)
     print_train(rows)

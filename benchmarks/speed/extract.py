@@ -19,8 +19,8 @@ from rich.table import Table
 
 from dcgan_features.benchmarks.speed.plain_loop import PlainExtraction
 from dcgan_features.benchmarks.speed.product_rate import ProductRate, seconds
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.features import DiscriminatorFeatures
-from dcgan_features.features.base import choose_device
 from dcgan_features.gan.batch_norm import reestimate_batch_statistics
 from dcgan_features.gan.networks import Discriminator
 from dcgan_features.gan.spec import PAPER_32, NetworkSpec
@@ -88,9 +88,12 @@ def _measure(spec: NetworkSpec, dtype: str, repeats: int, n_images: int | None, 
     extractor = DiscriminatorFeatures(network, dtype=dtype, n_statistics=_STATISTICS, device=device).fit(images)
     reestimate_batch_statistics(network, images[:_STATISTICS], device=device)
     plain = PlainExtraction(network, images, 128)
-    ways: dict[str, Callable[[], Any]] = {"extraction": partial(extractor.transform_on_device, images), "plain": plain}
+    ways: dict[str, Callable[[], Any]] = {
+        "extraction": partial(extractor.transform_tensor, images, on_device=True),
+        "plain": plain,
+    }
     if device.type == "cuda":
-        ways["to memory"] = partial(extractor.transform, images)
+        ways["to memory"] = partial(extractor.transform_tensor, images)
     products = ProductRate(dtype, device)
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats + 1):

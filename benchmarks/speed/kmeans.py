@@ -161,7 +161,7 @@ def measure_encoding(images: Images, n_units: int, n_images: int, repeats: int) 
 def _difference(extractor: KMeansFeatures, images: Images) -> float:
     """Mean magnitude of what the features differ by from NumPy's with the same dictionary, over NumPy's mean."""
     reference = NumpyEncoder(extractor).transform(images)
-    features = torch.as_tensor(extractor.transform(images)).float().numpy()
+    features = extractor.transform(images)
     return float(np.abs(features - reference).mean() / reference.mean())
 
 

@@ -17,6 +17,7 @@ import torch
 from sklearn.svm import LinearSVC
 from torch import Tensor
 
+from dcgan_features.benchmarks.config.images import labelled
 from dcgan_features.benchmarks.records.environment import describe_device
 from dcgan_features.benchmarks.speed.product_rate import ProductRate
 from dcgan_features.data.synthetic.stand_in import stand_in
@@ -33,10 +34,9 @@ Progress = Callable[[str], None]
 
 def stand_in_features(rows: int) -> tuple[Tensor, npt.NDArray[np.int64]]:
     """Features (rows, 12,288) in bfloat16 of stand-in images, from the paper's network untrained, and labels."""
-    images = stand_in(n_train=rows, n_test=10)
+    images = labelled(stand_in(n_train=rows, n_test=10))
     extractor = RandomDiscriminator(network="paper-32", layers=SMALL_LAYERS)
     extractor.fit(images.train_images[:1280])
-    assert images.train_labels is not None
     return torch.as_tensor(extractor.transform(images.train_images)), images.train_labels
 
 
@@ -98,13 +98,11 @@ def against_liblinear(say: Progress, device: torch.device = _CPU) -> dict[str, A
     """
     X, y = stand_in_features(SMALL_ROWS)
     dense = X.float().numpy()
-    own_seconds, own, rates = [], None, _product_rates(device)
+    own_seconds, own, rates = [], L2SVM(PATH[0], device=str(device)), _product_rates(device)
     for _ in range(3):
         for rate in rates.values():
             rate.time()
-        seconds, own = _timed(partial(L2SVM(PATH[0], device=str(device)).fit, X, y))
-        own_seconds.append(seconds)
-    assert own is not None
+        own_seconds.append(_timed(partial(own.fit, X, y))[0])
     say(f"L2SVM(C={PATH[0]:g}): {np.median(own_seconds):.2f} s")
     path_seconds, path = _timed(partial(l2svm_path, X, y, PATH, device=str(device)))
     say(f"l2svm_path of {len(PATH)}: {path_seconds:.2f} s")

@@ -9,15 +9,15 @@ import time
 from collections.abc import Iterator
 from typing import NoReturn, Protocol
 
-import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from dcgan_features.data.utils.distributed import ProcessLost, process_group, started_by_torchrun
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import writing
-from dcgan_features.data.utils.gpu import failure
+from dcgan_features.data.utils.raw import printable
+from dcgan_features.data.utils.terminal import steady_output
+from dcgan_features.data.utils.torchrun import started_by_torchrun
 
 USER_ERROR, INTERRUPTED = 2, 130
 FIRST_SECONDS, PLAIN_SECONDS = 3.0, 10.0  # until the first line of progress, and between two, without a terminal
@@ -38,8 +38,13 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
     is a mistake of ours and keeps its traceback. The processes that `torchrun` starts run the command as one group.
     """
     app.pretty_exceptions_enable = False
+    with steady_output():
+        _run(app, how_to_resume)
+
+
+def _run(app: typer.Typer, how_to_resume: str) -> NoReturn:
     try:
-        with process_group("command"):
+        with _group():
             code = app(standalone_mode=False)
     except InputError as error:
         _fail(f"error: {error}", USER_ERROR)
@@ -56,7 +61,7 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
     except _ClickException as error:  # type: ignore[misc]
         _fail(f"error: {_usage(error)}", USER_ERROR)
     except RuntimeError as error:
-        said = str(error) if isinstance(error, ProcessLost) else failure(error)
+        said = _failure(error)
         if said is None:
             raise
         _fail(f"error: {said}; {how_to_resume}", USER_ERROR)
@@ -65,8 +70,28 @@ def run(app: typer.Typer, how_to_resume: str = "run the same command again to re
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _group() -> contextlib.AbstractContextManager[None]:
+    """The group of `torchrun`'s processes, where it started this one; else nothing, and PyTorch is not imported."""
+    if not started_by_torchrun():
+        return contextlib.nullcontext()
+    from dcgan_features.data.utils.distributed import process_group
+
+    return process_group("command")
+
+
+def _failure(error: RuntimeError) -> str | None:
+    """What to say of an error of the device or of another process; None where it is neither."""
+    if "torch" not in sys.modules:
+        return None
+    from dcgan_features.data.utils.distributed import ProcessLost
+    from dcgan_features.data.utils.gpu import failure
+
+    return str(error) if isinstance(error, ProcessLost) else failure(error)
+
+
 def _fail(message: str, code: int) -> NoReturn:
     rank = int(os.environ["RANK"]) if started_by_torchrun() else 0
+    message = printable(message)
     print(f"process {rank}: {message}" if rank else message, file=sys.stderr, flush=True)
     sys.exit(code)
 
@@ -81,28 +106,6 @@ def _usage(error: Exception) -> str:
         return str(unknown_name("option", wrong, [name for name in options if name.startswith("--")]))
     message: str = error.format_message()  # type: ignore[attr-defined]
     return " ".join(message.split())
-
-
-def choose_device(name: str | None) -> torch.device:
-    """The named device; None is a GPU if there is one. Of several processes on a machine each gets a GPU of its own.
-
-    Raises `InputError` for one that is not there.
-    """
-    if name is None:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and started_by_torchrun():
-        name = f"cuda:{os.environ['LOCAL_RANK']}"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"--device {name} is not a device; give cpu, cuda or cuda:N") from None
-    if device.type not in ("cpu", "cuda"):
-        raise InputError(f"--device {name} is not supported; give cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices; try --device cpu"
-        )
-    return device
 
 
 class Advance(Protocol):

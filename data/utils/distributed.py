@@ -19,15 +19,11 @@ from torch.distributed.rendezvous import rendezvous
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.gpu import failure
+from dcgan_features.data.utils.torchrun import started_by_torchrun
 
 Value = TypeVar("Value")
 
 _PATIENCE = timedelta(days=7)  # while one works, others wait; one that dies is noticed at once, and torchrun ends all
-
-
-def started_by_torchrun() -> bool:
-    """Whether `torchrun` started this process."""
-    return distributed.is_available() and distributed.is_torchelastic_launched()
 
 
 def is_first() -> bool:
@@ -64,16 +60,6 @@ def process_group(name: str) -> Iterator[None]:
     finally:
         sys.stdout.flush()
         distributed.destroy_process_group()
-
-
-def resuming_command(module: str, arguments: list[str]) -> list[str]:
-    """The command line of a module of ours that is running, to be typed again."""
-    command = ["python"]
-    if started_by_torchrun():
-        machines = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
-        command = ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", "1")]
-        command += ["--nnodes", str(machines), "..."] if machines > 1 else []
-    return [*command, "-m", module, *arguments]
 
 
 class ProcessLost(RuntimeError):
@@ -123,6 +109,10 @@ class Processes:
         """Every process's value, in the order of ranks."""
         return [value]
 
+    def stack(self, part: Tensor) -> Tensor:
+        """The tensors of all processes, of one shape and on their devices, stacked in the order of ranks."""
+        return part[None]
+
     def first(self, work: Callable[[], Value]) -> Value:
         """What `work` returns, which the first process alone does; what it raises, all raise."""
         return work()
@@ -164,6 +154,13 @@ class AllProcesses(Processes):
         with losing():
             distributed.all_gather_object(values, value)
         return values  # type: ignore[return-value]
+
+    def stack(self, part: Tensor) -> Tensor:
+        """The tensors of all processes, of one shape and on their devices, stacked in the order of ranks."""
+        parts = [torch.empty_like(part) for _ in range(self.count)]
+        with losing():
+            distributed.all_gather(parts, part)
+        return torch.stack(parts)
 
     def first(self, work: Callable[[], Value]) -> Value:
         """What `work` returns, which the first process alone does; what it raises, all raise."""

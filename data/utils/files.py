@@ -1,4 +1,4 @@
-"""Reading and writing files so that nobody ever sees half of one."""
+"""Writing files so that nobody ever sees half of one; reading them is `data.utils.formats`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.raw import check_file, unreadable
 
+LONGEST = 255  # bytes of a file's name, on nearly every file system
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
@@ -26,7 +26,19 @@ _REMEDIES = {
     errno.EROFS: "the file system is read-only; choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder; choose another one",
     errno.EEXIST: "a file of that name is in the way; choose another folder",
+    errno.EISDIR: "a folder of that name is in the way; remove it or choose another one",
+    errno.ENAMETOOLONG: "a name in it is longer than the file system allows; choose a shorter one",
+    errno.ENOENT: "the folder was removed meanwhile; run the same command again",
+    errno.EFBIG: "the file is larger than the file system allows; choose another folder",
+    errno.EIO: "the disk fails (input/output error); choose another folder",
+    errno.ESTALE: "the network disk has lost the folder; run the same command again",
+    errno.ELOOP: "a link in it leads in a circle; choose another folder",
+    errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
+    errno.ENOTSUP: "the file system does not support it; choose another folder",
 }
+# By which file systems say that they cannot make sure of what was written; it has been written all the same.
+_NO_FSYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EISDIR}
+_NO_FSYNC_OF_FOLDERS = _NO_FSYNC | {errno.EACCES, errno.EPERM, errno.ENOENT}
 
 
 @contextlib.contextmanager
@@ -37,7 +49,20 @@ def writing(path: Path | str) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _REMEDIES:
             raise
+        refused = _refused(error)
+        if refused is not None:
+            raise InputError(f"{refused} may not be read or written; change its permissions") from error
         raise InputError(f"cannot write {path}: {_REMEDIES[error.errno]}") from error
+
+
+def _refused(error: OSError) -> Path | None:
+    """The file that is there and not to be used, where it is that which stands in the way, and not its folder."""
+    if error.errno not in (errno.EACCES, errno.EPERM) or not isinstance(error.filename, str | bytes | os.PathLike):
+        return None
+    named = Path(os.fsdecode(error.filename))
+    with contextlib.suppress(OSError):
+        return named if stat.S_ISREG(named.stat().st_mode) else None
+    return None
 
 
 @contextlib.contextmanager
@@ -49,7 +74,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     exception nothing is left behind. Raises `InputError` for a full disk or a folder that may not be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+    ending = f".{uuid.uuid4().hex[:12]}.tmp"
+    temporary = path.with_name(f".{shortened(path.name, LONGEST - len(ending) - 1)}{ending}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -59,7 +85,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             else:
                 _flush(temporary)
                 os.replace(temporary, path)
-            _flush(path.parent)
+            _flush_folder(path.parent)
         finally:
             if temporary.is_dir():
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -79,11 +105,50 @@ def _rename_folder(temporary: Path, path: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDWR)  # for Windows, which flushes nothing that was opened to be read
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync(descriptor: int) -> None:
+    """`os.fsync`, which some file systems do not have: there the data are written whenever the system likes."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
+
+
+def _flush_folder(path: Path) -> None:
+    """Make sure of a renaming, where that can be had: not on every file system, nor for folders of Windows."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC_OF_FOLDERS:
+            raise
+
+
+def shortened(name: str, most: int) -> str:
+    """The beginning of a file's name of at most `most` bytes, whole characters of it."""
+    content = os.fsencode(name)
+    return name if len(content) <= most else content[:most].decode(errors="ignore")
+
+
+def home_path(path: Path | str, setting: str) -> Path:
+    """A path in which `~` stands for the home folder.
+
+    setting : what names another folder, for the message. Raises `InputError` where `~` is there and no home folder is.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InputError(f"{path} needs a home folder, and there is none; set HOME, or {setting}") from None
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -97,48 +162,11 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path | str) -> Any:
-    """Read a JSON file; an absent or damaged one is an `InputError` that names it."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; check the path") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is damaged: {error}; delete it or restore it from a copy") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's numbers: plain YAML 1.1 reads 1e-4 as a word."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
-
-
-def parse_yaml(text: str) -> Any:
-    """What a text in YAML says, such as 64, 1e-4, [1, 2] or true. Raises `yaml.YAMLError`."""
-    return yaml.load(text, Loader=_Loader)
-
-
-def read_yaml(path: Path | str, what: str) -> dict[str, Any]:
-    """What a YAML file says, unchecked; an empty one says nothing.
-
-    what : the kind of file, for messages: "table". Raises `InputError` when it is missing, is not YAML, or holds
-    anything but keys with values.
-    """
-    try:
-        content = parse_yaml(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read the {what} {path}: {error.strerror}; check the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"the {what} {path} is not YAML: {' '.join(str(error).split())}") from None
-    if content is not None and not isinstance(content, dict):
-        raise InputError(f"the {what} {path} holds no 'key: value' lines")
-    return content or {}
-
-
 def sha256_file(path: Path | str) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Hexadecimal SHA-256 of a file's bytes. Raises `InputError`, naming the file, where it cannot be read."""
+    check_file(path)
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from None

@@ -11,10 +11,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import StratifiedKFold, check_cv
 
+from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.l2svm.estimator import L2SVM, make_problem, store, warn_unless_converged
 from dcgan_features.eval.l2svm.problem import Problem
-from dcgan_features.eval.l2svm.validation import Features, check_positive
+from dcgan_features.eval.l2svm.validation import Features
 
 SELECTION_TOL = 1e-3  # accuracies on held-out rows do not change beyond it
 

@@ -12,10 +12,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.l2svm.predicting import decide
 from dcgan_features.eval.l2svm.problem import Problem, Solved
-from dcgan_features.eval.l2svm.validation import Features, check_device, check_positive, check_problem
+from dcgan_features.eval.l2svm.validation import Features, check_device, check_problem
 
 # What of `LinearSVC`'s arguments is taken, and the only values that mean this problem.
 _FIXED: dict[str, tuple[Any, ...]] = {

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.distributed import ALONE, AllProcesses, Processes
 
 Features = npt.NDArray[Any] | Tensor
@@ -196,10 +197,3 @@ def check_device(device: str | torch.device | None) -> torch.device | None:
     if not count or (place.index or 0) >= count:
         raise ValueError(f"device {str(device)!r} is not there on this machine; give 'cpu' or None")
     return place
-
-
-def check_positive(name: str, value: Any) -> float:
-    """The value as a float; ValueError, naming it, unless it is a finite number above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
-        raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
-    return float(value)

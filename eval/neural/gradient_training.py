@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,22 +18,22 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dcgan_features.data.utils.checks import check_choice, check_counts, check_positive
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.eval.l2svm.validation import check_positive
 from dcgan_features.eval.neural.labels import PartlyLabelled, check_partly_labelled
-from dcgan_features.features.base import check_choice, choose_device
-from dcgan_features.features.base import check_positive as check_counts
 
 _PREDICTED = 512  # rows that are predicted at once
 
 
 @known_as("eval.gradient.GradientClassifier")
+@dataclass(eq=False, repr=False, kw_only=True)
 class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A network trained by Adam on minibatches of rows with labels and, where it has a use for them, rows without.
 
     To derive a classifier, write `_build`, and `_loss` and `_logits` where the defaults do not fit: the network maps
-    rows to logits, and its loss is their cross-entropy. The derived class has a constructor of its own that names all
-    its parameters, as scikit-learn requires, and hands those below on.
+    rows to logits, and its loss is their cross-entropy. The derived class is a dataclass too, whose fields are its
+    parameters; it names those below again whose defaults it sets.
 
     Parameters
     ----------
@@ -61,32 +62,17 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     semi_supervised: ClassVar[bool] = False  # y = -1 means "no label"
 
-    def __init__(
-        self,
-        *,
-        epochs: int,
-        batch_size: int,
-        learning_rate: float,
-        labelled_batch_size: int = 50,
-        decay_from: float = 1.0,
-        validate_every: int = 1,
-        patience: int | None = None,
-        precision: str = "fp32",
-        device: str | None = None,
-        random_state: Any = 0,
-        progress: Callable[[str, int, int], None] | None = None,
-    ) -> None:
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.labelled_batch_size = labelled_batch_size
-        self.decay_from = decay_from
-        self.validate_every = validate_every
-        self.patience = patience
-        self.precision = precision
-        self.device = device
-        self.random_state = random_state
-        self.progress = progress
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    labelled_batch_size: int = 50
+    decay_from: float = 1.0
+    validate_every: int = 1
+    patience: int | None = None
+    precision: str = "fp32"
+    device: str | None = None
+    random_state: Any = 0
+    progress: Callable[[str, int, int], None] | None = None
 
     def _build(self, n_features: int, n_classes: int) -> nn.Module:
         """The network to train, on the CPU; torch's global generator is seeded when this is called."""

@@ -6,7 +6,7 @@ from math import isqrt, prod
 
 from torch import Tensor, nn
 
-from dcgan_features.features.base import check_positive
+from dcgan_features.data.utils.checks import check_counts
 
 Shape = tuple[int, int, int]
 
@@ -37,7 +37,7 @@ def _three(shape: Shape) -> Shape:
     if not isinstance(shape, tuple | list) or len(shape) != 3:
         raise ValueError(f"image_shape={shape!r} must be (height, width, channels)")
     for name, value in zip(("height", "width", "channels"), shape, strict=True):
-        check_positive(**{f"image_shape's {name}": value})
+        check_counts(**{f"image_shape's {name}": value})
     return shape
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 
 import torch
 from torch import nn
 
+from dcgan_features.data.utils.checks import check_counts
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.neural.gradient_training import GradientClassifier, check_between
-from dcgan_features.features.base import check_positive as check_counts
 
 
 @known_as("eval.perceptron.Perceptron")
+@dataclass(eq=False, repr=False)
 class Perceptron(GradientClassifier):
     """Fully connected layers of rectified units and a softmax, trained by Adam on the cross-entropy.
 
@@ -29,40 +30,16 @@ class Perceptron(GradientClassifier):
     The other parameters and the attributes are those of `GradientClassifier`.
     """
 
-    def __init__(
-        self,
-        hidden: Sequence[int] = (600, 600),
-        *,
-        dropout: float = 0.5,
-        input_dropout: float = 0.0,
-        weight_decay: float = 0.0,
-        epochs: int = 30,
-        batch_size: int = 50,
-        learning_rate: float = 1e-3,
-        decay_from: float = 0.5,
-        validate_every: int = 1,
-        patience: int | None = None,
-        precision: str = "fp32",
-        device: str | None = None,
-        random_state: Any = 0,
-        progress: Callable[[str, int, int], None] | None = None,
-    ) -> None:
-        super().__init__(
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            decay_from=decay_from,
-            validate_every=validate_every,
-            patience=patience,
-            precision=precision,
-            device=device,
-            random_state=random_state,
-            progress=progress,
-        )
-        self.hidden = hidden
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.weight_decay = weight_decay
+    hidden: Sequence[int] = (600, 600)
+    _: KW_ONLY
+    dropout: float = 0.5
+    input_dropout: float = 0.0
+    weight_decay: float = 0.0
+    epochs: int = 30
+    batch_size: int = 50
+    learning_rate: float = 1e-3
+    decay_from: float = 0.5
+    labelled_batch_size: int = field(default=50, init=False)  # not a setting here: there are no rows without labels
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from dcgan_features.data.utils.checks import check_counts, check_positive
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.eval.l2svm.validation import check_positive
 from dcgan_features.eval.neural.gradient_training import GradientClassifier, check_between
 from dcgan_features.eval.neural.image_rows import Shape, as_images, image_shape, initialise
-from dcgan_features.features.base import check_positive as check_counts
 
 LEAK = 0.2
 
 
 @known_as("eval.supervised_cnn.SupervisedCNN")
+@dataclass(eq=False, repr=False)
 class SupervisedCNN(GradientClassifier):
     """5 x 5 convolutions with stride 2, leaky rectifiers, batch normalisation on all but the first, and a softmax.
 
@@ -40,46 +40,20 @@ class SupervisedCNN(GradientClassifier):
     The other parameters and the attributes are those of `GradientClassifier`.
     """
 
-    def __init__(
-        self,
-        image_shape: Shape | None = None,
-        *,
-        maps: Sequence[int] = (64, 128, 256),
-        dropout: float = 0.5,
-        weight_decay: float = 1e-4,
-        beta1: float = 0.9,
-        initial_sd: float | str = 0.02,
-        batch_norm: bool = True,
-        epochs: int = 12,
-        batch_size: int = 20,
-        learning_rate: float = 5e-4,
-        decay_from: float = 0.5,
-        validate_every: int = 1,
-        patience: int | None = None,
-        precision: str = "bf16",
-        device: str | None = None,
-        random_state: Any = 0,
-        progress: Callable[[str, int, int], None] | None = None,
-    ) -> None:
-        super().__init__(
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            decay_from=decay_from,
-            validate_every=validate_every,
-            patience=patience,
-            precision=precision,
-            device=device,
-            random_state=random_state,
-            progress=progress,
-        )
-        self.image_shape = image_shape
-        self.maps = maps
-        self.dropout = dropout
-        self.weight_decay = weight_decay
-        self.beta1 = beta1
-        self.initial_sd = initial_sd
-        self.batch_norm = batch_norm
+    image_shape: Shape | None = None
+    _: KW_ONLY
+    maps: Sequence[int] = (64, 128, 256)
+    dropout: float = 0.5
+    weight_decay: float = 1e-4
+    beta1: float = 0.9
+    initial_sd: float | str = 0.02
+    batch_norm: bool = True
+    epochs: int = 12
+    batch_size: int = 20
+    learning_rate: float = 5e-4
+    decay_from: float = 0.5
+    precision: str = "bf16"
+    labelled_batch_size: int = field(default=50, init=False)  # not a setting here: there are no rows without labels
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

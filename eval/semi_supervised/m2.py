@@ -7,8 +7,8 @@ Kingma, Mohamed, Rezende & Welling, "Semi-supervised Learning with Deep Generati
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, cast
+from dataclasses import KW_ONLY, dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.neural.gradient_training import GradientClassifier, check_between
 from dcgan_features.eval.neural.labels import PartlyLabelled
@@ -28,8 +29,6 @@ from dcgan_features.features.autoencoder.gaussian_networks import (
     normal_linear,
     sample_gaussian,
 )
-from dcgan_features.features.base import check_choice
-from dcgan_features.features.base import check_positive as check_counts
 
 
 @known_as("eval.m2.M2Network")
@@ -97,6 +96,7 @@ class M2Network(nn.Module):
 
 
 @known_as("eval.m2.M2")
+@dataclass(eq=False, repr=False)
 class M2(GradientClassifier):
     """The semi-supervised classifier q(y | x) of a variational model of x, y and z; y = -1 means "no label".
 
@@ -126,52 +126,20 @@ class M2(GradientClassifier):
 
     semi_supervised = True
 
-    def __init__(
-        self,
-        n_latent: int = 50,
-        hidden: int = 500,
-        classifier_hidden: int = 500,
-        *,
-        likelihood: str = "gaussian",
-        binarise: bool = True,
-        alpha: float = 0.1,
-        prior: float = 1.0,
-        initial_sd: float | None = None,
-        sample_inputs: bool = False,
-        epochs: int = 100,
-        batch_size: int = 200,
-        labelled_batch_size: int = 50,
-        learning_rate: float = 1e-3,
-        decay_from: float = 0.5,
-        validate_every: int = 1,
-        patience: int | None = None,
-        precision: str = "fp32",
-        device: str | None = None,
-        random_state: Any = 0,
-        progress: Callable[[str, int, int], None] | None = None,
-    ) -> None:
-        super().__init__(
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            labelled_batch_size=labelled_batch_size,
-            decay_from=decay_from,
-            validate_every=validate_every,
-            patience=patience,
-            precision=precision,
-            device=device,
-            random_state=random_state,
-            progress=progress,
-        )
-        self.n_latent = n_latent
-        self.hidden = hidden
-        self.classifier_hidden = classifier_hidden
-        self.likelihood = likelihood
-        self.binarise = binarise
-        self.alpha = alpha
-        self.prior = prior
-        self.initial_sd = initial_sd
-        self.sample_inputs = sample_inputs
+    n_latent: int = 50
+    hidden: int = 500
+    classifier_hidden: int = 500
+    _: KW_ONLY
+    likelihood: str = "gaussian"
+    binarise: bool = True
+    alpha: float = 0.1
+    prior: float = 1.0
+    initial_sd: float | None = None
+    sample_inputs: bool = False
+    epochs: int = 100
+    batch_size: int = 200
+    learning_rate: float = 1e-3
+    decay_from: float = 0.5
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

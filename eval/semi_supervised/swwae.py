@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from dcgan_features.eval.semi_supervised.swwae_network import WhatWhereNetwork, 
 
 
 @known_as("eval.swwae.SWWAE")
+@dataclass(eq=False, repr=False)
 class SWWAE(GradientClassifier):
     """Convolutions and max-pooling, whose switches tell a mirrored decoder where to put what it decodes, and a softmax.
 
@@ -31,7 +32,7 @@ class SWWAE(GradientClassifier):
     layers : the encoder in the paper's notation, see `swwae_network.parse`; a fully connected softmax follows.
     image_shape : (height, width, channels); None guesses it, see `eval.neural.image_rows.image_shape`.
     reconstruction_weight, middle_weight : >= 0. With both 0 there is no decoder, and the labelled rows alone train the
-        network, while batch normalisation is by the statistics of all: the control.
+        network, in as many minibatches, while batch normalisation is by the statistics of all: the control.
     dropout : probability that a value before the softmax layer is set to 0 in training, the others being scaled up,
         0..1.
     stage_dropout : the same of every pooled stage's values on their way on, 0..1; what the decoder is to find is
@@ -43,48 +44,19 @@ class SWWAE(GradientClassifier):
 
     semi_supervised: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        layers: str = "(128)5c-2p-(128)3c-(256)3c-2p-(256)3c-2p",
-        image_shape: Shape | None = None,
-        *,
-        reconstruction_weight: float = 3.0,
-        middle_weight: float = 0.3,
-        dropout: float = 0.0,
-        stage_dropout: float = 0.0,
-        batch_norm: bool = False,
-        epochs: int = 8,
-        batch_size: int = 100,
-        labelled_batch_size: int = 50,
-        learning_rate: float = 1e-3,
-        decay_from: float = 0.5,
-        validate_every: int = 1,
-        patience: int | None = None,
-        precision: str = "bf16",
-        device: str | None = None,
-        random_state: Any = 0,
-        progress: Callable[[str, int, int], None] | None = None,
-    ) -> None:
-        super().__init__(
-            epochs=epochs,
-            batch_size=batch_size,
-            labelled_batch_size=labelled_batch_size,
-            learning_rate=learning_rate,
-            decay_from=decay_from,
-            validate_every=validate_every,
-            patience=patience,
-            precision=precision,
-            device=device,
-            random_state=random_state,
-            progress=progress,
-        )
-        self.layers = layers
-        self.image_shape = image_shape
-        self.reconstruction_weight = reconstruction_weight
-        self.middle_weight = middle_weight
-        self.dropout = dropout
-        self.stage_dropout = stage_dropout
-        self.batch_norm = batch_norm
+    layers: str = "(128)5c-2p-(128)3c-(256)3c-2p-(256)3c-2p"
+    image_shape: Shape | None = None
+    _: KW_ONLY
+    reconstruction_weight: float = 3.0
+    middle_weight: float = 0.3
+    dropout: float = 0.0
+    stage_dropout: float = 0.0
+    batch_norm: bool = False
+    epochs: int = 8
+    batch_size: int = 100
+    learning_rate: float = 1e-3
+    decay_from: float = 0.5
+    precision: str = "bf16"
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -107,7 +79,9 @@ class SWWAE(GradientClassifier):
 
     def _loss(self, network: nn.Module, labelled: Tensor, index: Tensor, unlabelled: Tensor | None) -> Tensor:
         assert isinstance(network, WhatWhereNetwork)
-        rows = labelled if unlabelled is None else torch.cat([labelled, unlabelled])
+        # Without a decoder, other rows would teach the network nothing but statistics for batch normalisation.
+        needed = network.decoder or self.batch_norm
+        rows = labelled if unlabelled is None or not needed else torch.cat([labelled, unlabelled])
         images = as_images(rows, self.image_shape_)
         what, where = network.encode(images)
         loss = functional.cross_entropy(network.classify(what[-1][: len(labelled)]).float(), index)

@@ -20,14 +20,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_choice, check_counts, check_positive
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.l2svm.primal import WeightSpace
-from dcgan_features.eval.l2svm.validation import Features, check_features, check_positive
+from dcgan_features.eval.l2svm.validation import Features, check_features
 from dcgan_features.eval.neural.labels import PartlyLabelled, check_partly_labelled
 from dcgan_features.eval.semi_supervised.lbfgs import Minimum, minimise
 from dcgan_features.eval.semi_supervised.nystroem import GaussianMap, choose_gamma
-from dcgan_features.features.base import check_choice
-from dcgan_features.features.base import check_positive as check_whole
 
 SHARPNESS = 20.0  # of the modified logistic loss: the larger, the closer to the hinge loss
 WIDTH = 3.0  # of the bell that stands for the hinge loss of the better of the two labels
@@ -58,27 +57,59 @@ class TSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Without unlabelled rows both terms are left out, c is the mean of all rows, and the problem is that of a supervised
     machine with a smoothed hinge loss; with them, that is had by `unlabelled_weight=0, balance_weight=0`.
 
+    X is a NumPy array or a torch tensor of floating-point numbers, (n, d); arithmetic with it is float32.
+
     Parameters
     ----------
-    regularisation : > 0. unlabelled_weight : >= 0, relative to the labelled rows.
-    kernel : "linear", phi(x) = x, or "rbf", exp(-gamma |x - z|^2) through `n_components` rows drawn from all of X.
-    gamma : a number > 0, "scale" or "median", see `kernel_map.choose_gamma`.
-    balance : p of each class: "labelled", its share of the labelled rows; "uniform"; or numbers in the order of
-        `classes_`, each > 0, with the sum 1.
-    balance_weight : >= 0, or None to hold the mean of f.
-    annealing : what `unlabelled_weight` is multiplied by, one minimisation after the other; the last is 1.
-    tol : a minimisation ends when the gradient has fallen to this part of what it is at w = 0.
-    max_iter : most iterations of each; when they do not suffice in the last, a `ConvergenceWarning` says so.
-    device : "cpu", "cuda", ...; None is that of X, or the CPU for NumPy arrays.
-    random_state : of the draw of components.
+    regularisation : float, default 0.0001
+        Above 0.
+    unlabelled_weight : float, default 1.0
+        At least 0, relative to the labelled rows.
+    kernel : str, default "linear"
+        "linear", phi(x) = x, or "rbf", exp(-gamma |x - z|^2) through `n_components` rows drawn from all of X.
+    gamma : float or str, default "scale"
+        A number > 0, "scale" or "median", see `kernel_map.choose_gamma`.
+    n_components : int, default 1000
+        Rows drawn for "rbf".
+    balance : str or Sequence[float], default "labelled"
+        Of each class, p: "labelled", its share of the labelled rows; "uniform"; or numbers in the order of `classes_`,
+        each > 0, with the sum 1.
+    balance_weight : float or None, default 1.0
+        >= 0, or None to hold the mean of f.
+    annealing : Sequence[float], default ANNEALING
+        What `unlabelled_weight` is multiplied by, one minimisation after the other; the last is 1.
+    tol : float, default 0.001
+        A minimisation ends when the gradient has fallen to this part of what it is at w = 0.
+    max_iter : int, default 200
+        Most iterations of each; when they do not suffice in the last, a `ConvergenceWarning` says so.
+    device : str or None, default None
+        "cpu", "cuda", ...; None is that of X, or the CPU for NumPy arrays.
+    random_state : int, np.random.RandomState or None, default 0
+        Of the draw of components.
 
     Attributes
     ----------
-    classes_ : (n_classes,), sorted. coef_, intercept_ : (n_classes, D) and (n_classes,), or with one row for two
-        classes, for the D features phi. map_ : phi of "rbf", None for "linear".
-    objective_ : (n_classes,) or (1,), at the solution. n_iter_ : iterations, of all minimisations.
+    classes_ : array (n_classes,)
+        Sorted.
+    coef_ : array (n_classes, D), or (1, D) for two classes
+        For the D features phi.
+    intercept_ : array (n_classes,), or (1,) for two classes.
+    map_ : GaussianMap or None
+        Phi of "rbf", None for "linear".
+    objective_ : array (n_classes,), or (1,)
+        At the solution.
+    n_iter_ : int
+        Iterations, of all minimisations.
 
-    X is a NumPy array or a torch tensor of floating-point numbers, (n, d); arithmetic with it is float32.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcgan_features.eval import TSVM
+    >>> X = np.concatenate([np.linspace(0, 1, 10), np.linspace(3, 4, 10)])[:, None].astype(np.float32)
+    >>> y = np.full(20, -1)  # no label
+    >>> y[[0, 19]] = 0, 1
+    >>> int(TSVM().fit(X, y).predict(X).sum())
+    10
     """
 
     semi_supervised: ClassVar[bool] = True
@@ -165,7 +196,7 @@ class TSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.balance_weight is not None and self.balance_weight != 0:
             check_positive("balance_weight", self.balance_weight)
         check_choice("kernel", self.kernel, KERNELS)
-        check_whole(n_components=self.n_components, max_iter=self.max_iter)
+        check_counts(n_components=self.n_components, max_iter=self.max_iter)
         steps = np.asarray(self.annealing, float)
         if steps.ndim != 1 or len(steps) == 0 or not (np.isfinite(steps) & (steps >= 0)).all() or steps[-1] != 1:
             raise ValueError(f"annealing={self.annealing!r} must be numbers of at least 0, of which the last is 1")

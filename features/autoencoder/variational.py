@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.data.utils.torch_streams import stream
+from dcgan_features.data.utils.random_streams import stream
 from dcgan_features.features.autoencoder.gaussian_networks import (
     LIKELIHOODS,
     PRECISIONS,
@@ -25,15 +27,7 @@ from dcgan_features.features.autoencoder.gaussian_networks import (
     reduced_precision,
     sample_gaussian,
 )
-from dcgan_features.features.base import (
-    Extractor,
-    Images,
-    as_tensor,
-    check_choice,
-    check_images,
-    check_positive,
-    choose_device,
-)
+from dcgan_features.features.base import Extractor, Images, as_tensor, check_images
 from dcgan_features.features.pca import PixelProjection
 
 _OUTPUTS = ["mean", "posterior"]
@@ -163,11 +157,11 @@ class VariationalFeatures(Extractor):
         check_choice("inputs", self.inputs, _INPUTS)
         check_choice("output", self.output, _OUTPUTS)
         check_choice("precision", self.precision, PRECISIONS)
-        check_positive(n_latent=self.n_latent, epochs=self.epochs, batch_size=self.batch_size)
+        check_counts(n_latent=self.n_latent, epochs=self.epochs, batch_size=self.batch_size)
         for units in self.hidden:
-            check_positive(hidden=units)
+            check_counts(hidden=units)
         if self.components is not None:
-            check_positive(components=self.components)
+            check_counts(components=self.components)
             if self.likelihood == "bernoulli":
                 raise ValueError(f"components={self.components} goes with likelihood='gaussian', not 'bernoulli'")
         for name in ("learning_rate", "clip"):

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from dcgan_features.data.utils.files import sha256_file
+from dcgan_features.data.utils.hashing import digest_array
 from dcgan_features.data.utils.identity import is_ours, name_of
 from dcgan_features.features.base import Extractor
 
@@ -25,18 +26,6 @@ from dcgan_features.features.base import Extractor
 # changed default included, unless the rows that use it change as well.
 CODE_VERSION = 2
 _OWN_PACKAGES = ("features", "gan")  # what they compute, `CODE_VERSION` stands for
-_ROWS = 4096
-
-
-def digest_array(array: np.ndarray[Any, Any]) -> str:
-    """SHA-256 of an array's shape, type and values; a memory-mapped one is read some rows at a time."""
-    if array.dtype.hasobject:
-        raise ValueError("an array of Python objects cannot be told apart from others by its bytes; use numbers")
-    hasher = hashlib.sha256(repr((array.shape, array.dtype.str)).encode())
-    for start in range(0, len(array) if array.ndim else 1, _ROWS):
-        block = array[start : start + _ROWS] if array.ndim else array
-        hasher.update(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data)
-    return hasher.hexdigest()
 
 
 def describe(value: Any) -> Any:

@@ -10,29 +10,30 @@ import contextlib
 import copy
 import hashlib
 import itertools
-import json
 import logging
-import platform
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from dcgan_features.data.utils.distributed import ALONE, Processes
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, read_json, write_json, writing
+from dcgan_features.data.utils.files import atomic_path, writing
+from dcgan_features.data.utils.formats import opened, read_json, write_sealed
+from dcgan_features.data.utils.hashing import digest_array, digest_of
+from dcgan_features.data.utils.locks import Lock
+from dcgan_features.data.utils.versions import versions
 from dcgan_features.features.base import DTYPES, Extractor, Images, check_images
 from dcgan_features.features.cache.chunks import CHUNK, ChunkWriter, as_bytes, complete, verify
-from dcgan_features.features.cache.fingerprint import describe, digest_array
+from dcgan_features.features.cache.fingerprint import describe
 from dcgan_features.features.wrappers import as_extractor, as_rows
 
 FORMAT = 1
+_HEADER = {"format", "shape", "dtype", "chunk_bytes", "sha256", "content", "versions", "created"}
 _FOREIGN_ROWS = 512  # images a block for an object that has no `transform_blocks`
 _MARGIN = 2**20  # bytes beside the features: the header, the file system's own
 
@@ -49,9 +50,24 @@ class FeatureStore:
     Parameters that only change the speed, such as the device, are not part of it. Several processes may share a folder:
     the second that wants an absent entry waits for the first and reads what it wrote.
 
-    processes : those that share the work, on one folder. All of them call `get` with the same arguments. Each fits the
-    extractor, for which they must be alike (processor, libraries, threads), and computes a part of the rows, in the
-    blocks in which one process would: the bytes are the same.
+    Parameters
+    ----------
+    folder : Path or str
+        Of the entries.
+    processes : Processes, default one alone
+        Those that share the work, on one folder. All of them call `get` with the same arguments. Each fits the
+        extractor, for which they must be alike (processor, libraries, threads), and computes a part of the rows, in the
+        blocks in which one process would: the bytes are the same.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from dcgan_features.features import FeatureStore, RawPixels
+    >>> images = np.zeros((4, 8, 8, 3), np.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     FeatureStore(folder).get(RawPixels(), images, images).shape
+    torch.Size([4, 192])
     """
 
     def __init__(self, folder: Path | str, processes: Processes = ALONE) -> None:
@@ -73,7 +89,7 @@ class FeatureStore:
             extractor = as_extractor(extractor)
             fit_images, images = check_images(fit_images), check_images(images)
             learnt, content = _contents(extractor, fit_images, images)
-        key = _digest(content)
+        key = digest_of(content)
         if len(set(processes.gather(key))) > 1:
             raise ValueError("the processes were given other images or another extractor; give all of them the same")
         entry = self.folder / key
@@ -84,7 +100,7 @@ class FeatureStore:
                 if header is None:
                     processes.first(lambda: self._remove_remains(entry))
                     with processes.together():
-                        fitted = self._fit(extractor, _digest(learnt), fit_images)
+                        fitted = self._fit(extractor, digest_of(learnt), fit_images)
                     self._write(entry, fitted, images, content, progress)
                     header = processes.first(lambda: self._intact(entry, report=True))
         if header is None:
@@ -92,17 +108,16 @@ class FeatureStore:
         with processes.together():
             return _mapped(entry, header)
 
+    @property
+    def fitted(self) -> Any | None:
+        """The extractor that `get` fitted last; None where all that was asked for was here already."""
+        return None if self._last is None else self._last[1]
+
     @contextlib.contextmanager
     def _alone(self, entry: Path) -> Iterator[None]:
         """Keep other commands from making the same entry; wait for one that does."""
-        lock = FileLock(self.folder / f"{entry.name}.lock")
-
-        def acquire() -> None:
-            with writing(self.folder):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                lock.acquire()
-
-        self.processes.first(acquire)
+        lock = Lock(self.folder / f"{entry.name}.lock")
+        self.processes.first(lock.acquire)
         try:
             yield
         finally:
@@ -114,7 +129,7 @@ class FeatureStore:
         What lies there is not verified; `get` computes damaged features again.
         """
         content = _contents(as_extractor(extractor), check_images(fit_images), check_images(images))[1]
-        entry = self.folder / _digest(content)
+        entry = self.folder / digest_of(content)
         return entry if (entry / "header.json").is_file() else None
 
     def _fit(self, extractor: Any, key: str, images: Images) -> Any:
@@ -122,7 +137,7 @@ class FeatureStore:
             # A shallow copy: fitting adds attributes and leaves the parameters alone.
             own = copy.copy(extractor)
             if hasattr(own, "fit"):
-                own.fit(images)
+                own.fit(images if isinstance(own, Extractor) else _read_only(images))
             self._last = (key, own)
         return self._last[1]
 
@@ -131,7 +146,10 @@ class FeatureStore:
         if not entry.is_dir():
             return None
         try:
-            header: dict[str, Any] = read_json(entry / "header.json")
+            # Entries of earlier versions have no seal, and can say nothing else.
+            header = opened(read_json(entry / "header.json"), entry / "header.json", required=False)
+            if set(header) != _HEADER or digest_of(header["content"]) != entry.name:
+                raise ValueError("its header is of another entry")
             path, size = entry / "features.bin", _size(header)
             if header["format"] != FORMAT:
                 raise ValueError(f"format {header['format']} instead of {FORMAT}")
@@ -148,7 +166,9 @@ class FeatureStore:
         """Remove a damaged entry and what a killed process left of this one; the caller holds its lock."""
         with writing(entry):
             for remains in [entry, *self.folder.glob(f".{entry.name}.*.tmp")]:
-                if remains.is_dir():
+                if remains.is_symlink() or remains.is_file():
+                    remains.unlink()
+                elif remains.is_dir():
                     shutil.rmtree(remains)
 
     def _write(
@@ -191,14 +211,10 @@ class FeatureStore:
                     "chunk_bytes": CHUNK,
                     "sha256": complete(temporary / "features.bin", size, digests),
                     "content": content,
-                    "versions": {
-                        "python": platform.python_version(),
-                        "torch": torch.__version__,
-                        "numpy": np.__version__,
-                    },
+                    "versions": versions(),
                     "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
-                write_json(temporary / "header.json", header)
+                write_sealed(temporary / "header.json", header)
                 stack.close()
 
             processes.first(publish)
@@ -228,10 +244,6 @@ def _contents(extractor: Any, fit_images: Images, images: Images) -> tuple[dict[
     return learnt, {**learnt, "images": fit_digest if images is fit_images else digest_array(images)}
 
 
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
 def _size(header: dict[str, Any]) -> int:
     rows, width = header["shape"]
     return int(rows * width * DTYPES[header["dtype"]].itemsize)
@@ -255,6 +267,13 @@ def _share(starts: range, count: int, processes: Processes) -> tuple[range, rang
     return own, range(own.start, max(min(own.stop, count), own.start))
 
 
+def _read_only(images: Images) -> Images:
+    """A view that other people's code cannot write through: what it altered would be in all that comes after."""
+    view = images[:]
+    view.flags.writeable = False
+    return view
+
+
 def _starts(extractor: Any, images: Images) -> range:
     if isinstance(extractor, Extractor):
         return extractor.block_starts(images)
@@ -267,7 +286,7 @@ def _blocks(extractor: Any, images: Images, starts: range) -> Iterator[Tensor]:
         yield from extractor.transform_blocks(images, starts)
         return
     for start in starts:
-        part = images[start : start + _FOREIGN_ROWS]
+        part = _read_only(images[start : start + _FOREIGN_ROWS])
         block = as_rows(extractor.transform(part), len(part), extractor)
         finite = torch.isfinite(block).all(dim=1)
         if not bool(finite.all()):

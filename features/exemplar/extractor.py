@@ -14,18 +14,11 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import (
-    DTYPES,
-    Extractor,
-    Images,
-    as_tensor,
-    check_choice,
-    check_images,
-    check_positive,
-    choose_device,
-)
+from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
 from dcgan_features.features.discriminator.pooling import pool_to_grid
 from dcgan_features.features.exemplar.networks import ExemplarNetwork
 from dcgan_features.features.exemplar.seeds import resize
@@ -89,7 +82,7 @@ class ExemplarCNNFeatures(Extractor):
         """
         check_choice("dtype", self.dtype, list(DTYPES))
         optional = {name: getattr(self, name) for name in ("resize", "batch_size") if getattr(self, name) is not None}
-        check_positive(grid=self.grid, n_standardise=self.n_standardise, **optional)
+        check_counts(grid=self.grid, n_standardise=self.n_standardise, **optional)
         images = check_images(images)
         network = self._network()
         for index, layer in enumerate(network.layers):
@@ -151,11 +144,19 @@ class ExemplarCNNFeatures(Extractor):
     def _block_size(self) -> int:
         return self.batch_size or (_CUDA_BATCH if self.network_.mean.is_cuda else _CPU_BATCH)
 
+    def layer_maps(self, images: Images) -> list[Tensor]:
+        """The chosen layers' rectified maps before pooling, (n, maps, height, width) each.
+
+        images : uint8 (n, height, width, 3), few enough for all of their maps to fit in memory.
+        """
+        with torch.inference_mode():
+            pixels = as_tensor(images).to(self.network_.mean.device).permute(0, 3, 1, 2).float().div_(255.0)
+            pixels = self.network_.normalise(resize(pixels, self.resize)).to(DTYPES[self.dtype])
+            maps = self.network_.maps(pixels.contiguous(memory_format=torch.channels_last))
+        return [maps[index] for index in self.layers_]
+
     def _transform_block(self, images: Images) -> Tensor:
-        pixels = as_tensor(images).to(self.network_.mean.device).permute(0, 3, 1, 2).float().div_(255.0)
-        pixels = self.network_.normalise(resize(pixels, self.resize)).to(DTYPES[self.dtype])
-        maps = self.network_.maps(pixels.contiguous(memory_format=torch.channels_last))
-        pooled = [pool_to_grid(maps[index], self.grid).flatten(1) for index in self.layers_]
+        pooled = [pool_to_grid(maps, self.grid).flatten(1) for maps in self.layer_maps(images)]
         features = torch.cat(pooled, dim=1).cpu()
         if self.standardisation_ is None:
             return features

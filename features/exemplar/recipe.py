@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.features.exemplar.networks import parse
 from dcgan_features.gan.training.recipe import check_settings
 

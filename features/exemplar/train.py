@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dcgan_features.data import training_images
-from dcgan_features.data.utils.cli import choose_device, run
-from dcgan_features.features.exemplar.recipe import read_exemplar_recipe
-from dcgan_features.features.exemplar.training import ExemplarRun
+from dcgan_features.data.utils.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -31,9 +28,14 @@ def train(
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in --out, if there is one.")] = True,
 ) -> None:
     """Train an Exemplar-CNN on images without labels; a run that was stopped or killed goes on where it was."""
+    from dcgan_features.data import training_images  # late, as they import PyTorch: --help is quick
+    from dcgan_features.data.utils.devices import device_option
+    from dcgan_features.features.exemplar.recipe import read_exemplar_recipe
+    from dcgan_features.features.exemplar.training import ExemplarRun
+
     given = {"network": network, "samples": samples, "seed": seed}
     settings = read_exemplar_recipe(recipe, {key: value for key, value in given.items() if value is not None})
-    where = choose_device(device)
+    where = device_option(device)
     pixels, description, digest = training_images(source, data_root)
     about = {"description": description, "digest": digest, "images": len(pixels)}
     print(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dcgan_features.data.utils.gpu import check_precision
-from dcgan_features.data.utils.torch_streams import stream
+from dcgan_features.data.utils.random_streams import stream
 from dcgan_features.features.exemplar.networks import ExemplarNetwork
 from dcgan_features.features.exemplar.recipe import FREE_SETTINGS, ExemplarRecipe
 from dcgan_features.features.exemplar.seeds import draw_seeds

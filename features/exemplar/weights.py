@@ -9,6 +9,7 @@ import torch
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.features.exemplar.networks import ExemplarNetwork, parse
+from dcgan_features.gan.description import Description
 from dcgan_features.gan.weights_file import fill, read_tensors, write_tensors
 
 KIND = "exemplar-cnn"
@@ -38,13 +39,18 @@ def load_exemplar_weights(path: Path | str, expected: str | None = None) -> tupl
     if len(path.parts) == 1 and not path.suffix and not path.with_suffix(".json").exists():
         path = SHIPPED / path
 
-    def check(metadata: dict[str, Any]) -> None:
-        if metadata["kind"] != KIND:
-            raise ValueError(f"they are of the kind {metadata['kind']!r}")
-        found = parse(metadata["network"])
+    def check(about: Description, size: int) -> None:
+        if about.kind != KIND or about.network is None:
+            raise ValueError(f"they are of the kind {about.kind!r}")
+        found = parse(about.network)
+        before, count = 3, 0
+        for maps, kernel in found[0]:
+            before, count = maps, count + before * maps * kernel**2
+        if count > size:  # before any of it is given memory
+            raise ValueError(f"its network '{about.network}' has more weights than the file has bytes")
         if expected is not None and found != parse(expected):
             raise InputError(
-                f"{path} holds the network '{metadata['network']}', but '{expected}' is needed; "
+                f"{path} holds the network '{about.network}', but '{expected}' is needed; "
                 "choose other weights or another network"
             )
 

@@ -12,17 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import (
-    DTYPES,
-    Extractor,
-    Images,
-    as_tensor,
-    check_choice,
-    check_images,
-    check_positive,
-    choose_device,
-)
+from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
 from dcgan_features.features.kmeans.dictionary import gain_shape_kmeans
 from dcgan_features.features.kmeans.map_layers import (
     SIDE,
@@ -50,29 +43,70 @@ class LayeredKMeansFeatures(Extractor):
     but the last are averaged over 2 x 2 positions. With 32 x 32 images, three layers have maps of 13, 6 and 5
     positions a side. Features are those of all layers, layer after layer; within a layer column (cell * units) + unit.
 
-    n_units : units of each layer, the first to the last; in a deeper layer the groups share them equally.
-    patch_size : pixels along the side of the first layer's patches, taken at stride 1.
-    n_patches : patches for the first layer's whitening and dictionary.
-    receptive_fields : "learned", the maps most similar to one drawn at random (`square_correlation`); "random", maps
-        drawn at random; "single", one group of all maps.
-    n_groups, group_size : groups of a deeper layer, and maps in each; unused by "single".
-    n_images, n_samples : a deeper layer learns from that many of the fit images, and that many positions in all.
-    n_iter : iterations of every k-means.
-    alpha, deeper_alpha : threshold of the responses, max(0, D'x - alpha), in the first layer and in the others.
-    epsilon : added to the eigenvalues of a deeper layer's covariances, as a share of their mean.
-    pooling_grid : cells along each side over which a layer's maps are summed.
-    n_standardise : images from which the features' means and variances are estimated.
-    dtype : "bfloat16" or "float32", of products, maps and features; whitening and sums over cells are float32.
-    seed : of everything drawn.
-    batch_size : images at a time; None chooses for the device.
-    device : None is the GPU where there is one, else the CPU.
-    progress : called with (stage, done, total) during `fit`.
-
-    Learned: `layers_`, the `PatchLayer` and the `GroupLayer`s; `standardisation_`; `n_reseeded_`, for each layer the
-    number of times that an atom which no sample chose was replaced.
-
     The paper's architecture; its companions' patch pipeline. Thresholds, regularisation and the number of samples are
     a reconstruction, chosen on training images.
+
+    Parameters
+    ----------
+    n_units : sequence of int, default (1600, 3200, 3200)
+        Units of each layer, the first to the last; in a deeper layer the groups share them equally.
+    patch_size : int, default 6
+        Pixels along the side of the first layer's patches, taken at stride 1.
+    n_patches : int, default 400000
+        Patches for the first layer's whitening and dictionary.
+    receptive_fields : str, default "learned"
+        "learned", the maps most similar to one drawn at random (`square_correlation`); "random", maps drawn at random;
+        "single", one group of all maps.
+    n_groups : int, default 32
+        Groups of a deeper layer; unused by "single".
+    group_size : int, default 200
+        Maps in each group; unused by "single".
+    n_images : int, default 5000
+        Of the fit images, as many as a deeper layer learns from.
+    n_samples : int, default 100000
+        Positions in all that a deeper layer learns from.
+    n_iter : int, default 10
+        Iterations of every k-means.
+    alpha : float, default 0.25
+        Threshold of the first layer's responses, max(0, D'x - alpha).
+    deeper_alpha : float, default 0.0
+        The same in the other layers.
+    epsilon : float, default 0.1
+        Added to the eigenvalues of a deeper layer's covariances, as a share of their mean.
+    pooling_grid : int, default 2
+        Cells along each side over which a layer's maps are summed.
+    n_standardise : int, default 5000
+        Images from which the features' means and variances are estimated.
+    dtype : str, default "bfloat16"
+        "bfloat16" or "float32", of products, maps and features; whitening and sums over cells are float32.
+    seed : int, default 0
+        Of everything drawn.
+    batch_size : int or None, default None
+        Images at a time; None chooses for the device.
+    device : str, torch.device or None, default None
+        None is the GPU where there is one, else the CPU.
+    progress : callable or None, default None
+        Called with (stage, done, total) during `fit`.
+
+    Attributes
+    ----------
+    layers_ : list
+        The `PatchLayer` and the `GroupLayer`s.
+    standardisation_ : Standardisation
+        Of the features.
+    n_reseeded_ : list of int
+        For each layer, how often an atom which no sample chose was replaced.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcgan_features.features import LayeredKMeansFeatures
+    >>> images = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
+    >>> extractor = LayeredKMeansFeatures(
+    ...     n_units=(8, 8), n_patches=300, n_groups=2, group_size=4, n_images=20, n_samples=200, n_iter=2
+    ... )
+    >>> extractor.fit_transform(images).shape  # 16 units in 2 x 2 cells
+    (20, 64)
     """
 
     speed_only = (*Extractor.speed_only, "progress")
@@ -142,13 +176,13 @@ class LayeredKMeansFeatures(Extractor):
         check_choice("receptive_fields", self.receptive_fields, _RECEPTIVE_FIELDS)
         check_choice("dtype", self.dtype, list(DTYPES))
         names = ("patch_size", "n_patches", "n_groups", "group_size", "n_images", "n_samples", "n_iter")
-        check_positive(**{name: getattr(self, name) for name in (*names, "pooling_grid", "n_standardise")})
+        check_counts(**{name: getattr(self, name) for name in (*names, "pooling_grid", "n_standardise")})
         if self.batch_size is not None:
-            check_positive(batch_size=self.batch_size)
+            check_counts(batch_size=self.batch_size)
         if isinstance(self.n_units, int) or not len(self.n_units):
             raise ValueError(f"n_units={self.n_units!r} must be a list with the units of each layer")
         for units in self.n_units:
-            check_positive(n_units=units)
+            check_counts(n_units=units)
         for name in ("alpha", "deeper_alpha"):
             value = getattr(self, name)
             if not np.isfinite(value) or value < 0:
@@ -266,6 +300,14 @@ class LayeredKMeansFeatures(Extractor):
         for layer in self.layers_:
             maps.append(layer.encode(maps[-1]))
         return maps[1:]
+
+    def layer_maps(self, images: Images) -> list[Tensor]:
+        """Each layer's maps before they are summed over cells, (n, units, height, width).
+
+        images : uint8 (n, height, width, channels), few enough for the maps to fit in memory.
+        """
+        with torch.inference_mode():
+            return [maps.permute(3, 0, 1, 2) for maps in self._maps(images)]
 
     def _pooled(self, maps: list[Tensor]) -> Tensor:
         """Maps summed over the cells, float32 (n, cells * units of all layers)."""

@@ -13,20 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcgan_features.data.utils.checks import check_choice, check_counts
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import (
-    DTYPES,
-    Extractor,
-    Images,
-    check_choice,
-    check_images,
-    check_positive,
-    choose_device,
-)
+from dcgan_features.features.base import DTYPES, Extractor, Images, as_tensor, check_images
 from dcgan_features.features.kmeans.dictionary import Dictionary, euclidean_kmeans, gain_shape_kmeans
 from dcgan_features.features.kmeans.patches import (
     Standardisation,
     Whitening,
+    all_patches,
     cells_of_patches,
     draw_patches,
     fold_offset,
@@ -46,25 +41,60 @@ class KMeansFeatures(Extractor):
 
     Column (cell * units) + unit, cells row by row; with `polarity_split` the units' negatives follow the units.
 
-    n_units : atoms of the dictionary.
-    patch_size : pixels along a patch's side; patches are taken at stride 1.
-    n_patches : patches, drawn from the fit images, from which whitening and dictionary are learnt.
-    n_iter : iterations over these patches.
-    algorithm : "gain-shape" (spherical, OMP-1) or "euclidean".
-    encoder : "threshold", max(0, D'x - alpha), or "triangle", max(0, mean of the distances - distance).
-    alpha : the threshold; unused by "triangle".
-    polarity_split : encode max(0, D'x - alpha) and max(0, -D'x - alpha); for "threshold" only.
-    pooling_grid : cells along each side over which responses are summed.
-    standardise : (f - mean) / sqrt(var + 0.01), from `n_standardise` of the fit images.
-    n_standardise : images for that estimate; a sample, since all would cost as much time as `transform`.
-    dtype : "bfloat16" or "float32", of the products (sums, whitening and gains are float32) and of the features.
-    seed : of the patches, the start and the sample.
-    batch_size : images at a time; None chooses for the device.
-    device : None is the GPU where there is one, else the CPU.
-    progress : called with (stage, done, total) during `fit`, stage "dictionary" or "standardisation".
+    Parameters
+    ----------
+    n_units : int, default 4800
+        Atoms of the dictionary.
+    patch_size : int, default 6
+        Pixels along a patch's side; patches are taken at stride 1.
+    n_patches : int, default 400000
+        Patches, drawn from the fit images, from which whitening and dictionary are learnt.
+    n_iter : int, default 10
+        Iterations over these patches.
+    algorithm : str, default "gain-shape"
+        "gain-shape" (spherical, OMP-1) or "euclidean".
+    encoder : str, default "threshold"
+        "threshold", max(0, D'x - alpha), or "triangle", max(0, mean of the distances - distance).
+    alpha : float, default 0.25
+        The threshold; unused by "triangle".
+    polarity_split : bool, default False
+        Encode max(0, D'x - alpha) and max(0, -D'x - alpha); for "threshold" only.
+    pooling_grid : int, default 2
+        Cells along each side over which responses are summed.
+    standardise : bool, default True
+        (f - mean) / sqrt(var + 0.01), from `n_standardise` of the fit images.
+    n_standardise : int, default 10000
+        Images for that estimate; a sample, since all would cost as much time as `transform`.
+    dtype : str, default "bfloat16"
+        "bfloat16" or "float32", of the products (sums, whitening and gains are float32) and of the features.
+    seed : int, default 0
+        Of the patches, the start and the sample.
+    batch_size : int or None, default None
+        Images at a time; None chooses for the device.
+    device : str, torch.device or None, default None
+        None is the GPU where there is one, else the CPU.
+    progress : callable or None, default None
+        Called with (stage, done, total) during `fit`, stage "dictionary" or "standardisation".
 
-    Learned: `atoms_` (n_units, d), `whitening_`, `standardisation_`, and `n_reseeded_`, the number of times that
-    an atom which no patch chose was replaced.
+    Attributes
+    ----------
+    atoms_ : Tensor, (n_units, d)
+        The dictionary.
+    whitening_ : Whitening
+        Of patches.
+    standardisation_ : Standardisation or None
+        Of the features.
+    n_reseeded_ : int
+        How often an atom which no patch chose was replaced.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcgan_features.features import KMeansFeatures
+    >>> images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
+    >>> extractor = KMeansFeatures(n_units=8, n_patches=500, n_iter=2, n_standardise=20)
+    >>> extractor.fit_transform(images).shape  # 8 units in 2 x 2 cells
+    (20, 32)
     """
 
     speed_only = (*Extractor.speed_only, "progress")
@@ -154,14 +184,14 @@ class KMeansFeatures(Extractor):
 
     def _check_sizes(self, images: Images) -> None:
         check_choice("dtype", self.dtype, list(DTYPES))
-        check_positive(
+        check_counts(
             **{
                 name: getattr(self, name)
                 for name in ("n_units", "patch_size", "n_patches", "n_iter", "pooling_grid", "n_standardise")
             }
         )
         if self.batch_size is not None:
-            check_positive(batch_size=self.batch_size)
+            check_counts(batch_size=self.batch_size)
         if not np.isfinite(self.alpha) or self.alpha < 0:
             raise ValueError(f"alpha={self.alpha!r} must be a number of at least 0")
         if self.n_patches < self.n_units:
@@ -217,6 +247,19 @@ class KMeansFeatures(Extractor):
         encode = self._threshold if self.encoder == "threshold" else self._triangle
         cells = cells_of_patches(images, self.patch_size, self.pooling_grid, self.device_)
         return torch.cat([encode(cell) for cell in cells], dim=1)
+
+    def layer_maps(self, images: Images) -> list[Tensor]:
+        """The responses at each position of a patch before pooling: one (n, units, rows, columns), in a list.
+
+        images : uint8 (n, height, width, channels), few enough for the responses to fit in memory. "threshold" only.
+        """
+        if self.encoder != "threshold":
+            raise ValueError(f"the encoder {self.encoder} has no maps; only those of 'threshold' can be had")
+        with torch.inference_mode():
+            patches = all_patches(as_tensor(images).to(self.device_).float(), self.patch_size)
+            n, rows, columns = patches.shape[:3]
+            inputs = self._inputs(normalise_contrast(patches.reshape(n * rows * columns, -1)))
+            return [rectify_(inputs @ self.filters_).view(n, rows, columns, -1).permute(0, 3, 1, 2)]
 
     def _inputs(self, patches: Tensor) -> Tensor:
         """Patches (rows, d), then two ones and zeros up to the filters' length, in their dtype."""

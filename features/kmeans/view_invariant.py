@@ -15,16 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from dcgan_features.data.utils.checks import check_choice, check_pixels
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.features.base import (
-    DTYPES,
-    REFLECTIONS,
-    Images,
-    as_tensor,
-    check_choice,
-    check_pixels,
-    join_reflection,
-)
+from dcgan_features.features.base import DTYPES, REFLECTIONS, Images, as_tensor, join_reflection
 from dcgan_features.features.kmeans.dictionary import Chooser, Dictionary, Progress, iterate, normalise_rows
 from dcgan_features.features.kmeans.patches import Whitening, draw_patches, grid_edges, normalise_contrast, rectify_
 from dcgan_features.features.kmeans.single_layer import KMeansFeatures

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
+from dcgan_features.data.utils.drawing import image_grid
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.gan.conditional.networks import (
     CONDITIONAL_SPECS,
@@ -21,8 +22,8 @@ from dcgan_features.gan.conditional.networks import (
     generate_classes,
     one_hot,
 )
+from dcgan_features.gan.description import Description
 from dcgan_features.gan.networks import draw_latent
-from dcgan_features.gan.samples import image_grid
 from dcgan_features.gan.training.adversarial import Adversaries
 from dcgan_features.gan.training.dcgan import ImageRun, check_images
 from dcgan_features.gan.training.recipe import Recipe, check_settings
@@ -173,9 +174,9 @@ def load_conditional_generator(path: Path | str) -> tuple[ConditionalGenerator, 
     Raises `InputError` when a file is missing or damaged, or holds something else.
     """
 
-    def check(about: dict[str, Any]) -> None:
-        if about["kind"] != KIND or about["network"] not in CONDITIONAL_SPECS:
-            raise ValueError(f"{about['kind']} {about['network']}")
+    def check(about: Description, size: int) -> None:
+        if about.kind != KIND or about.network not in CONDITIONAL_SPECS:
+            raise ValueError(f"they are of the kind {about.kind!r} and the network {about.network!r}")
 
     tensors, about, weights_path = read_tensors(path, check)
     generator = ConditionalGenerator(CONDITIONAL_SPECS[about["network"]])

@@ -6,23 +6,12 @@ A further kind is a function with these options, in a module of its own, and a l
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dcgan_features.data.utils.cli import run
-from dcgan_features.gan.figures.filters import activations, filters
-from dcgan_features.gan.figures.latent import (
-    Arithmetic,
-    Forget,
-    Turn,
-    arithmetic_sheet,
-    directions_sheet,
-    forget_sheet,
-    samples_sheet,
-    turn_sheet,
-    walk_sheet,
-)
 from dcgan_features.gan.figures.options import (
     Checkpoint,
     Choice,
@@ -36,9 +25,15 @@ from dcgan_features.gan.figures.options import (
     open_laboratory,
     read_choice,
 )
-from dcgan_features.gan.latent.directions import find_directions
+
+# What imports PyTorch is imported by the kind that needs it, so that --help is quick.
 
 Samples = Annotated[str, typer.Option(help="Numbers of the samples, such as 0-7,12.")]
+Source = Annotated[str, typer.Option("--data", help="cifar10, stand-in, a folder of images or an .npy file.")]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder of the official data sets.")]
+Number = Annotated[int, typer.Option(min=1, help="Images of the source to look through, evenly spaced.")]
+Layer = Annotated[int | None, typer.Option(min=0, help="Of the discriminator, from 0; by default the last.")]
+Maps = Annotated[str, typer.Option(help="Numbers of the layer's maps, such as 0-5,12.")]
 
 
 def samples(
@@ -52,6 +47,8 @@ def samples(
     device: Device = None,
 ) -> None:
     """Samples by number, to choose from."""
+    from dcgan_features.gan.figures.latent import samples_sheet
+
     chosen = numbers(samples, "--samples")
     finish(samples_sheet(open_laboratory(checkpoint, device), seed, chosen, columns), "samples", out, scale, colours)
 
@@ -67,6 +64,8 @@ def walk(
     device: Device = None,
 ) -> None:
     """A closed walk from sample to sample (figure 4 of the paper)."""
+    from dcgan_features.gan.figures.latent import walk_sheet
+
     chosen = numbers(samples, "--samples")
     finish(walk_sheet(open_laboratory(checkpoint, device), seed, chosen, steps), "walk", out, scale, colours)
 
@@ -80,6 +79,8 @@ def arithmetic(
     device: Device = None,
 ) -> None:
     """Samples' z added and subtracted, and their pixels as a control (figure 7)."""
+    from dcgan_features.gan.figures.latent import Arithmetic, arithmetic_sheet
+
     chosen = read_choice(Arithmetic, choice)
     finish(arithmetic_sheet(open_laboratory(checkpoint, device), chosen), "arithmetic", out, scale, colours)
 
@@ -93,6 +94,8 @@ def turn(
     device: Device = None,
 ) -> None:
     """The vector from samples that face left to samples that face right, added to others (figure 8)."""
+    from dcgan_features.gan.figures.latent import Turn, turn_sheet
+
     chosen = read_choice(Turn, choice)
     finish(turn_sheet(open_laboratory(checkpoint, device), chosen), "turn", out, scale, colours)
 
@@ -109,6 +112,9 @@ def directions(
     device: Device = None,
 ) -> None:
     """The directions of z that change a layer's maps most, from -2 to 2 standard deviations; no label is used."""
+    from dcgan_features.gan.figures.latent import directions_sheet
+    from dcgan_features.gan.latent.directions import find_directions
+
     chosen = numbers(samples, "--samples")
     laboratory = open_laboratory(checkpoint, device)
     found = find_directions(laboratory, count, layer)
@@ -124,6 +130,8 @@ def forget(
     device: Device = None,
 ) -> None:
     """Samples before and after the maps that draw what stands in a few boxes are dropped (figure 6)."""
+    from dcgan_features.gan.figures.latent import Forget, forget_sheet
+
     chosen = read_choice(Forget, choice)
     sheet, found = forget_sheet(open_laboratory(checkpoint, device), chosen)
     print(f"maps of positive weight in layer {found.layer}, the largest first: {found.maps()}")
@@ -132,6 +140,56 @@ def forget(
         "and as many others"
     )
     finish(sheet, "forget", out, scale, colours)
+
+
+def filters(
+    checkpoint: Checkpoint,
+    source: Source,
+    data_root: DataRoot = None,
+    layer: Layer = None,
+    maps: Maps = "0-5",
+    top: Annotated[int, typer.Option(min=1, max=9, help="Images for each map.")] = 3,
+    images: Number = 10_000,
+    out: Out = None,
+    scale: Scale = None,
+    colours: Colours = None,
+    device: Device = None,
+) -> None:
+    """Guided gradients of a discriminator's maps at their strongest responses, beside an untrained one's (figure 5)."""
+    from dcgan_features.gan.figures.filters import chosen_maps, filters_sheet, look, source_images, untrained
+
+    laboratory = open_laboratory(checkpoint, device)
+    place, chosen = chosen_maps(laboratory.spec, layer, maps)
+    pictures, description = source_images(source, data_root, laboratory.spec, images)
+    networks = [
+        look("trained", laboratory.discriminator, pictures, place, min(top, len(pictures))),
+        look("untrained", untrained(laboratory.spec, laboratory.device), pictures, place, min(top, len(pictures))),
+    ]
+    finish(filters_sheet(networks, pictures, place, chosen, description), "filters", out, scale, colours)
+
+
+def activations(
+    checkpoint: Checkpoint,
+    source: Source,
+    data_root: DataRoot = None,
+    layer: Layer = None,
+    maps: Maps = "0-5",
+    top: Annotated[int, typer.Option(min=1, max=30, help="Images for each map.")] = 9,
+    images: Number = 10_000,
+    crop: Annotated[bool, typer.Option(help="Show the receptive fields alone.")] = False,
+    out: Out = None,
+    scale: Scale = None,
+    colours: Colours = None,
+    device: Device = None,
+) -> None:
+    """The images that excite the maps of a discriminator's layer most."""
+    from dcgan_features.gan.figures.filters import activations_sheet, chosen_maps, look, source_images
+
+    laboratory = open_laboratory(checkpoint, device)
+    place, chosen = chosen_maps(laboratory.spec, layer, maps)
+    pictures, description = source_images(source, data_root, laboratory.spec, images)
+    looked = look("trained", laboratory.discriminator, pictures, place, min(top, len(pictures)))
+    finish(activations_sheet(looked, pictures, place, chosen, description, crop), "activations", out, scale, colours)
 
 
 KINDS: dict[str, Callable[..., None]] = {

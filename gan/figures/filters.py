@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
-import typer
 from numpy.typing import NDArray
 
 from dcgan_features import data
@@ -22,7 +20,7 @@ from dcgan_features.data.utils.cli import progress
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.gan.batch_norm import evenly_spaced, reestimate_batch_statistics
 from dcgan_features.gan.figures.grid import Cell, Row, Sheet
-from dcgan_features.gan.figures.options import Checkpoint, Colours, Device, Out, Scale, finish, numbers, open_laboratory
+from dcgan_features.gan.figures.options import numbers
 from dcgan_features.gan.latent.guided_backprop import (
     Strongest,
     gradients,
@@ -36,12 +34,6 @@ from dcgan_features.gan.spec import NetworkSpec
 
 GREY = 128  # no gradient
 PADDING = 255  # what a receptive field sees beyond the edge is drawn white
-
-Source = Annotated[str, typer.Option("--data", help="cifar10, stand-in, a folder of images or an .npy file.")]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder of the official data sets.")]
-Number = Annotated[int, typer.Option(min=1, help="Images of the source to look through, evenly spaced.")]
-Layer = Annotated[int | None, typer.Option(min=0, help="Of the discriminator, from 0; by default the last.")]
-Maps = Annotated[str, typer.Option(help="Numbers of the layer's maps, such as 0-5,12.")]
 
 
 @dataclass(frozen=True)
@@ -159,7 +151,7 @@ def as_picture(gradient: NDArray[np.float32]) -> Images:
     return picture
 
 
-def _images(source: str, root: Path | None, spec: NetworkSpec, count: int) -> tuple[Images, str]:
+def source_images(source: str, root: Path | None, spec: NetworkSpec, count: int) -> tuple[Images, str]:
     """`count` images of the source, evenly spaced, in the network's size; and what to call them."""
     images, description, _ = data.training_images([source], root, spec.image_size)
     if images.shape[3] != spec.channels:
@@ -167,7 +159,11 @@ def _images(source: str, root: Path | None, spec: NetworkSpec, count: int) -> tu
     return evenly_spaced(images, count), description
 
 
-def _chosen(spec: NetworkSpec, layer: int | None, maps: str) -> tuple[int, list[int]]:
+def chosen_maps(spec: NetworkSpec, layer: int | None, maps: str) -> tuple[int, list[int]]:
+    """Return the layer, the last for None, and the numbers of maps in it that `maps` names, such as "0-5,12".
+
+    Raises `InputError` for a layer or a map that the discriminator does not have.
+    """
     last = len(spec.discriminator) - 1
     layer = last if layer is None else layer
     if layer > last:
@@ -176,49 +172,3 @@ def _chosen(spec: NetworkSpec, layer: int | None, maps: str) -> tuple[int, list[
     if max(chosen) >= total:
         raise InputError(f"--maps {max(chosen)}: layer {layer} of {spec.name} has the maps 0 to {total - 1}")
     return layer, chosen
-
-
-def filters(
-    checkpoint: Checkpoint,
-    source: Source,
-    data_root: DataRoot = None,
-    layer: Layer = None,
-    maps: Maps = "0-5",
-    top: Annotated[int, typer.Option(min=1, max=9, help="Images for each map.")] = 3,
-    images: Number = 10_000,
-    out: Out = None,
-    scale: Scale = None,
-    colours: Colours = None,
-    device: Device = None,
-) -> None:
-    """Guided gradients of a discriminator's maps at their strongest responses, beside an untrained one's (figure 5)."""
-    laboratory = open_laboratory(checkpoint, device)
-    place, chosen = _chosen(laboratory.spec, layer, maps)
-    pictures, description = _images(source, data_root, laboratory.spec, images)
-    networks = [
-        look("trained", laboratory.discriminator, pictures, place, min(top, len(pictures))),
-        look("untrained", untrained(laboratory.spec, laboratory.device), pictures, place, min(top, len(pictures))),
-    ]
-    finish(filters_sheet(networks, pictures, place, chosen, description), "filters", out, scale, colours)
-
-
-def activations(
-    checkpoint: Checkpoint,
-    source: Source,
-    data_root: DataRoot = None,
-    layer: Layer = None,
-    maps: Maps = "0-5",
-    top: Annotated[int, typer.Option(min=1, max=30, help="Images for each map.")] = 9,
-    images: Number = 10_000,
-    crop: Annotated[bool, typer.Option(help="Show the receptive fields alone.")] = False,
-    out: Out = None,
-    scale: Scale = None,
-    colours: Colours = None,
-    device: Device = None,
-) -> None:
-    """The images that excite the maps of a discriminator's layer most."""
-    laboratory = open_laboratory(checkpoint, device)
-    place, chosen = _chosen(laboratory.spec, layer, maps)
-    pictures, description = _images(source, data_root, laboratory.spec, images)
-    looked = look("trained", laboratory.discriminator, pictures, place, min(top, len(pictures)))
-    finish(activations_sheet(looked, pictures, place, chosen, description, crop), "activations", out, scale, colours)

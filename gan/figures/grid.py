@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from dcgan_features.data.utils.drawing import as_picture, font
 from dcgan_features.data.utils.files import atomic_path
 
 TITLE, TEXT, SMALL = 17, 12, 10  # heights of letters, pixels
@@ -73,17 +72,17 @@ def draw_sheet(sheet: Sheet, scale: int | None = None) -> Image.Image:
     right = max([lefts[-1] + step, MARGIN + _width(sheet.title, TITLE), MARGIN + _width(sheet.note, TEXT)])
     canvas = Image.new("RGB", (right + MARGIN - GAP, bottom + MARGIN - GAP), PAPER)
     pen = ImageDraw.Draw(canvas)
-    pen.text((MARGIN, MARGIN), sheet.title, INK, _font(TITLE))
+    pen.text((MARGIN, MARGIN), sheet.title, INK, font(TITLE))
     for name, place in zip(sheet.columns, lefts, strict=False):
-        pen.text((place, top - TEXT - GAP), name, INK, _font(TEXT))
+        pen.text((place, top - TEXT - GAP), name, INK, font(TEXT))
     for number, row in enumerate(sheet.rows):
         above = top + number * drop
         middle = above + (height - _height(row.title, TEXT)) // 2
-        pen.multiline_text((MARGIN, middle), row.title, INK, _font(TEXT), spacing=GAP)
+        pen.multiline_text((MARGIN, middle), row.title, INK, font(TEXT), spacing=GAP)
         for cell, place in zip(row.cells, lefts, strict=False):
             if cell is not None:
                 _draw_cell(canvas, pen, cell, (place, above), scale)
-    pen.multiline_text((MARGIN, top + drop * len(sheet.rows) + GAP), sheet.note, FAINT, _font(TEXT), spacing=GAP)
+    pen.multiline_text((MARGIN, top + drop * len(sheet.rows) + GAP), sheet.note, FAINT, font(TEXT), spacing=GAP)
     return canvas
 
 
@@ -100,23 +99,17 @@ def write_sheet(path: Path, sheet: Sheet, scale: int | None = None, colours: int
 
 
 def _draw_cell(canvas: Image.Image, pen: ImageDraw.ImageDraw, cell: Cell, place: tuple[int, int], scale: int) -> None:
-    height, width, channels = cell.image.shape
-    image = Image.fromarray(cell.image.squeeze(2) if channels == 1 else cell.image).convert("RGB")
+    height, width = cell.image.shape[:2]
+    image = as_picture(cell.image).convert("RGB")
     canvas.paste(image.resize((width * scale, height * scale), Image.Resampling.NEAREST), place)
     for left, top, right, bottom in cell.boxes:
         corners = (left * scale, top * scale, right * scale - 1, bottom * scale - 1)
         pen.rectangle([corner + place[index % 2] for index, corner in enumerate(corners)], outline=FRAME, width=2)
-    pen.text((place[0], place[1] + height * scale + 2), cell.caption, FAINT, _font(SMALL))
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """The letters that matplotlib brings along, the same on every machine."""
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
+    pen.text((place[0], place[1] + height * scale + 2), cell.caption, FAINT, font(SMALL))
 
 
 def _width(text: str, size: int) -> int:
-    return max((round(_font(size).getlength(line)) for line in text.splitlines()), default=0)
+    return max((round(font(size).getlength(line)) for line in text.splitlines()), default=0)
 
 
 def _height(text: str, size: int) -> int:

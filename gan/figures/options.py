@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from pydantic import BaseModel
 
-from dcgan_features.data.utils.cli import choose_device
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.gan.figures.grid import Cell, Row, Sheet, write_sheet
-from dcgan_features.gan.latent.sampler import Images, Laboratory
 from dcgan_features.gan.training.recipe import check_settings
+
+if TYPE_CHECKING:  # PyTorch is not imported for --help
+    from dcgan_features.gan.latent.sampler import Images, Laboratory
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MOST_SAMPLES = 400  # in one figure; keeps it legible, and its making below two minutes
@@ -33,7 +34,10 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 def open_laboratory(checkpoint: str, device: str | None) -> Laboratory:
     """The laboratory on the device that an option names. Raises `InputError` as these do."""
-    return Laboratory.load(checkpoint, choose_device(device))
+    from dcgan_features.data.utils.devices import device_option
+    from dcgan_features.gan.latent.sampler import Laboratory
+
+    return Laboratory.load(checkpoint, device_option(device))
 
 
 def read_choice(kind: type[Settings], choice: str) -> Settings:

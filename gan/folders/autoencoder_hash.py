@@ -22,7 +22,7 @@ from dcgan_features.data.folder import resize
 from dcgan_features.data.utils.cli import progress
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.data.utils.torch_streams import stream
+from dcgan_features.data.utils.random_streams import stream
 
 SIDE, BITS = 32, 128
 _INPUTS = 3 * SIDE * SIDE

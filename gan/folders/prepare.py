@@ -10,7 +10,7 @@ from dcgan_features.data import LOADERS
 from dcgan_features.data.picture_cache import Unreadable, UnreadablePictures, cached_folder
 from dcgan_features.data.utils.cli import progress
 from dcgan_features.data.utils.distributed import is_first
-from dcgan_features.data.utils.files import write_json
+from dcgan_features.data.utils.files import home_path, write_json
 
 _SHOWN = 3  # unreadable files named on screen
 
@@ -46,13 +46,13 @@ def prepare_folders(sources: Sequence[str], size: int, unreadable: float, out: P
     found: list[tuple[Path, Unreadable]] = []
     try:
         for source in sources:
-            root = Path(source).expanduser()
+            root = home_path(source, "give the path in full")
             if source in LOADERS or not root.is_dir():
                 prepared.sources.append(source)
                 prepared.files.append(None)
                 continue
             try:
-                pictures = cached_folder(root, size, unreadable, progress=progress)
+                pictures = cached_folder(root, size, unreadable, progress=progress, output=out)
             except UnreadablePictures as error:
                 found += [(root, one) for one in error.unreadable]
                 raise
@@ -60,6 +60,7 @@ def prepare_folders(sources: Sequence[str], size: int, unreadable: float, out: P
             prepared.folders += 1
             prepared.sources.append(str(pictures.array))
             prepared.files.append([str(root / file) for file in pictures.files])
+            prepared.notes += pictures.remarks
             if pictures.unreadable:
                 prepared.notes.append(_note(root, pictures.unreadable, out))
     finally:

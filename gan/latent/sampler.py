@@ -19,9 +19,8 @@ from dcgan_features.gan.networks import Discriminator, Generator, unscale_images
 from dcgan_features.gan.spec import SPECS, NetworkSpec
 from dcgan_features.gan.training.checkpoint import read_state
 from dcgan_features.gan.training.spectral_norm import normalise_weights, plain_copy
-from dcgan_features.gan.weights_file import fill, load_weights
+from dcgan_features.gan.weights_file import fill, find_weights, load_weights
 
-SHIPPED = Path(__file__).parents[1] / "weights"
 BLOCK = 64  # z that go through the generator at once
 STATISTICS_SEED, STATISTICS_COUNT = 0, 2048
 # What a named stream of random numbers is for; part of its seed.
@@ -80,7 +79,7 @@ class Laboratory:
             discriminator of a checkpoint has no statistics of its own: they are estimated on generated images.
         Raises `InputError` when there is no such thing, it is damaged, or it has no generator.
         """
-        path = find_weights(checkpoint)
+        path = find_networks(checkpoint)
         if path.name != "checkpoint.safetensors":
             networks = load_weights(path)
             if networks.generator is None:
@@ -138,7 +137,7 @@ class Laboratory:
             raise InputError(f"there is no layer {layer}; the hidden layers are 0 (projection) to {self.layers - 1}")
 
 
-def find_weights(checkpoint: Path | str) -> Path:
+def find_networks(checkpoint: Path | str) -> Path:
     """The file or stem that `Laboratory.load` reads. Raises `InputError` when there is nothing of that name."""
     path = Path(checkpoint)
     if path.is_dir():
@@ -146,16 +145,7 @@ def find_weights(checkpoint: Path | str) -> Path:
             if (path / name).is_file():
                 return path / name
         raise InputError(f"{path} holds neither weights nor a checkpoint; give the folder of a training run")
-    beside = path if path.suffix in (".safetensors", ".json") else path.with_name(path.name + ".json")
-    if beside.exists():
-        return path
-    if (SHIPPED / f"{checkpoint}.json").is_file():
-        return SHIPPED / str(checkpoint)
-    shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.json")))
-    raise InputError(
-        f"there are no weights {checkpoint}; give a training run's folder, a weights file, or a name of shipped ones "
-        f"({shipped})"
-    )
+    return find_weights(path)
 
 
 def _read_checkpoint(path: Path) -> tuple[Generator, Discriminator, dict[str, Any]]:

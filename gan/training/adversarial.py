@@ -16,11 +16,11 @@ from torch.nn import functional
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.gpu import check_precision, float32_convolutions, is_out_of_memory, release_memory, send
-from dcgan_features.data.utils.torch_streams import LATENT, SAMPLES, STATISTICS, WEIGHTS, stream
+from dcgan_features.data.utils.random_streams import LATENT, SAMPLES, STATISTICS, WEIGHTS, stream
 from dcgan_features.gan.networks import Discriminator, Generator, draw_latent, scale_images
 from dcgan_features.gan.training.compile import Compiler, attempt, compile_networks, default_compiler
 from dcgan_features.gan.training.cuda_graphs import Record, Recorded, default_record
-from dcgan_features.gan.training.data_parallel import Alone
+from dcgan_features.gan.training.data_parallel import WholeBatch
 from dcgan_features.gan.training.ema import follow
 from dcgan_features.gan.training.losses import LOSSES
 from dcgan_features.gan.training.minibatches import Minibatches
@@ -78,14 +78,14 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         recipe: Recipe,
         images: NDArray[np.uint8],
         device: torch.device | str = "cpu",
-        share: Alone | None = None,
+        share: WholeBatch | None = None,
         compiler: Compiler | None = None,
         record: Record | None = None,
         start: tuple[AnyGenerator, AnyDiscriminator] | None = None,
     ) -> None:
         self.recipe, self.device = recipe, torch.device(device)
         check_precision(recipe.precision, self.device)
-        self.share = Alone() if share is None else share
+        self.share = WholeBatch() if share is None else share
         self.steps_done = 0
         weights = stream(recipe.seed, WEIGHTS)
         generator, discriminator = self._networks(weights) if start is None else copy.deepcopy(start)

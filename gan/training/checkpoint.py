@@ -6,17 +6,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import torch
-from pydantic import BaseModel
-from safetensors import SafetensorError, safe_open
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path
-from dcgan_features.gan.weights_file import versions
+from dcgan_features.data.utils.formats import parse_json, read_tensors
+from dcgan_features.data.utils.raw import reason_of
+from dcgan_features.data.utils.settings import first_mistake
+from dcgan_features.data.utils.versions import versions
 
 
 class Training(Protocol):
@@ -61,12 +63,41 @@ def _tensors(training: Training) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
 
 
+class _Data(BaseModel):
+    """What the run is trained on; see `TrainingRun`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    digest: str
+    description: str | None = None
+    images: Annotated[int, Field(ge=0, strict=True)] | None = None
+
+
+class _About(BaseModel):
+    """What a checkpoint says of its run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    steps_done: Annotated[int, Field(ge=0, strict=True)]
+    recipe: dict[str, Any]
+    data: _Data
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    versions: dict[str, str]
+    threads: Annotated[int, Field(ge=1, strict=True)]
+    processes: Annotated[int, Field(ge=1, strict=True)] = 1
+    sha256: str
+
+
 def _digest(tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(name.encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _seal(about: str, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of all that a checkpoint says, which covers the tensors' values, and of their types and shapes."""
+    forms = {name: [str(tensor.dtype), list(tensor.shape)] for name, tensor in sorted(tensors.items())}
+    return hashlib.sha256(f"{about}\n{json.dumps(forms)}".encode()).hexdigest()
 
 
 def is_finite(training: Training) -> bool:
@@ -91,23 +122,29 @@ def save_state(path: Path, training: Training, data: dict[str, Any], seconds: fl
         "processes": processes,
         "sha256": _digest(tensors),
     }
+    text = json.dumps(about)
     # Through Python's own writing, whose errors (a full disk) are OSErrors.
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, {"about": json.dumps(about)}))
+        temporary.write_bytes(save(tensors, {"about": text, "seal": _seal(text, tensors)}))
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What `save_state` wrote, checked. Raises `InputError` for a file that is damaged or something else."""
+    remedy = "delete it or give --no-resume"
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["about"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        intact = about["sha256"] == _digest(tensors)
-        about["steps_done"], about["recipe"], about["data"]["digest"]
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the checkpoint {path} is damaged ({error}); delete it or give --no-resume") from error
-    if not intact:
-        raise InputError(f"the checkpoint {path} is damaged (SHA-256 differs); delete it or give --no-resume")
+        tensors, stated = read_tensors(path, remedy)
+    except InputError as error:
+        raise InputError(f"the checkpoint {error}") from None
+    if set(stated) not in ({"about", "seal"}, {"about"}):  # those of earlier versions had no seal
+        raise InputError(f"the checkpoint {path} is damaged (it is that of no training run); {remedy}")
+    about = parse_json(stated["about"], f"the checkpoint {path}", remedy)
+    try:
+        checked = _About.model_validate(about)
+    except ValidationError as error:
+        raise InputError(f"the checkpoint {path} is damaged ({first_mistake(error)}); {remedy}") from None
+    intact = "seal" not in stated or stated["seal"] == _seal(stated["about"], tensors)
+    if checked.sha256 != _digest(tensors) or not intact:
+        raise InputError(f"the checkpoint {path} is damaged (SHA-256 differs); {remedy}")
     return about, tensors
 
 
@@ -120,7 +157,7 @@ def restore_state(path: Path, training: Training, about: dict[str, Any], tensors
         for part, average in training.averages.items():
             average.load_state_dict({name: remaining.pop(f"averaged_{part}.{name}") for name in average.state_dict()})
     except (KeyError, RuntimeError) as error:
-        raise InputError(f"the checkpoint {path} belongs to another network: {error}") from error
+        raise InputError(f"the checkpoint {path} belongs to another network: {reason_of(error)}") from error
     if remaining:
         raise InputError(f"the checkpoint {path} belongs to another network: it has '{min(remaining)}'")
     training.steps_done = about["steps_done"]

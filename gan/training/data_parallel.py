@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
-from dcgan_features.data.utils.distributed import losing
+from dcgan_features.data.utils.distributed import AllProcesses
 from dcgan_features.data.utils.identity import known_as
 
 
-class Alone:
+class WholeBatch:
     """The ordinary case: one process has the whole minibatch."""
 
     count = 1
@@ -40,14 +40,15 @@ class Alone:
         return losses
 
 
-class Together(Alone):
+class SharedBatch(WholeBatch):
     """The processes of torch.distributed's default group have a part each.
 
     Whatever they exchange raises `ProcessLost` when one of them is gone.
     """
 
     def __init__(self) -> None:
-        self.rank, self.count = distributed.get_rank(), distributed.get_world_size()
+        self.processes = AllProcesses()
+        self.rank, self.count = self.processes.rank, self.processes.count
         self.working = False
 
     def own(self, size: int) -> slice:
@@ -75,24 +76,11 @@ class Together(Alone):
         """Add up the network's gradients, and the losses, over the parts of the minibatch."""
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [loss.reshape(1) for loss in losses])
-        self.total(flat)
+        flat = self.processes.total(flat)
         parts = torch.split(flat, [gradient.numel() for gradient in gradients] + [1] * len(losses))
         for gradient, part in zip(gradients, parts, strict=False):
             gradient.copy_(part.view(gradient.shape))
         return tuple(part[0] for part in parts[len(gradients) :])
-
-    def total(self, part: Tensor) -> Tensor:
-        """The sum over the processes, in place."""
-        with losing():
-            distributed.all_reduce(part)
-        return part
-
-    def gather(self, part: Tensor) -> Tensor:
-        """The tensors of all processes, stacked."""
-        parts = [torch.empty_like(part) for _ in range(self.count)]
-        with losing():
-            distributed.all_gather(parts, part)
-        return torch.stack(parts)
 
 
 @known_as("gan.together.SharedBatchNorm")
@@ -102,9 +90,9 @@ class SharedBatchNorm(nn.BatchNorm2d):
     layer : the one in whose place it is, with the same parameters, statistics and names.
     """
 
-    def __init__(self, layer: nn.BatchNorm2d, together: Together) -> None:
+    def __init__(self, layer: nn.BatchNorm2d, shared: SharedBatch) -> None:
         super().__init__(layer.num_features, layer.eps, layer.momentum)
-        self.together = together
+        self.shared = shared
         self.weight, self.bias = layer.weight, layer.bias
         self.load_state_dict(layer.state_dict())
         self.to(layer.weight.device)
@@ -113,9 +101,9 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(n, maps, height, width) of this process's part, normalised, scaled and shifted."""
-        if not (self.training and self.together.working):
+        if not (self.training and self.shared.working):
             return super().forward(input)
-        parameters = (self.weight, self.bias, self.eps, self.together)
+        parameters = (self.weight, self.bias, self.eps, self.shared)
         output, mean, variance, count = cast(tuple[Tensor, ...], _Normalise.apply(input, *parameters))
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             with torch.no_grad():
@@ -132,12 +120,12 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, input: Tensor, weight: Tensor, bias: Tensor, eps: float, together: Together
+        ctx: Any, input: Tensor, weight: Tensor, bias: Tensor, eps: float, shared: SharedBatch
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         values = input.float()
         variance, mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)
         count = mean.new_full((1,), values.numel() / len(mean))
-        parts = together.gather(torch.cat([mean, variance, count]).double())
+        parts = shared.processes.stack(torch.cat([mean, variance, count]).double())
         means, variances, counts = parts[:, : len(mean)], parts[:, len(mean) : -1], parts[:, -1:]
         total = counts.sum()
         mean = (counts * means).sum(0) / total
@@ -145,7 +133,7 @@ class _Normalise(torch.autograd.Function):
         centre, inverse = mean.float(), torch.rsqrt(variance + eps).float()
         output = (values - _spread(centre)) * _spread(inverse * weight) + _spread(bias)
         ctx.save_for_backward(input, weight, centre, inverse, total)
-        ctx.together = together
+        ctx.shared = shared
         ctx.mark_non_differentiable(mean, variance, total)
         return output.to(input.dtype), mean, variance, total
 
@@ -155,7 +143,7 @@ class _Normalise(torch.autograd.Function):
         normal = (input.float() - _spread(centre)) * _spread(inverse)
         gradient = gradient.float()
         own = torch.stack([gradient.sum((0, 2, 3)), (gradient * normal).sum((0, 2, 3))])
-        shift, scale = ctx.together.total(own.clone()) / total.float()
+        shift, scale = ctx.shared.processes.total(own.clone()) / total.float()
         change = (gradient - _spread(shift) - normal * _spread(scale)) * _spread(inverse * weight)
         return change.to(input.dtype), own[1], own[0], None, None
 

@@ -19,7 +19,7 @@ from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.samples import sample_grid
 from dcgan_features.gan.spec import NetworkSpec
 from dcgan_features.gan.training.adversarial import AdversarialTraining, Adversaries
-from dcgan_features.gan.training.data_parallel import Alone, Together
+from dcgan_features.gan.training.data_parallel import SharedBatch, WholeBatch
 from dcgan_features.gan.training.loop import TrainingDiverged, TrainingRun
 from dcgan_features.gan.training.recipe import FREE_SETTINGS, Recipe
 from dcgan_features.gan.weights_file import load_weights, save_weights
@@ -121,7 +121,7 @@ class Run(ImageRun[AdversarialTraining]):
     ) -> None:
         check_images(images, recipe.spec, recipe.batch_size)
         self.images = images
-        share = Together() if together else Alone()
+        share = SharedBatch() if together else WholeBatch()
         if recipe.batch_size < share.count:
             raise InputError(f"{share.count} processes cannot share minibatches of {recipe.batch_size}; start fewer")
 

@@ -14,13 +14,15 @@ from typing import Any, Generic, Protocol, TypeVar
 import filelock
 import torch
 from torch import distributed
-from torch.utils.tensorboard import SummaryWriter
 
 from dcgan_features.data.utils.cli import Advance, Interrupted, progress
 from dcgan_features.data.utils.distributed import ProcessLost, is_first, losing
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import writing
 from dcgan_features.data.utils.gpu import failure
+from dcgan_features.data.utils.locks import locked
 from dcgan_features.gan.training.checkpoint import Training, is_finite, read_state, restore_state, save_state
+from dcgan_features.gan.training.logs import Log
 from dcgan_features.gan.training.recipe import refuse_changes
 
 
@@ -172,13 +174,13 @@ class TrainingRun(Generic[AnyTraining]):
 
     def _finish(self) -> Path:
         training, recipe = self.training, self.settings
-        with self._alone(), _stop_signals() as stopped, self._writer() as writer:
+        with self._alone(), _stop_signals() as stopped, contextlib.closing(self._begin_log()) as log:
             if training.steps_done == 0:  # begun anew: a kill before the first save must not bring the former run back
                 self._state_path.unlink(missing_ok=True)
             done = training.steps_done * recipe.batch_size
             with progress(recipe.steps * recipe.batch_size, f"training {recipe.network}", done) as advance:
                 while training.steps_done < recipe.steps:
-                    self._one_step(writer, advance)
+                    self._one_step(log, advance)
                     if stopped:
                         self._save()
                         raise Interrupted(
@@ -188,13 +190,13 @@ class TrainingRun(Generic[AnyTraining]):
             self._save()
             return self._save_weights(self.out / "weights")
 
-    def _one_step(self, writer: SummaryWriter, advance: Advance) -> None:
+    def _one_step(self, log: Log, advance: Advance) -> None:
         losses = self.training.step()
         self._record(losses)
-        note = self._log(writer) if self.training.steps_done % self.settings.log_every == 0 else ""
+        note = self._log(log) if self.training.steps_done % self.settings.log_every == 0 else ""
         self._after_step()
         if self._is_due():
-            writer.flush()
+            log.flush()
             self._save()
         advance(self.settings.batch_size, note)
 
@@ -222,17 +224,17 @@ class TrainingRun(Generic[AnyTraining]):
                 "lower the learning rate, or give precision fp32, and begin anew in another folder"
             )
 
-    def _log(self, writer: SummaryWriter) -> str:
+    def _log(self, log: Log) -> str:
         """Write the means since the last time to TensorBoard; return them as a note."""
         step, now = self.training.steps_done, time.monotonic()
         means = {name: torch.stack(values).float().mean().item() for name, values in self._losses.items()}
         self._losses = {}
         for name, mean in means.items():
             self._check(name, mean)
-            writer.add_scalar(f"loss/{name}", mean, step)
+            log.add(f"loss/{name}", mean, step)
         steps, seconds = step - self._logged[0], now - self._logged[1]
         rate = steps * self.settings.batch_size / max(seconds, 1e-9)
-        writer.add_scalar("images_per_second", rate, step)
+        log.add("images_per_second", rate, step)
         self._logged = (step, now)
         shown = ", ".join(f"{name} {mean:.3f}" for name, mean in means.items())
         return f"losses: {shown}, {rate:,.0f} images/s"
@@ -253,27 +255,22 @@ class TrainingRun(Generic[AnyTraining]):
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep other processes out of the folder, and clear away what a killed one left half-written."""
-        lock = filelock.FileLock(self.out / ".lock")
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise InputError(f"another process trains in {self.out}; wait for it or choose another folder") from None
-        except OSError as error:
-            raise InputError(f"cannot write {self.out}: {error.strerror}; choose another folder") from error
-        try:
-            for folder in (self.out, *(self.out / name for name in self.folders)):
-                for file in folder.glob(".*.tmp"):
-                    file.unlink(missing_ok=True)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.out / ".lock", timeout=0))
+            except filelock.Timeout:
+                raise InputError(
+                    f"another process trains in {self.out}; wait for it or choose another folder"
+                ) from None
+            with writing(self.out):
+                for folder in (self.out, *(self.out / name for name in self.folders)):
+                    for file in folder.glob(".*.tmp"):
+                        file.unlink(missing_ok=True)
             yield
-        finally:
-            lock.release()
 
-    @contextlib.contextmanager
-    def _writer(self) -> Iterator[SummaryWriter]:
-        # What a killed run logged after its last checkpoint is logged again, and hidden by purge_step.
-        with SummaryWriter(str(self.out / "logs"), purge_step=self.training.steps_done + 1) as writer:
-            yield writer
+    def _begin_log(self) -> Log:
+        # What a killed run logged after its last checkpoint is logged again, and hidden.
+        return Log(self.out / "logs", self.training.steps_done + 1)
 
 
 @contextlib.contextmanager

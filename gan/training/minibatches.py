@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dcgan_features.data.utils.gpu import fits, send
-from dcgan_features.data.utils.torch_streams import FLIPS, ORDER, stream
-from dcgan_features.gan.training.data_parallel import Alone
+from dcgan_features.data.utils.random_streams import FLIPS, ORDER, stream
+from dcgan_features.gan.training.data_parallel import WholeBatch
 from dcgan_features.gan.training.recipe import Recipe
 from dcgan_features.gan.training.rotation_prediction import turn, turned_count, turned_positions
 
@@ -32,7 +32,7 @@ class Minibatches:
         recipe: Recipe,
         images: NDArray[np.uint8],
         device: torch.device,
-        share: Alone,
+        share: WholeBatch,
         scale: Callable[[Tensor], Tensor],
     ) -> None:
         self._recipe, self._images, self._device, self._share, self._scale = recipe, images, device, share, scale

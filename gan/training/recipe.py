@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.files import read_yaml
+from dcgan_features.data.utils.formats import read_yaml
+from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.gan.spec import SPECS, NetworkSpec
 
 # These decide only how long to train and what to write meanwhile: they may differ when a run is resumed.
@@ -128,11 +129,7 @@ def check_settings(kind: type[Settings], settings: dict[str, Any], where: str = 
     try:
         return kind(**settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{where}: '{key}' is {first['input']!r}; {first['msg'][:1].lower()}{first['msg'][1:]}"
-        ) from None
+        raise InputError(f"{where}: {first_mistake(error)}") from None
 
 
 def make_recipe(settings: dict[str, Any], where: str = "the recipe") -> Recipe:

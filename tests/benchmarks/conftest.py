@@ -5,10 +5,12 @@ import pytest
 import yaml
 
 from dcgan_features.benchmarks.cifar10 import app
+from dcgan_features.benchmarks.config.images import load_dataset
 from dcgan_features.benchmarks.config.schema import load_table
 from dcgan_features.benchmarks.records.rows import outline
 from dcgan_features.benchmarks.runner import executor as runner
-from dcgan_features.benchmarks.runner.resolve import Job, load_dataset
+from dcgan_features.benchmarks.runner.job import Job
+from dcgan_features.benchmarks.runner.resolve import resolve
 from dcgan_features.benchmarks.runner.worker import attempt
 from dcgan_features.data.utils.cli import run
 
@@ -68,11 +70,11 @@ def measure_rows(folder, table):
     """Measure all rows of a table's first preset in this process; results in `folder`/results. Returns the jobs."""
     loaded = load_table(table)
     preset = loaded.preset(None)[0]
-    common = {"table": loaded, "table_folder": folder, "preset": preset, "data_root": None, "device": "cpu"}
+    common = {"table": loaded, "table_folder": folder, "preset": preset, "data_root": folder, "device": "cpu"}
     places = {"store": folder / "store", "results": folder / "results"}
     jobs = [Job(row=row.name, **common, **places) for row in loaded.rows]
     for job in jobs:
-        assert job.measurement is None or attempt(job).status == "measured"
+        assert job.measurement is None or attempt(resolve(job)).status == "measured"
     runner.update_table(outline(loaded, preset), folder / "results")
     return jobs
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 
+from dcgan_features.data.utils.hashing import digest_array
 from dcgan_features.eval import L2SVMCV
-from dcgan_features.features.cache.fingerprint import digest_array
 
 
 class Means(TransformerMixin, BaseEstimator):
@@ -45,8 +45,8 @@ class Means(TransformerMixin, BaseEstimator):
 class SpiedSVM(L2SVMCV):
     """`L2SVMCV` that notes the labels and features of each fit, and the weights it found."""
 
-    def fit(self, X, y):
-        super().fit(X, y)
+    def fit(self, X, y, sample_weight=None):
+        super().fit(X, y, sample_weight)
         seen = {"labels": digest_array(np.asarray(y)), "features": digest_array(X.numpy()), "rows": len(y)}
         note(os.environ.get("SPY_NOTES"), {"call": "classifier.fit", **seen, "weights": digest_array(self.coef_)})
         return self

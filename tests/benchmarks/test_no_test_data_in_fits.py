@@ -9,7 +9,7 @@ from dcgan_features import data
 from dcgan_features.benchmarks import cifar10
 from dcgan_features.benchmarks.curves import __main__ as curves
 from dcgan_features.data.synthetic.stand_in import stand_in
-from dcgan_features.features.cache.fingerprint import digest_array
+from dcgan_features.data.utils.hashing import digest_array
 from tests.benchmarks.conftest import MEANS, SVM
 from tests.benchmarks.spies import Means, notes
 

@@ -85,7 +85,7 @@ def tiny_data(monkeypatch):
     monkeypatch.setattr(precision, "CS", (0.1, 1.0))
     begin = DiscriminatorFeatures.__init__
     monkeypatch.setattr(
-        "benchmarks.precision.make_recipe", lambda settings: make_recipe({**settings, "batch_size": 16})
+        "dcgan_features.benchmarks.precision.make_recipe", lambda settings: make_recipe({**settings, "batch_size": 16})
     )
     monkeypatch.setattr(DiscriminatorFeatures, "__init__", small_grid(begin))
 

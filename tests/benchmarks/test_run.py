@@ -60,8 +60,8 @@ def test_a_table_is_measured_and_reported(cli, make_table, tmp_path):
     assert (lines[0]["published"], lines[0]["published_pm"], lines[0]["stand_in"]) == ("50.5", "0.3", "True")
     drawn = means["protocols"]["5-per-class"]
     assert len(drawn["values"]) == len(drawn["chosen"]) == int(lines[1]["draws"]) == 3
-    assert float(lines[1]["measured"]) == pytest.approx(np.mean(drawn["values"]), abs=1e-3)
-    assert float(lines[1]["sd"]) == pytest.approx(np.std(drawn["values"], ddof=1), abs=1e-3)
+    assert float(lines[1]["measured"]) == pytest.approx(np.mean(drawn["values"]), abs=0.0051)
+    assert float(lines[1]["sd"]) == pytest.approx(np.std(drawn["values"], ddof=1), abs=0.0051)
     assert drawn["pm"] == pytest.approx(1.96 * np.std(drawn["values"], ddof=1), rel=1e-4)
     assert drawn["labels"] == 50
     labels: Any = stand_in(250, 100).train_labels
@@ -147,8 +147,9 @@ def test_a_failing_row_leaves_the_others_standing(cli, make_table, tmp_path):
         {"name": "b", "title": "B", "extractor": {"class": MEANS}},
     ]
     code, _, err = cli("--table", make_table(rows=rows))
-    assert code == 1
-    assert "error: row a is not measured: unexpected RuntimeError: a bug" in err
+    assert code == 2  # whose the class is, can mend it
+    assert re.search(r"error: row a is not measured: .*spies\.py line \d+: RuntimeError: a bug; mend it", err)
+    assert "Traceback" not in err
     assert [line["row"] for line in csv_lines(tmp_path)] == ["b", "b"]
     rows[0]["extractor"]["error"] = "CUDA error: unspecified launch failure"
     code, _, err = cli("--table", make_table(rows=rows))
@@ -436,7 +437,7 @@ def test_the_demo_needs_nothing_and_says_stand_in(cli, tmp_path, monkeypatch):
         "kmeans-view-invariant",
         "exemplar-cnn",
         "dcgan",
-        "random-dcgan",
         "raw-pixels",
+        "random-dcgan",
     ]
     assert all(line["stand_in"] == "True" and "stand-in" in line["data"] for line in measured)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 
 from dcgan_features.benchmarks.records.predictions import read_predictions
 from dcgan_features.benchmarks.runner import executor as runner
-from dcgan_features.benchmarks.runner.executor import Plan, measure_plans
+from dcgan_features.benchmarks.runner.executor import measure_plans
+from dcgan_features.benchmarks.runner.plan import ToMeasure
+from dcgan_features.benchmarks.runner.resolve import resolve
 from dcgan_features.benchmarks.runner.worker import Outcome, attempt
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.eval import L2SVMCV
@@ -40,7 +43,7 @@ def compare(one, other, row):
 
 
 def measure_jobs(rank, jobs):
-    return [attempt(job) for job in jobs]
+    return [attempt(resolve(job)) for job in jobs]
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -48,7 +51,7 @@ def test_figures_and_predictions_are_those_of_one_process(make_table, tmp_path, 
     rows = [PIXELS, {"name": "means", "title": "M", "extractor": {"class": MEANS}, "classifier": MAJORITY}]
     jobs = measure_rows(tmp_path / "alone", make_table(rows=rows))
     places = {"store": tmp_path / "store", "results": tmp_path / "shared" / "results"}
-    shared = [job.model_copy(update=places) for job in jobs]
+    shared = [replace(job, **places) for job in jobs]
     everyones = results(in_processes(count, measure_jobs, shared))
     assert everyones == [[Outcome(status="measured")] * 2] * count
     for row in ("pixels", "means"):
@@ -60,13 +63,13 @@ def measure_in_peril(rank, job):
     """Rank 1 is killed while the classifier is fitted."""
     if rank == 1:
         L2SVMCV.fit = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment, method-assign]
-    return attempt(job)
+    return attempt(resolve(job))
 
 
 def test_a_process_that_is_killed_ends_a_row_which_any_number_of_others_measure(make_table, tmp_path):
     (job,) = measure_rows(tmp_path / "alone", make_table(rows=[PIXELS]))
     places = {"store": tmp_path / "store", "results": tmp_path / "shared" / "results"}
-    job = job.model_copy(update=places)
+    job = replace(job, **places)
     first, second = in_processes(2, measure_in_peril, job)
     assert second is None
     assert first.status == "failed"
@@ -78,7 +81,7 @@ def test_a_process_that_is_killed_ends_a_row_which_any_number_of_others_measure(
 def fail_in_one(rank, job, status):
     """Rank 1's row ends in `status`."""
     runner.launch = lambda *_: status if rank == 1 else Outcome(status="measured")
-    return measure_plans([Plan(job, "measure")], True, "torchrun this")
+    return measure_plans([ToMeasure(job, resolved=resolve(job))], True, "torchrun this")
 
 
 def test_a_row_that_ends_in_one_process_ends_all_and_one_that_all_refuse_does_not(make_table, tmp_path):

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dcgan_features.data.dataset import Dataset, array_digest
+from dcgan_features.data.dataset import Dataset
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.hashing import array_digest
 
 IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
 LABELS = np.array([0, 1])
@@ -85,5 +86,5 @@ def test_digest_sees_every_difference_and_no_memory_order() -> None:
 
 def test_digest_of_an_array_larger_than_one_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = array_digest(IMAGES, LABELS)
-    monkeypatch.setattr("data.dataset._CHUNK", 50)  # one image at a time
+    monkeypatch.setattr("dcgan_features.data.utils.hashing._CHUNK", 50)  # one image at a time
     assert array_digest(IMAGES, LABELS) == whole

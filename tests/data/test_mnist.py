@@ -148,7 +148,7 @@ def test_the_whole_test_set_is_called_so(tmp_path):
 ])  # fmt: skip
 def test_a_part_of_other_arrays_is_refused(tmp_path, changes, sentence):
     part_file(tmp_path, **changes)
-    with pytest.raises(InputError, match=f"mnist_part.npz .*{sentence}.*: save train_x, train_y, test_x, test_y again"):
+    with pytest.raises(InputError, match=f"mnist_part.npz .*{sentence}.*[:;] save train_x, train_y, test_x"):
         mnist(tmp_path, download=False)
 
 
@@ -235,3 +235,12 @@ def test_the_real_images() -> None:
     # The official test images, whichever file they come from.
     digest = hashlib.md5(idx(np.ascontiguousarray(dataset.test_images[..., 0]))).hexdigest()
     assert digest == _UNPACKED_MD5["t10k-images-idx3-ubyte"]
+
+
+@pytest.mark.parametrize("place", ["MNIST/raw", "MNIST", "."])
+def test_official_files_are_found_under_the_names_that_unpacking_gives(fake_mnist, tmp_path, place):
+    folder = tmp_path / "root" / place
+    folder.mkdir(parents=True)
+    for file in (fake_mnist / "MNIST" / "raw").iterdir():
+        (folder / file.name.replace("-idx", ".idx")).write_bytes(file.read_bytes())
+    assert mnist(tmp_path / "root", download=False).name == "mnist"

@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from dcgan_features.data import LOADERS, STAND_INS, load, training_images
-from dcgan_features.data.dataset import Dataset, array_digest
+from dcgan_features.data.dataset import Dataset
 from dcgan_features.data.sources import without_downloads
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.hashing import array_digest
 from tests.data.conftest import BATCHES, FakeCifar10
 
 

@@ -207,7 +207,7 @@ def save_recut(folder, monkeypatch, arrays):
         key: hashlib.sha256(value.tobytes() if value.ndim == 4 else value.astype("<i8").tobytes()).hexdigest()
         for key, value in arrays.items()
     }
-    monkeypatch.setattr("data.svhn._RECUT_SHA256", digests)
+    monkeypatch.setattr("dcgan_features.data.svhn._RECUT_SHA256", digests)
     return folder / RECUT
 
 

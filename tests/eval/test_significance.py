@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dcgan_features.eval.significance import compare, holm, mcnemar, newcombe_interval
+from dcgan_features.eval.protocols import wilson_interval
+from dcgan_features.eval.significance import accuracy_interval, compare, holm, mcnemar, newcombe_interval
 
 
 def labels_of(both, only_first, only_second, neither):
@@ -174,3 +175,22 @@ def test_holms_adjustment():
                     break
                 rejected[index] = True
             np.testing.assert_array_equal(adjusted <= level, rejected)
+
+
+def test_the_interval_of_an_accuracy_covers_draws_and_images():
+    """Both the draws of labels and the test images are drawn anew: the true mean lies in about 95% of the intervals."""
+    random = np.random.default_rng(0)
+    draws, images, inside, narrow = 10, 400, 0, 0
+    for _ in range(600):
+        skill = np.clip(0.7 + 0.03 * random.standard_normal((draws, 1)), 0, 1)
+        hard = 0.5 * (random.random(images) < 0.5)  # half of the images are got right by chance alone
+        right = random.random((draws, images)) < skill * (1 - hard) + hard * 0.4
+        values = 100 * right.mean(1)
+        mean = float(values.mean())
+        low, high = accuracy_interval(values.tolist(), *wilson_interval(mean, images))
+        truth = 100 * (0.5 * 0.7 + 0.5 * (0.7 * 0.5 + 0.5 * 0.4))
+        inside += low <= truth <= high
+        narrow += abs(mean - truth) <= 2.262 * values.std(ddof=1) / draws**0.5
+    assert inside / 600 >= 0.93
+    assert narrow < inside
+    assert accuracy_interval([70.0], 65.0, 74.0) == (65.0, 74.0)

@@ -60,7 +60,7 @@ def test_features_that_are_not_finite_are_refused_and_said_where():
 def test_features_left_on_the_device_are_the_same():
     images = np.random.default_rng(0).integers(0, 256, (600, 2, 2, 1), dtype=np.uint8)
     extractor = RawPixels().fit(images)
-    left = extractor.transform_on_device(images)
+    left = extractor.transform_tensor(images, on_device=True)
     np.testing.assert_array_equal(left.numpy(), extractor.transform(images))
     assert [len(block) for block in extractor.transform_blocks(images, range(256, 600, 256), on_device=True)] == [
         256,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from dcgan_features.features.base import choose_device
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.features.pca import PixelProjection, PrincipalComponents
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.data.utils.gpu import with_smaller_blocks
-from dcgan_features.features.base import Extractor, choose_device
+from dcgan_features.features.base import Extractor
 from tests.data.utils.test_gpu import OUT
 
 
@@ -81,7 +82,7 @@ def test_what_a_failed_attempt_held_is_free_before_the_next():
 
 
 def test_a_device_without_bfloat16_is_refused_for_it_alone(monkeypatch):
-    monkeypatch.setattr("features.base.computes_bfloat16", lambda device: False)
+    monkeypatch.setattr("dcgan_features.data.utils.devices.computes_bfloat16", lambda device: False)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
     assert choose_device("cpu").type == "cpu"
     with pytest.raises(ValueError, match="Tesla T4 does not compute in bfloat16; choose float32"):

@@ -46,7 +46,7 @@ def fill(rank, folder, notes):
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_the_bytes_are_those_of_one_process(tmp_path, monkeypatch, count):
-    monkeypatch.setattr("features.cache.chunks.CHUNK", 1000)  # chunks that two processes write
+    monkeypatch.setattr("dcgan_features.features.cache.chunks.CHUNK", 1000)  # chunks that two processes write
     for folder in ("notes", "alone"):
         (tmp_path / folder).mkdir()
     everyones = results(in_processes(count, fill, tmp_path / "shared", tmp_path / "notes"))

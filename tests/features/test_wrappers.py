@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from torch import nn
 
+from dcgan_features.features.cache.store import FeatureStore
 from dcgan_features.features.raw_pixels import RawPixels
 from dcgan_features.features.wrappers import TorchModuleFeatures, TransformerFeatures, as_extractor, as_rows
 
@@ -48,7 +51,7 @@ def test_a_layer_is_read_before_a_later_one_works_in_place(module, images):
 
 def test_a_users_input_transform_and_dtype(images):
     extractor = TorchModuleFeatures(nn.Flatten(), input_transform=lambda batch: batch.float(), dtype="bfloat16")
-    features = extractor.fit_transform(images)
+    features = extractor.fit(images).transform_tensor(images)
     assert features.dtype == torch.bfloat16
     np.testing.assert_array_equal(features.float().numpy(), images.reshape(30, -1))  # 0..255 are exact in bfloat16
 
@@ -134,3 +137,88 @@ def test_a_misspelt_layer_of_a_large_module_names_the_nearest():
     large = nn.Sequential(*[nn.Identity() for _ in range(30)])
     with pytest.raises(ValueError, match=r"no layer '29a'; did you mean '29'\?"):
         TorchModuleFeatures(large, layer="29a").fit(np.zeros((1, 2, 2, 3), np.uint8))
+
+
+class InPlace:
+    """Alters what it is given, as careless code does."""
+
+    def transform(self, images):
+        images -= images.min()
+        return images.mean((1, 2))
+
+
+class InPlaceModule(nn.Module):
+    def forward(self, x):
+        return x.float().mean((1, 2))
+
+    def input_transform(self, images):
+        return images.fill_(7)
+
+
+def test_images_of_the_caller_are_not_altered(tmp_path):
+    images = np.random.default_rng(0).integers(1, 256, (6, 8, 8, 3), dtype=np.uint8)
+    before = images.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        FeatureStore(tmp_path).get(InPlace(), images, images)
+    module = InPlaceModule()
+    made = TorchModuleFeatures(module, None, module.input_transform).fit_transform(images)
+    assert float(made.max()) == float(made.min()) == 7
+    assert np.array_equal(images, before)
+    assert images.flags.writeable
+
+
+@pytest.mark.parametrize(("made", "sentence"), [
+    (np.ma.masked_less(np.arange(12.0).reshape(4, 3), 3), "masked array"), (np.ones((4, 3)) * 1j, "imaginary"),
+    (torch.ones(4, 3, dtype=torch.complex64), "imaginary"), (np.full((4, 3), None), "object"),
+])  # fmt: skip
+def test_what_features_cannot_hold_is_refused(made, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        as_rows(made, 4, InPlace())
+    assert as_rows(np.ones((4, 3), np.int8), 4, InPlace()).dtype == torch.float32
+
+
+NORMALISED = [
+    nn.utils.weight_norm,
+    nn.utils.spectral_norm,
+    nn.utils.parametrizations.weight_norm,
+    nn.utils.parametrizations.spectral_norm,
+]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # the first is out of date, but in many people's weights
+@pytest.mark.parametrize("normalise", NORMALISED, ids=lambda normalise: f"{normalise.__module__}.{normalise.__name__}")
+def test_normalised_weights_are_as_the_users_module_has_them(normalise, images):
+    torch.manual_seed(0)
+    module = nn.Sequential(normalise(nn.Conv2d(3, 4, 3)), nn.Flatten(), normalise(nn.Linear(64, 5)))
+    inputs = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    module(inputs).sum().backward()  # a step's remains, which cannot be copied as they are
+    extractor = pickle.loads(pickle.dumps(TorchModuleFeatures(module).fit(images).module_))
+    expected = module.eval()(inputs).detach()
+    torch.testing.assert_close(extractor(inputs), expected)
+    torch.testing.assert_close(torch.from_numpy(TorchModuleFeatures(module).fit_transform(images)), expected)
+    plain = extractor[0]
+    assert type(plain) is nn.Conv2d
+    assert [name for name, _ in plain.named_parameters() if "weight" in name] == ["weight"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_module_computes_in_its_own_type(module, images, dtype):
+    seen = []
+    module = module.eval().to(dtype)
+    expected = module(torch.from_numpy(images).permute(0, 3, 1, 2).float().div(255).to(dtype)).detach()
+    module[0].register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].dtype))
+    made = TorchModuleFeatures(module).fit_transform(images)
+    assert set(seen) == {dtype}
+    assert made.dtype == np.float32
+    np.testing.assert_allclose(made, expected.float(), rtol=1e-2, atol=1e-2)
+
+
+class Spectrum(nn.Module):
+    def forward(self, images):
+        return torch.fft.fft(images.flatten(1))
+
+
+@pytest.mark.parametrize("module", [Spectrum(), nn.Linear(6, 2, dtype=torch.complex64)])
+def test_complex_numbers_are_refused(module, images):
+    with pytest.raises(ValueError, match=r"complex.*features are real numbers"):
+        TorchModuleFeatures(module).fit(images)

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_features.data.dataset import array_digest
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.hashing import array_digest
 from dcgan_features.gan.folders.autoencoder_hash import HashSettings
+from dcgan_features.gan.folders.near_duplicates import buckets, contact_sheet, find_images, near_duplicates
 from dcgan_features.gan.folders.prepare import prepare_folders
-from dcgan_features.gan.near_duplicates import app, buckets, contact_sheet, find_images, near_duplicates
+from dcgan_features.gan.near_duplicates import app
 from dcgan_features.gan.training.recipe import read_recipe
 
 RECIPE = "network: svhn-32\nhash_images: 3000\n"
@@ -106,7 +107,7 @@ def test_the_result_is_kept_by_images_and_settings(call, monkeypatch):
         calls.append(settings)
         return images[:, 0, None, :2, 0].astype(np.uint64)
 
-    monkeypatch.setattr("gan.near_duplicates.hash_images", hashed)
+    monkeypatch.setattr("dcgan_features.gan.folders.near_duplicates.hash_images", hashed)
     settings = HashSettings(1.0, 0.5, 0.5, 100)
     first = near_duplicates(images, "digest", settings)
     assert np.array_equal(near_duplicates(images, "digest", settings), first)

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.drawing import image_grid
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.gan.sample_history import Grids, app, make_strip, save_real, thinned
-from dcgan_features.gan.samples import image_grid
+from dcgan_features.gan.figures.history import Grids, make_history, save_real, thinned
+from dcgan_features.gan.sample_history import app
 from dcgan_features.gan.training.dcgan import Run
 from tests.gan.tiny import DATA, tiny_images, tiny_recipe
 
@@ -49,7 +50,7 @@ def test_the_still_shows_first_middle_last_and_real_images(folder):
         np.asarray(Image.open(folder / "real.png")),
         np.asarray(image_grid(tiny_images()[np.linspace(0, 69, 64).round().astype(int)])),
     )
-    still, animated = make_strip(folder, folder)
+    still, animated = make_history(folder, folder)
     picture = np.asarray(Image.open(still).convert("RGB")).astype(int)
     assert picture.shape == (SIDE + 30, 4 * SIDE + 30, 3)
     grids = Grids.of(folder)
@@ -66,7 +67,7 @@ def test_the_still_shows_first_middle_last_and_real_images(folder):
 def test_without_real_images_and_with_a_single_grid(folder):
     for file in sorted((folder / "samples").iterdir())[1:]:
         file.unlink()
-    still, animated = make_strip(folder, folder / "elsewhere", samples=4)
+    still, animated = make_history(folder, folder / "elsewhere", samples=4)
     assert still == folder / "elsewhere" / "epochs.png"
     assert Image.open(still).height == 44 + 30
     assert 44 < Image.open(still).width < 150  # the caption is wider than 2 x 2 images
@@ -90,10 +91,10 @@ def test_weights_alone_or_a_checkpoint_alone_suffice(folder):
 
 def test_folders_without_a_run_or_without_grids(folder, tmp_path):
     with pytest.raises(InputError, match=r"holds no run of gan\.train"):
-        make_strip(tmp_path, tmp_path)
+        make_history(tmp_path, tmp_path)
     shutil.rmtree(folder / "samples")
     with pytest.raises(InputError, match="holds no grids of samples; train with 'sample_every'"):
-        make_strip(folder, folder)
+        make_history(folder, folder)
 
 
 def test_thinning_keeps_the_ends_and_is_denser_at_first():

@@ -1,8 +1,9 @@
 import numpy as np
 import torch
 
+from dcgan_features.data.utils.drawing import image_grid
 from dcgan_features.gan.networks import Generator
-from dcgan_features.gan.samples import generate, image_grid, sample_grid
+from dcgan_features.gan.samples import generate, sample_grid
 from tests.gan.tiny import TINY
 
 

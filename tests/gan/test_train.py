@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_features.data.dataset import array_digest
 from dcgan_features.data.folder import folder
 from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.hashing import array_digest
 from dcgan_features.gan.train import app
 from dcgan_features.gan.weights_file import load_weights
 from tests.gan.tiny import TINY, tiny_images
@@ -54,7 +54,7 @@ def test_it_says_what_it_does_and_goes_on_where_it_was(call, tmp_path):
     ({"network": "tinny"}, "unknown network 'tinny' in the options or my.yaml: did you mean 'tiny'"),
     ({"network": "svhn-32"}, "the images are 8x8 pixels, the network 'svhn-32' takes 32x32"),
     ({"recipe": "none.yaml"}, "cannot read the recipe none.yaml"),
-    ({"images": "0"}, "'images' is 0"),
+    ({"images": "0"}, "images: input should be greater than 0"),
     ({"device": "tpu"}, "--device tpu"),
     ({"out": "my.yaml/x"}, "cannot write my.yaml/x"),
     ({"out": None}, "Missing option '--out'"),
@@ -162,3 +162,28 @@ def test_near_duplicates_are_left_out_on_request(call, pictures, tmp_path):
     assert code == 0, err
     assert "resuming after batch" in out
     assert "learning what near-duplicates share" not in err  # it was kept
+
+
+def test_a_damaged_grid_does_not_end_a_finished_training_in_failure(call, tmp_path):
+    assert call()[0] == 0
+    (tmp_path / "out" / "samples" / "00000002.png").write_bytes(b"damaged")
+    code, out, err = call(images="96")
+    assert (code, err.count("error")) == (0, 0)
+    assert "note: no pictures of the run are made" in out
+    assert "00000002.png cannot be read as a picture" in out
+
+
+def test_a_run_inside_its_own_pictures_resumes(call, tmp_path):
+    for number, image in enumerate(tiny_images(20)):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "mine" / f"{number}.png")
+    options = {"data": "mine", "out": "mine/run"}
+    assert call(**options)[0] == 0
+    code, out, err = call(**options, images="96")
+    assert code == 0, err
+    assert "resuming after batch 4" in out
+    assert "on 20 images" in out
+    assert "note: in" in out
+    assert "what trainings wrote is left out: run" in out
+    code, _, err = call(data="mine", out="mine")
+    assert (code, "is the folder of the pictures themselves" in err) == (2, True)

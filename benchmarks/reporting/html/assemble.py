@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from dcgan_features.benchmarks.records.figures import rounded
 from dcgan_features.benchmarks.reporting.diff import EXPLANATION, VERDICTS, Change
 from dcgan_features.benchmarks.reporting.html.compared import compared_views
 from dcgan_features.benchmarks.reporting.html.pictures import picture_views
@@ -31,6 +32,7 @@ def make_page(reports: list[Report], folder: Path, changes: list[Change] | None 
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["rounded"] = rounded
     return environment.get_template("page.html").render(
         style=_file("style.css"),
         script=_file("script.js"),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dcgan_features.benchmarks.records.predictions import predictions_of
 from dcgan_features.benchmarks.reporting.table import Report
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.eval.confusion import confusion
 
 MOST_CLASSES = 20  # with more, a matrix is no longer read as a picture
 # Kept predictions are numbers; these are the official names in the official order.
@@ -34,7 +35,7 @@ def class_views(folder: Path, report: Report) -> list[dict[str, Any]]:
             continue
         names = _names(result.data, labels)
         for protocol, predicted in kept.by_protocol.items():
-            matrix = confusion(kept.truth, predicted, labels)
+            matrix = confusion_of(kept.truth, predicted, labels)
             entry = {"row": name, "title": titles[name], "stand_in": result.stand_in, "matrix": matrix.tolist()}
             found.setdefault(protocol, []).append(entry)
     return [
@@ -43,17 +44,16 @@ def class_views(folder: Path, report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def confusion(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def confusion_of(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Percent of the images of each class (rows) that were taken for each class (columns), as the mean over the draws.
 
     truth : (n,). predicted : (draws, n). labels : the classes, sorted, (classes,). Predictions of other classes count
     as wrong and have no column.
     """
-    matrix = np.zeros((len(labels), len(labels)))
-    for index, label in enumerate(labels):
-        made = predicted[:, truth == label]
-        matrix[index] = [(made == other).mean() * 100 for other in labels]
-    return matrix
+    count = len(labels)
+    places = np.searchsorted(labels, predicted)
+    places[~np.isin(predicted, labels)] = count
+    return confusion(np.searchsorted(labels, truth), places, count + 1)[:count, :count]
 
 
 def _names(data: str, labels: npt.NDArray[Any]) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_json
+from dcgan_features.data.utils.formats import opened, read_json
 
 
 def compared_views(folder: Path, protocols: dict[str, str]) -> list[dict[str, Any]]:
@@ -17,7 +18,7 @@ def compared_views(folder: Path, protocols: dict[str, str]) -> list[dict[str, An
     views = []
     for path in sorted(folder.glob("compare/*/comparison.json")):
         try:
-            views.append(_view(read_json(path), protocols))
+            views.append(_view(opened(read_json(path), path, required=False), protocols))
         except (InputError, KeyError, TypeError, ValueError):
             continue
     return views
@@ -29,9 +30,9 @@ def _view(content: dict[str, Any], protocols: dict[str, str]) -> dict[str, Any]:
         [
             entry["title"],
             protocols.get(name, name),
-            f"{found['measured']:.2f}",
-            "" if found["sd"] is None else f"{found['sd']:.2f}",
-            f"{found['low']:.1f} to {found['high']:.1f}",
+            rounded(found["measured"]),
+            "" if found["sd"] is None else rounded(found["sd"]),
+            interval(found["low"], found["high"]),
         ]
         for entry in content["extractors"]
         for name, found in entry["protocols"].items()
@@ -41,8 +42,8 @@ def _view(content: dict[str, Any], protocols: dict[str, str]) -> dict[str, Any]:
             titles.get(pair["extractor"], pair["extractor"]),
             titles.get(pair["reference"], pair["reference"]),
             protocols.get(pair["protocol"], pair["protocol"]),
-            f"{pair['difference']:+.2f}",
-            f"{pair['low']:+.2f} to {pair['high']:+.2f}",
+            rounded(pair["difference"], sign=True),
+            interval(pair["low"], pair["high"], 2, sign=True),
             pair["verdict"],
         ]
         for pair in content["pairs"]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from pathlib import Path
+
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import read_text
 
 Line = dict[str, str]
 
@@ -12,9 +16,8 @@ Line = dict[str, str]
 def read_lines(path: Path) -> list[Line]:
     """The file's lines by column; none where there is no file, or it is not a CSV with a full line of headings."""
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error):
+        lines = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
+    except (InputError, csv.Error):
         return []
     return [{name: value or "" for name, value in line.items() if name is not None} for line in lines]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.reporting.html.csv_file import Line, number, read_lines
+from dcgan_features.eval.significance import NOT_APART
 
 NAME = "paired"
 _NEEDED = {"row_a", "row_b", "protocol", "difference", "low", "high", "verdict"}
-_UNDECIDED = "not told apart"
 
 
 def paired_views(folder: Path, table: str, rows: dict[str, str], protocols: dict[str, str]) -> list[dict[str, Any]]:
@@ -33,7 +34,7 @@ def _matrix(lines: list[Line], title: str, rows: dict[str, str]) -> dict[str, An
         difference, low, high = (number(line[key]) for key in ("difference", "low", "high"))
         if difference is None or low is None or high is None:
             continue
-        decided = line["verdict"] != _UNDECIDED
+        decided = line["verdict"] != NOT_APART
         pair = (line["row_a"], line["row_b"])
         cells[pair] = _cell(difference, low, high, decided)
         cells[pair[::-1]] = _cell(-difference, -high, -low, decided)
@@ -47,8 +48,8 @@ def _matrix(lines: list[Line], title: str, rows: dict[str, str]) -> dict[str, An
 
 def _cell(difference: float, low: float, high: float, decided: bool) -> dict[str, Any]:
     return {
-        "text": f"{difference:+.2f}",
-        "interval": f"{low:+.2f} to {high:+.2f}",
+        "text": rounded(difference, sign=True),
+        "interval": interval(low, high, 2, sign=True),
         "better": difference > 0,
         "decided": decided,
         "share": min(abs(difference) / 20, 1.0),

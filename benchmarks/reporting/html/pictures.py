@@ -7,7 +7,9 @@ import io
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+
+from dcgan_features.data.utils.formats import read_bytes
 
 MOST_BYTES = 2_500_000  # of all pictures together, before base64 makes them a third larger
 LARGE = 500_000  # bytes from which a picture is made smaller
@@ -25,7 +27,7 @@ def picture_views(folder: Path) -> list[dict[str, Any]]:
     for path in sorted(folder.glob("*.png")):
         try:
             content, kind, size, caption = _read(path)
-        except (OSError, UnidentifiedImageError):
+        except Exception:  # Pillow's decoders raise nearly every kind of exception over a damaged file
             continue
         fits = len(content) <= room
         room -= len(content) if fits else 0
@@ -35,7 +37,7 @@ def picture_views(folder: Path) -> list[dict[str, Any]]:
 
 
 def _read(path: Path) -> tuple[bytes, str, tuple[int, int], str]:
-    content = path.read_bytes()
+    content = read_bytes(path)
     with Image.open(io.BytesIO(content)) as image:
         image.load()
         caption = str(image.info.get("Description") or path.stem.replace("-", " ").replace("_", " ").capitalize())

@@ -8,9 +8,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.records.rows import Outline, ProtocolResult, RowOutline, RowResult
 from dcgan_features.benchmarks.reporting.html.charts import Axes, Point, Series, line_chart
 from dcgan_features.data.utils.cli import duration
+from dcgan_features.eval.significance import accuracy_interval
 
 Facts = list[tuple[str, str]]
 MOST_TRIALS = 10  # of a search are shown
@@ -29,6 +31,7 @@ def about(outline: Outline, row: RowOutline, result: RowResult | None) -> dict[s
         "title": row.title,
         "citation": row.citation,
         "note": row.note,
+        "control": row.control,
         "published": [(outline.titles.get(name, name), figure) for name, figure in row.published.items()],
         "units": row.units,
         "measured": result is not None,
@@ -81,7 +84,7 @@ def _protocol(outline: Outline, name: str, found: ProtocolResult) -> dict[str, A
     what = {True: "labels drawn", False: "held-out images"}[several]
     draws = [
         {
-            "value": f"{value:.2f}",
+            "value": rounded(value),
             "C": f"{choice['C']:g}" if choice else "",
             "digest": found.draw_digests[number] if number < len(found.draw_digests) else "",
         }
@@ -91,10 +94,10 @@ def _protocol(outline: Outline, name: str, found: ProtocolResult) -> dict[str, A
         "title": outline.titles.get(name, name),
         "labels": found.labels,
         "test_images": found.test_images,
-        "measured": f"{found.measured:.2f}",
-        "interval": f"{found.low:.2f} to {found.high:.2f}",
-        "sd": None if found.sd is None else f"{found.sd:.2f}",
-        "pm": None if found.pm is None else f"{found.pm:.2f}",
+        "measured": rounded(found.measured),
+        "interval": interval(*accuracy_interval(found.values, found.low, found.high), 2),
+        "sd": None if found.sd is None else rounded(found.sd),
+        "pm": None if found.pm is None else rounded(found.pm),
         "metric": found.metric,
         "scored_on": found.scored_on,
         "digest_of": what,
@@ -115,7 +118,7 @@ def _search(found: ProtocolResult) -> dict[str, Any] | None:
         "trials": [
             {
                 "settings": [_short(value) for value in trial.settings.values()],
-                "error": f"{trial.error:.2f}" if trial.errors else "failed",
+                "error": rounded(trial.error) if trial.errors else "failed",
                 "seconds": f"{trial.seconds:.1f}",
             }
             for trial in trials[:MOST_TRIALS]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import read_json
+from dcgan_features.data.utils.formats import opened, read_json
 
 _TITLES = {
     "svm": "The L2-SVM against LIBLINEAR",
@@ -41,10 +41,10 @@ def speed_views(folder: Path) -> list[dict[str, Any]]:
     views = []
     for path in sorted(folder.glob("*.json")):
         try:
-            content = read_json(path)
+            content = opened(read_json(path), path, required=False)
         except InputError:
             continue
-        if not isinstance(content, dict) or "measured" not in content:
+        if "measured" not in content:
             continue
         versions = content.get("versions") or {}
         views.append(

@@ -12,7 +12,7 @@ from dcgan_features.benchmarks.reporting.html.intervals import interval_axis, in
 from dcgan_features.benchmarks.reporting.html.paired import paired_views
 from dcgan_features.benchmarks.reporting.html.provenance import about, about_id
 from dcgan_features.benchmarks.reporting.html.studies import study_views
-from dcgan_features.benchmarks.reporting.table import Line, Report, difference_text, protocol_text
+from dcgan_features.benchmarks.reporting.table import Line, Report, control_text, difference_text, protocol_text
 
 View = dict[str, Any]  # what the template shows, ready but for escaping
 
@@ -58,6 +58,7 @@ def _panel(report: Report, protocol: str, lines: list[Line]) -> View:
                 "title": rows[line["row"]].title,
                 "features": result.features["count"] if result is not None and found is not None else None,
                 "difference": difference_text(line),
+                "control": control_text(line),
                 "bar": interval_bar(line, scale, found.values if found is not None else None),
                 "about": about_id(report.outline.name, line["row"]),
             }

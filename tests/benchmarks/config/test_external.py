@@ -1,4 +1,6 @@
+import re
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import torch
 from torch import nn
 
 from dcgan_features.benchmarks.compare.candidate import name_of
-from dcgan_features.benchmarks.config.components import build, check_complete
+from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.external import bring, read_specification
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.features import TorchModuleFeatures, TorchvisionFeatures
@@ -34,11 +36,11 @@ class Needy(nn.Module):
         super().__init__()
 
 
-HERE = "tests.benchmarks.test_bring"
+HERE = "tests.benchmarks.config.test_external"
 
 
 def built(text):
-    return build(read_specification(text), "features", text, {"device": "cpu"})
+    return find(read_specification(text), "features", text).build({"device": "cpu"})
 
 
 @pytest.mark.parametrize(("text", "name", "settings"), [
@@ -64,8 +66,9 @@ def test_settings_that_cannot_be_read(text, sentence):
 
 
 def test_names_of_rows_are_those_of_files():
-    assert name_of("./mine.py:Colours,width=8") == "mine.py-colours-width-8"
-    assert name_of("torchvision:resnet18@layer3") == "torchvision-resnet18-layer3"
+    assert re.fullmatch("mine.py-colours-width-8-[0-9a-f]{8}", name_of("./mine.py:Colours,width=8"))
+    assert re.fullmatch("torchvision-resnet18-layer3-[0-9a-f]{8}", name_of("torchvision:resnet18@layer3"))
+    assert name_of("raw-pixels") == "raw-pixels"
     long = [name_of(f"file:{'x' * 200}{end}.npz") for end in "ab"]
     assert len(set(long)) == 2
     assert max(map(len, long)) < 100
@@ -99,12 +102,12 @@ def test_a_file_is_a_module_of_its_own_whatever_its_name(tmp_path, monkeypatch):
     (tmp_path / "features.py").write_text("from beside_it import SIZE\nclass Own:\n    size = SIZE\n")
     (tmp_path / "beside_it.py").write_text("SIZE = 7\n")
     assert vars(bring(f"{tmp_path}/features.py:Own", "").kind)["size"] == 7
-    assert "stored" in vars(__import__("features"))
+    assert not hasattr(sys.modules.get("features"), "Own")
 
 
 @pytest.mark.parametrize(("name", "sentence"), [
     ("nowhere_at_all:C", "x: cannot import nowhere_at_all .*install it, or name its file: path/to/file.py:Class"),
-    (f"{HERE}:Nett", "test_bring.py has no class Nett; did you mean 'Net'"),
+    (f"{HERE}:Nett", "test_external.py has no class Nett; did you mean 'Net'"),
     (f"{HERE}:HERE", "HERE is not a class but a str"),
     (f"{HERE}:", "names no class"),
     ("none.py:C", "none.py does not exist; check the path"),
@@ -134,4 +137,43 @@ def test_classes_that_are_not_there(tmp_path, monkeypatch, name, sentence):
 ])  # fmt: skip
 def test_settings_that_do_not_suit(text, sentence):
     with pytest.raises(InputError, match=sentence):
-        check_complete(read_specification(text), "features", text, (), "write it")
+        find(read_specification(text), "features", text).check_complete((), "write it")
+
+
+@pytest.mark.parametrize(("code", "sentence"), [
+    ("import sys\n\nsys.exit(0)", r"mine\.py ends the program .*mine\.py line 3: 0.*__main__"),
+    ("import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('data')\nparser.parse_args()",
+     r"mine\.py ends the program .*mine\.py line 4"),
+    ("def C(:", "SyntaxError"), ("1 / 0", "ZeroDivisionError"),
+])  # fmt: skip
+def test_files_that_end_the_program_on_import_are_said(tmp_path, code, sentence, capsys):
+    (tmp_path / "mine.py").write_text(code)
+    with pytest.raises(InputError, match=sentence):
+        bring(f"{tmp_path / 'mine.py'}:C", "here")
+    assert capsys.readouterr() == ("", "")  # no usage of theirs as if it were ours
+
+
+def test_our_command_line_is_none_of_their_business(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("import sys\n\nclass C:\n    seen = sys.argv\n")
+    monkeypatch.setattr(sys, "argv", ["compare", "--curve"])
+    kind: Any = bring(f"{tmp_path / 'mine.py'}:C", "here").kind
+    assert kind.seen == [str(tmp_path / "mine.py")]
+    assert sys.argv == ["compare", "--curve"]
+
+
+def test_a_constructor_that_fails_is_said_with_its_line(tmp_path):
+    code = "class C:\n    def __init__(self):\n        assert False, 'no GPU'\n    transform = None\n"
+    (tmp_path / "mine.py").write_text(code)
+    text = f"{tmp_path / 'mine.py'}:C"
+    with pytest.raises(InputError, match=r"cannot be made: .*mine\.py line 3: AssertionError: no GPU; mend it"):
+        find(read_specification(text), "features", text).build({})
+
+
+@pytest.mark.parametrize(("first", "second"), [
+    ("mine.py:C,offset=-1", "mine.py:C,offset=1"), ("file:clip-l14.npz", "file:clip_l14.npz"),
+    ("file:\u6f22.npz", "file:\u5b57.npz"), ("file:A.npz", "file:a.npz"), ("a" * 300, "a" * 301),
+])  # fmt: skip
+def test_different_specifications_have_different_names(first, second):
+    names = {name_of(text) for text in (first, second)}
+    assert len(names) == 2
+    assert all(len(name) < 100 and name.isascii() for name in names)

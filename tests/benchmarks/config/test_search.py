@@ -8,10 +8,11 @@ import pytest
 from sklearn.svm import LinearSVC
 
 from dcgan_features import data
+from dcgan_features.benchmarks.config.identity import identifying
 from dcgan_features.benchmarks.config.schema import TABLES, Measurement, Protocol, load_table
 from dcgan_features.benchmarks.config.search import Search, best_of, read_trials, run_search
-from dcgan_features.benchmarks.config.strict import identifying
-from dcgan_features.benchmarks.runner.resolve import _LATER, Job
+from dcgan_features.benchmarks.runner.job import Job
+from dcgan_features.benchmarks.runner.resolve import LATER
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.features import RawPixels
@@ -217,11 +218,11 @@ def test_a_search_needs_validation_images(cli, make_table):
 def test_older_results_keep_their_identity(make_table, tmp_path):
     """Keys that tables did not have change nothing where they are not used."""
     table = load_table(make_table())
-    content = identifying(table.protocols["all-labels"], _LATER[Protocol], ())
+    content = identifying(table.protocols["all-labels"], LATER[Protocol], ())
     assert list(content) == ["title", "per_class", "draws", "holdout", "folds"]
     measurement = table.rows[0].measurement("quick", table.classifier)
     assert measurement is not None
-    assert list(identifying(measurement, _LATER[Measurement], ())) == [
+    assert list(identifying(measurement, LATER[Measurement], ())) == [
         "extractor", "classifier", "weights", "deviations", "unlabelled", "minutes",
     ]  # fmt: skip
 
@@ -232,7 +233,7 @@ def test_no_row_of_the_shipped_tables_searches_on_more_draws_than_there_are(name
     for preset in table.presets:
         for row in table.rows:
             job = Job(
-                table=table, table_folder=TABLES, row=row.name, preset=preset, data_root=None, device="cpu",
+                table=table, table_folder=TABLES, row=row.name, preset=preset, data_root=TABLES, device="cpu",
                 store=TABLES, results=TABLES,
             )  # fmt: skip
             measurement = job.measurement

@@ -7,6 +7,7 @@ import pytest
 
 from dcgan_features.benchmarks.config.schema import Training, Weights
 from dcgan_features.benchmarks.config.weights import locate
+from dcgan_features.data.dataset import Dataset
 from dcgan_features.gan.training.recipe import LATER_SETTINGS, Recipe
 
 IMAGES = np.arange(2 * 32 * 32 * 3, dtype=np.uint32).astype(np.uint8).reshape(2, 32, 32, 3)
@@ -15,7 +16,7 @@ PAPER = {"network": "paper-32", "flips": True, "images": 1280, "seed": 3}
 
 def digest(recipe):
     weights = Weights(kind="discriminator", train=Training(recipe=recipe))
-    return locate(weights, "here", Path(), Path("store"), IMAGES, "own", None).digest
+    return locate(weights, "here", Path(), Path("store"), Dataset("own", IMAGES), Path()).digest
 
 
 @pytest.mark.parametrize(("recipe", "expected"), [

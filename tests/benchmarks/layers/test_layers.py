@@ -10,8 +10,8 @@ import torch
 
 from dcgan_features.benchmarks.layers import study
 from dcgan_features.benchmarks.layers.__main__ import app
-from dcgan_features.benchmarks.layers.plot import Panel, Series, apart, draw_panels
 from dcgan_features.benchmarks.layers.study import LAYER_COLUMNS, Setting, settings
+from dcgan_features.benchmarks.reporting.plots.panels import Panel, Series, apart, draw_panels
 from dcgan_features.data.splits import class_balanced_draws
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.eval import L2SVMCV
@@ -92,8 +92,8 @@ def test_each_figure_is_that_of_its_own_features(layers, tmp_path):
         scores.append((fitted.predict(test) == dataset.test_labels).mean() * 100)
     line = found["alone", "2", "1"]
     assert (line["features"], line["draws"], line["stand_in"]) == ("6", "3", "True")
-    assert float(line["measured"]) == pytest.approx(np.mean(scores), abs=1e-3)
-    assert float(line["sd"]) == pytest.approx(np.std(scores, ddof=1), abs=1e-3)
+    assert float(line["measured"]) == pytest.approx(np.mean(scores), abs=0.0051)
+    assert float(line["sd"]) == pytest.approx(np.std(scores, ddof=1), abs=0.0051)
     text = (tmp_path / "results" / "tiny-layers-random.md").read_text()
     assert "# A tiny table: Untrained, by layer and pooling grid (stand-in)" in text
     assert f"| 2 alone | {np.mean(scores):.2f} ±{np.std(scores, ddof=1):.2f} |" in text

@@ -19,7 +19,7 @@ from dcgan_features.benchmarks.memorisation.study import (
     plant,
     probability_below,
 )
-from dcgan_features.data import array_digest
+from dcgan_features.data.utils.hashing import array_digest
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.weights_file import save_weights
 from tests.gan.tiny import TINY

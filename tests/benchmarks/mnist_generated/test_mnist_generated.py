@@ -23,7 +23,7 @@ from dcgan_features.benchmarks.mnist_generated.study import (
 )
 from dcgan_features.data.dataset import Dataset
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.torch_streams import stream
+from dcgan_features.data.utils.random_streams import stream
 from dcgan_features.gan.conditional.networks import CONDITIONAL_SPECS, ConditionalGenerator
 from dcgan_features.gan.conditional.training import draw_classes, load_conditional_generator
 from tests.gan.tiny_conditional import TINY, bars
@@ -162,7 +162,7 @@ def test_a_killed_search_goes_on_and_another_begins_anew(tmp_path, monkeypatch):
 @pytest.fixture
 def toy(cli, tmp_path, monkeypatch):
     """Run the command on the toy study; returns (exit code, stdout, stderr)."""
-    monkeypatch.setattr("benchmarks.mnist_generated.load", lambda source, root: bars_dataset())
+    monkeypatch.setattr("dcgan_features.benchmarks.mnist_generated.__main__.load", lambda source, root: bars_dataset())
     path = tmp_path / "toy.yaml"
     path.write_text(yaml.safe_dump(STUDY))
     return lambda *arguments: cli("--study", path, "--device", "cpu", *arguments, app=app)
@@ -224,7 +224,7 @@ def test_wrong_studies_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"did you mean 'holdout'"):
         load_study(path)
     path.write_text(yaml.safe_dump({**STUDY, "holdout": 0}))
-    with pytest.raises(InputError, match=r"'holdout': input should be greater than or equal to 1"):
+    with pytest.raises(InputError, match=r"holdout: input should be greater than or equal to 1"):
         load_study(path)
     with pytest.raises(InputError, match="cannot read the study"):
         load_study("mnist-genrated")

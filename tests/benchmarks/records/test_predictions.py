@@ -11,6 +11,7 @@ from dcgan_features.benchmarks.records.predictions import predictions_path, read
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import sha256_file
+from dcgan_features.data.utils.formats import sealed
 from dcgan_features.eval import L2SVMCV
 from tests.benchmarks.spies import Means
 
@@ -103,7 +104,8 @@ def test_predictions_that_are_not_the_rows_are_refused(measured, tmp_path):
     with pytest.raises(InputError, match=r"a.npz does not exist; .* --rerun$"):
         read_predictions(folder, "tiny", "a")
     path.write_bytes(b"words")
-    about.write_text(said.replace(json.loads(said)["digests"]["predictions"], sha256_file(path)))
+    stated = said.replace(json.loads(said)["digests"]["predictions"], sha256_file(path))
+    about.write_text(json.dumps(sealed(json.loads(stated))))
     with pytest.raises(InputError, match=r"a\.npz holds no predictions"):
         read_predictions(folder, "tiny", "a")
     with pytest.raises(InputError, match="the row b of the table tiny is not measured"):
@@ -121,7 +123,7 @@ def test_a_row_without_its_predictions_is_shown_but_not_finished(measured, cli, 
         path.write_bytes(whole[:-1])
     else:
         del said["digests"]["predictions"]
-        about.write_text(json.dumps(said))
+        about.write_text(json.dumps(sealed(said)))
         with pytest.raises(InputError, match="before predictions were kept"):
             read_predictions(folder, "tiny", "a")
     code, out, _ = cli("--table", table)

@@ -1,10 +1,16 @@
+import io
+import re
+
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
+from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import COLUMNS, Outline, RowOutline, table_lines, write_csv
 from dcgan_features.benchmarks.reporting.console import print_table
-from dcgan_features.benchmarks.reporting.table import difference_text, escape_latex, measured_text, with_pm
-from dcgan_features.benchmarks.runner.stages import Stages
+from dcgan_features.benchmarks.reporting.escaping import figure_text
+from dcgan_features.benchmarks.reporting.table import difference_text, latex, markdown, measured_text
+from dcgan_features.benchmarks.runner.progress import Stages
 
 
 @pytest.fixture
@@ -35,9 +41,15 @@ def test_figures_as_printed():
     assert difference_text(line(measured=70.0, published=73.8, stand_in=True)) == ""
 
 
-def test_latex_escapes():
-    assert escape_latex("50%_a & b±1") == "50\\%\\_a \\& b$\\pm$1"
-    assert escape_latex("-3.80") == "$-$3.80"
+def test_latex_escapes(outline):
+    named = outline.model_copy(update={"rows": [outline.rows[0].model_copy(update={"title": "50%_a & b"})]})
+    shown = {"row": "kmeans", "protocol": "all-labels", "published": 73.8, "published_pm": 0.4, "measured": 70.0}
+    text = latex(named, [line(**shown)])
+    (cells,) = [part for part in text.splitlines() if "50" in part]
+    assert [cell.strip() for cell in cells.removesuffix("\\\\").replace("\\&", "and").split("&")] == [
+        "50\\%\\_a and b", "all labels", "73.8 $\\pm$0.4", "70.00", "$-$3.80", "", "", "", ""
+    ]  # fmt: skip
+    assert "\\begin{tabular}{llrrrrlrr}\n\\toprule\n" in text
 
 
 def test_an_unmeasured_row_keeps_its_lines(outline, tmp_path):
@@ -45,8 +57,8 @@ def test_an_unmeasured_row_keeps_its_lines(outline, tmp_path):
     write_csv(tmp_path / "t.csv", lines)
     assert (tmp_path / "t.csv").read_text().splitlines() == [
         ",".join(COLUMNS),
-        "kmeans,all-labels,accuracy,80.6" + "," * 13,
-        "kmeans,400-per-class,accuracy,63.7,0.7" + "," * 12,
+        "kmeans,,all-labels,accuracy,80.6" + "," * 25,
+        "kmeans,,400-per-class,accuracy,63.7,0.7" + "," * 24,
     ]
 
 
@@ -70,7 +82,7 @@ def test_the_screen_fits_its_width(outline, width, terminal):
     assert max(map(len, text.splitlines())) <= width
     shown = [" ".join(part.split()) for part in text.splitlines()]
     name = "kmeans" if width == 80 else "View Invariant K-means"
-    wide = "" if width == 80 else " 60.1-62.4 10 1 h 02 min 9.3"
+    wide = "" if width == 80 else " 60.1 to 62.4 10 1 h 02 min 9.3"
     assert f"{name} all labels 80.6 61.23 ±0.51 (stand-in){wide}" in shown
     assert f"{'' if terminal else name + ' '}400 a class 63.7 ±0.7 61.23 ±0.51 -2.47{wide}" in shown
     assert "T (stand-in)" in shown[0]
@@ -79,7 +91,7 @@ def test_the_screen_fits_its_width(outline, width, terminal):
 
 def test_a_stage_found_on_disk_counts_what_it_took_to_make(tmp_path, monkeypatch):
     clock = iter([0.0, 100.0, 200.0, 201.0, 300.0, 303.0])
-    monkeypatch.setattr("benchmarks.runner.stages.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("dcgan_features.benchmarks.runner.progress.time.perf_counter", lambda: next(clock))
     for expected in (100.0, 100.0):
         stages = Stages("a")
         with stages.timed("features", tmp_path / "seconds.json"):
@@ -105,3 +117,33 @@ def test_a_small_spread_is_not_shown_as_none():
     assert with_pm(2.4, 0.02) == "2.40 ±0.02"
     assert with_pm(73.8, 0.4) == "73.8 ±0.4"
     assert with_pm(50.0, 0.0) == "50.0 ±0.0"
+
+
+POISON = "Evil\n\n# <img src=x onerror=alert(1)> | a | \\input{/etc/passwd} $\\frac{$ [x](javascript:y) `z\x1b[2J"
+
+
+def test_a_poisonous_title_stays_text_in_every_form(outline, tmp_path):
+    row = outline.rows[0].model_copy(update={"title": POISON, "citation": POISON, "note": f"- {POISON}"})
+    titles = dict.fromkeys(outline.titles, POISON)
+    poisoned = outline.model_copy(update={"rows": [row], "title": POISON, "titles": titles})
+    lines = table_lines(poisoned, {})
+    text = markdown(poisoned, {}, lines)
+    assert "<img" not in text
+    assert "\x1b" not in text
+    assert [line[:2] for line in text.splitlines() if line.startswith("#")] == ["# ", "##"]
+    assert not re.search(r"(?<!\\)\]\(", text)
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(line.replace("\\|", "").split("|")) for line in tables} == {len(tables[0].split("|"))}
+    made = latex(poisoned, lines)
+    comment, *rest = made.splitlines()
+    assert comment.startswith("% Evil # ")
+    assert "\\input{" not in "\n".join(rest)
+    assert "\x1b" not in made
+
+
+def test_a_poisonous_title_stays_text_in_pictures():
+    figure = Figure()
+    axes = figure.subplots()
+    axes.set_title(figure_text(POISON))
+    figure.savefig(io.BytesIO(), format="png")  # raised ValueError for the formula that it was taken for
+    assert "\n" not in axes.get_title()

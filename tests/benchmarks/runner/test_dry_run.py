@@ -81,7 +81,7 @@ def test_a_dry_run_downloads_nothing(cli, make_table, tmp_path, monkeypatch):
 
 def test_features_of_another_network_are_not_taken_for_a_size(cli, make_table):
     """The shipped result of the same extractor is of the small network; the paper's has four times its features."""
-    row = {"name": "dcgan", "title": "A", "extractor": {"class": "DiscriminatorFeatures"}}
+    row = {"name": "dcgan-small", "title": "A", "extractor": {"class": "DiscriminatorFeatures"}}
     for network, known in (("svhn-32", True), ("paper-32", False)):
         train = {"recipe": {"network": network, "images": 64, "batch_size": 32}}
         table = make_table(name="cifar10", rows=[{**row, "weights": {"train": train}}])

@@ -2,25 +2,25 @@ import re
 
 import pytest
 
-from dcgan_features.benchmarks.runner.progress import Pace
+from dcgan_features.benchmarks.runner.progress import TimeLeft
 
 
 def test_the_time_left_follows_what_was_taken():
-    pace = Pace([10, 5, None, 20])
-    assert pace.left() == 35 * 60
-    pace.finish(300)  # half of what was expected
-    assert pace.left() == pytest.approx(25 * 60 / 2)
-    pace.finish(1500)  # 30 minutes for 15, all in all
-    assert pace.left() == pytest.approx(20 * 60 * 2)
-    pace.finish(77)  # nothing was expected of it
-    assert pace.left() == pytest.approx(20 * 60 * 2)
-    pace.finish(1)
-    assert pace.left() is None
+    time_left = TimeLeft([10, 5, None, 20])
+    assert time_left.seconds() == 35 * 60
+    time_left.finish(300)  # half of what was expected
+    assert time_left.seconds() == pytest.approx(25 * 60 / 2)
+    time_left.finish(1500)  # 30 minutes for 15, all in all
+    assert time_left.seconds() == pytest.approx(20 * 60 * 2)
+    time_left.finish(77)  # nothing was expected of it
+    assert time_left.seconds() == pytest.approx(20 * 60 * 2)
+    time_left.finish(1)
+    assert time_left.seconds() is None
 
 
 def test_rows_without_estimates_have_no_time_left():
-    assert Pace([None, None]).left() is None
-    assert Pace([]).left() is None
+    assert TimeLeft([None, None]).seconds() is None
+    assert TimeLeft([]).seconds() is None
 
 
 def test_each_finished_row_says_what_it_gave(cli, make_table):

@@ -8,7 +8,7 @@ from dcgan_features.benchmarks.speed.product_rate import seconds_in_turn
 
 def test_each_work_has_its_own_time(monkeypatch):
     clock = [5.0]
-    monkeypatch.setattr("benchmarks.speed.product_rate.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("dcgan_features.benchmarks.speed.product_rate.time.perf_counter", lambda: clock[0])
 
     def takes(duration):
         def work():

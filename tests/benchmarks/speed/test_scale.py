@@ -29,7 +29,7 @@ from dcgan_features.benchmarks.speed.scale import (  # fmt: skip
 from dcgan_features.gan.networks import Discriminator
 from dcgan_features.gan.spec import PAPER_32, SVHN_32
 from dcgan_features.gan.training.adversarial import AdversarialTraining
-from dcgan_features.gan.training.data_parallel import Together
+from dcgan_features.gan.training.data_parallel import SharedBatch
 from dcgan_features.gan.training.recipe import make_recipe, read_recipe
 from dcgan_features.gan.weights_file import load_weights, save_weights
 from tests.gan.tiny import TINY, tiny_images, tiny_recipe
@@ -59,7 +59,7 @@ def exchanged(rank):
         noted.append(("gathered", tensor.numel() * tensor.itemsize))
         return gather(parts, tensor)
 
-    training = AdversarialTraining(tiny_recipe(), tiny_images(), share=Together())
+    training = AdversarialTraining(tiny_recipe(), tiny_images(), share=SharedBatch())
     distributed.all_reduce, distributed.all_gather = reduced, gathered  # type: ignore[assignment]
     found = []
     for _ in range(2):

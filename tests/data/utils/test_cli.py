@@ -8,7 +8,8 @@ import torch
 import typer
 from rich.console import Console
 
-from dcgan_features.data.utils.cli import Interrupted, choose_device, duration, progress, run
+from dcgan_features.data.utils.cli import Interrupted, duration, progress, run
+from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.distributed import ProcessLost
 from dcgan_features.data.utils.errors import InputError
 from tests.data.utils.test_gpu import GONE, OUT, Accelerator
@@ -88,7 +89,7 @@ def test_mistakes_of_ours_keep_their_traceback(monkeypatch):
 
 def test_plain_progress_tells_speed_and_time_left(monkeypatch, capsys):
     clock = iter([0.0, 1.0, 5.0, 5.0, 10.0])
-    monkeypatch.setattr("data.utils.cli.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("dcgan_features.data.utils.cli.time.monotonic", lambda: next(clock))
     with progress(100, "counting", done=20) as advance:
         advance(20)  # at 1 s, nothing yet
         advance(20, "note")  # at 5 s: 40 in 5 s, so 40 more take 5 s
@@ -99,7 +100,9 @@ def test_plain_progress_tells_speed_and_time_left(monkeypatch, capsys):
 
 def test_a_terminal_gets_a_bar(monkeypatch):
     screen = io.StringIO()
-    monkeypatch.setattr("data.utils.cli.Console", lambda stderr: Console(file=screen, force_terminal=True, width=120))
+    monkeypatch.setattr(
+        "dcgan_features.data.utils.cli.Console", lambda stderr: Console(file=screen, force_terminal=True, width=120)
+    )
     with progress(4, "counting") as advance:
         for _ in range(4):
             advance(1, "a note")
@@ -115,5 +118,5 @@ def test_duration():
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta"])
 def test_devices_that_are_not_there(name):
     with pytest.raises(InputError, match=f"--device {name}"):
-        choose_device(name)
-    assert choose_device("cpu").type == "cpu"
+        device_option(name)
+    assert device_option("cpu").type == "cpu"

@@ -211,7 +211,7 @@ def test_many_rows_are_predicted_block_by_block(problem, monkeypatch):
     X, y = problem
     fitted = Linear().fit(X, y)
     whole = fitted.predict_proba(X)
-    monkeypatch.setattr("eval.neural.gradient_training._PREDICTED", 4)
+    monkeypatch.setattr("dcgan_features.eval.neural.gradient_training._PREDICTED", 4)
     np.testing.assert_allclose(fitted.predict_proba(X), whole, rtol=1e-5)
 
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import distributions
 
+from dcgan_features.data.utils.devices import choose_device
 from dcgan_features.features.autoencoder.variational import VariationalAutoencoder, VariationalFeatures
-from dcgan_features.features.base import choose_device
 from dcgan_features.features.pca import PixelProjection
 
 

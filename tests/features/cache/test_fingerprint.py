@@ -11,7 +11,8 @@ import torch
 from sklearn.decomposition import PCA
 from torch import nn
 
-from dcgan_features.features.cache.fingerprint import describe, digest_array, source_digest
+from dcgan_features.data.utils.hashing import digest_array
+from dcgan_features.features.cache.fingerprint import describe, source_digest
 from dcgan_features.features.discriminator.extractor import DiscriminatorFeatures, RandomDiscriminator
 from dcgan_features.features.kmeans.single_layer import KMeansFeatures
 from dcgan_features.features.wrappers import TorchModuleFeatures, TransformerFeatures

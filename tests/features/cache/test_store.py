@@ -65,7 +65,7 @@ def entries(folder):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_features_come_back_as_made_and_are_made_once(tmp_path, notes, images, dtype):
     extractor = Counting(notes, dtype=dtype)
-    expected = torch.as_tensor(extractor.fit(images).transform(images))
+    expected = extractor.fit(images).transform_tensor(images)
     notes.write_text("")
     for _ in range(2):
         features = FeatureStore(tmp_path / "store").get(Counting(notes, dtype=dtype), images, images)
@@ -126,7 +126,9 @@ def test_a_damaged_entry_is_computed_again_and_said_so(tmp_path, notes, images, 
 
 
 def test_several_chunks_are_verified(tmp_path, notes, images, monkeypatch):
-    monkeypatch.setattr("features.cache.chunks.CHUNK", 1000)  # 9,600 bytes: ten chunks, the last one shorter
+    monkeypatch.setattr(
+        "dcgan_features.features.cache.chunks.CHUNK", 1000
+    )  # 9,600 bytes: ten chunks, the last one shorter
     store = FeatureStore(tmp_path / "store")
     store.get(Counting(notes), images, images)
     (entry,) = entries(tmp_path / "store")
@@ -172,7 +174,7 @@ def test_a_process_killed_while_writing_leaves_no_entry_and_no_lock(tmp_path, no
     (remains,) = entries(folder)
     assert remains.name.endswith(".tmp")
     features = FeatureStore(folder).get(Counting(notes), images, images)
-    assert torch.equal(features, torch.as_tensor(Counting(notes).fit(images).transform(images)))
+    assert torch.equal(features, Counting(notes).fit(images).transform_tensor(images))
     assert not remains.exists()
     assert len(entries(folder)) == 1
 
@@ -196,7 +198,7 @@ def test_a_disk_that_fills_up_is_one_sentence_and_leaves_nothing(tmp_path, notes
     def full(*_):
         raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr("features.cache.store.ChunkWriter.write", full)
+    monkeypatch.setattr("dcgan_features.features.cache.store.ChunkWriter.write", full)
     with pytest.raises(InputError, match="the disk is full"):
         FeatureStore(tmp_path / "store").get(Counting(notes), images, images)
     assert not entries(tmp_path / "store")
@@ -231,3 +233,31 @@ def test_features_are_found_without_computing_any(tmp_path, images):
     assert found is not None
     assert (found / "features.bin").exists()
     assert store.find(RawPixels(), images, images) is None
+
+
+@pytest.mark.parametrize("kind", ["link to a folder", "link to nowhere", "file"])
+def test_what_is_in_the_place_of_an_entry_is_replaced(tmp_path, images, kind):
+    store, elsewhere = FeatureStore(tmp_path / "store"), tmp_path / "elsewhere"
+    expected = store.get(RawPixels(), images, images).clone()
+    (entry,) = [path for path in store.folder.iterdir() if path.is_dir()]
+    shutil.rmtree(entry)
+    if kind == "file":
+        entry.write_text("x")
+    else:
+        entry.symlink_to(elsewhere)
+    if kind == "link to a folder":
+        elsewhere.mkdir()
+        (elsewhere / "precious").write_text("x")
+    assert torch.equal(store.get(RawPixels(), images, images), expected)
+    assert kind != "link to a folder" or (elsewhere / "precious").exists()
+
+
+def test_a_changed_header_is_damage(tmp_path, images):
+    store = FeatureStore(tmp_path)
+    expected = store.get(RawPixels(), images, images).clone()
+    (entry,) = [path for path in tmp_path.iterdir() if path.is_dir()]
+    header = json.loads((entry / "header.json").read_text())
+    rows, width = header["shape"]
+    for changed in ({**header, "shape": [width, rows]}, {**header, "sean": header["seal"]}, {**header, "content": {}}):
+        (entry / "header.json").write_text(json.dumps(changed))
+        assert torch.equal(FeatureStore(tmp_path).get(RawPixels(), images, images), expected)

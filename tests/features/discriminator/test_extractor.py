@@ -141,6 +141,38 @@ def test_with_a_shift_the_features_are_the_largest_of_five_places(network, image
     assert np.abs(expected - plain.transform(images)).max() > 0.1
 
 
+@pytest.mark.parametrize("negative", ["max", "mean"])
+def test_a_picture_and_its_negative_come_to_the_same(network, images, negative):
+    plain = DiscriminatorFeatures(network, grid=2, dtype="float32").fit(images)
+    joint = DiscriminatorFeatures(network, grid=2, negative=negative, dtype="float32").fit(images)
+    expected = getattr(np, negative)([plain.transform(images), plain.transform(255 - images)], axis=0)
+    np.testing.assert_allclose(joint.transform(images), expected, atol=1e-5)
+    np.testing.assert_allclose(joint.transform(255 - images), expected, atol=1e-5)
+
+
+def test_the_mean_of_five_places_is_of_what_pictures_and_negatives_come_to(network, images):
+    def views(pictures):
+        padded = np.pad(pictures, ((0, 0), (2, 2), (2, 2), (0, 0)), "reflect")
+        size = pictures.shape[1]
+        corners = ((2, 2), (0, 2), (4, 2), (2, 0), (2, 4))
+        return [np.ascontiguousarray(padded[:, top : top + size, left : left + size]) for top, left in corners]
+
+    plain = DiscriminatorFeatures(network, grid=2, dtype="float32").fit(images)
+    both = [np.max([plain.transform(view), plain.transform(255 - view)], axis=0) for view in views(images)]
+    expected = np.mean(both, axis=0)
+    joint = DiscriminatorFeatures(network, grid=2, negative="max", shift=2, shift_join="mean", dtype="float32").fit(
+        images
+    )
+    np.testing.assert_allclose(joint.transform(images), expected, atol=1e-5)
+
+
+def test_settings_that_came_later_leave_stored_features_as_they_were(network):
+    plain = DiscriminatorFeatures(network).fingerprint()
+    assert not {"negative", "shift_join"} & plain.keys()
+    assert DiscriminatorFeatures(network, negative="max").fingerprint()["negative"] == "max"
+    assert "shift_join" in RandomDiscriminator(shift_join="mean").fingerprint()
+
+
 def test_balanced_layers_have_equal_variances_and_as_much_as_before(network, images):
     plain = DiscriminatorFeatures(network, dtype="float32").fit_transform(images)
     balanced = DiscriminatorFeatures(network, balance=True, dtype="float32").fit_transform(images)
@@ -211,6 +243,8 @@ def test_parameters_follow_scikit_learn(network):
     [
         ({"dtype": "float16"}, "dtype='float16' is not one of"),
         ({"grid": 0}, "grid=0"),
+        ({"negative": "sum"}, "negative"),
+        ({"shift_join": "min"}, "shift_join"),
         ({"shift": -1}, "shift=-1 must be a whole number of at least 0"),
         ({"shift": 1.5}, "shift=1.5 must be a whole number"),
         ({"shift": 16}, "shift=16 moves images of 16 pixels out of sight"),

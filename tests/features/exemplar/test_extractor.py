@@ -8,6 +8,7 @@ from PIL import Image
 from sklearn.base import clone
 
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import sealed
 from dcgan_features.features import ExemplarCNNFeatures
 from dcgan_features.features.cache.fingerprint import describe
 from dcgan_features.features.exemplar import ExemplarNetwork, load_exemplar_weights, save_exemplar_weights
@@ -70,9 +71,9 @@ def test_features_are_the_quadrants_of_every_layer_of_the_resized_image(network,
 
 def test_bfloat16_is_near_float32_and_layers_can_be_chosen(network, images):
     whole = features(network, images, dtype="float32")
-    half = features(network, images)
-    assert half.dtype == torch.bfloat16
-    assert np.corrcoef(half.float().numpy().ravel(), whole.ravel())[0, 1] > 0.9999
+    extractor = ExemplarCNNFeatures(network).fit(images)
+    assert extractor.transform_tensor(images).dtype == torch.bfloat16
+    assert np.corrcoef(extractor.transform(images).ravel(), whole.ravel())[0, 1] > 0.9999
     part = features(network, images, layers=[2, 0], dtype="float32")
     np.testing.assert_allclose(part, np.concatenate([whole[:, 28:], whole[:, :12]], axis=1), atol=1e-5)
     single = features(network, images, grid=1, dtype="float32")
@@ -161,7 +162,7 @@ def test_weights_that_cannot_be_used_are_one_sentence(network, images, tmp_path,
         path.write_bytes(content)
     elif damage in ("network", "tensor"):
         about["network"] = "many" if damage == "network" else "4c5-4c5-6f"
-        (tmp_path / "w.json").write_text(json.dumps(about))
+        (tmp_path / "w.json").write_text(json.dumps(sealed(about)))
     elif damage == "discriminator":
         save_weights(path, Discriminator(TINY_GAN), None, {})
     else:

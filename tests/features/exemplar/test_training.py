@@ -146,7 +146,7 @@ def test_clustered_seeds_share_a_class_and_dropped_ones_are_not_drawn(tmp_path, 
         seen.append((tuple(features.shape), distance, dropped))
         return given
 
-    monkeypatch.setattr("features.exemplar.training.cluster", clusters)
+    monkeypatch.setattr("dcgan_features.features.exemplar.training.cluster", clusters)
     run = ExemplarRun(tiny_recipe(cluster_after=24, samples=64), tiny_images(), tmp_path, DATA)
     targets: list[tuple[int, set[int]]] = []
     entropy = functional.cross_entropy
@@ -155,7 +155,7 @@ def test_clustered_seeds_share_a_class_and_dropped_ones_are_not_drawn(tmp_path, 
         targets.append((run.training.steps_done, set(classes.tolist())))
         return entropy(logits, classes)
 
-    monkeypatch.setattr("features.exemplar.training.functional.cross_entropy", noted)
+    monkeypatch.setattr("dcgan_features.features.exemplar.training.functional.cross_entropy", noted)
     run.finish()
     assert seen == [((8, 6), 0.2, 0.1)]
     assert set().union(*(classes for step, classes in targets if step < 3)) == set(range(8))

@@ -43,8 +43,8 @@ def test_maps_that_share_their_energy_are_the_similar_ones(responses):
 
 def test_similarity_is_the_same_however_pairs_and_samples_are_divided(responses, monkeypatch):
     whole = square_correlation(torch.from_numpy(responses))
-    monkeypatch.setattr("features.kmeans.receptive_fields._COLUMNS", 3)
-    monkeypatch.setattr("features.kmeans.receptive_fields._SAMPLES", responses.shape[1] // 3 - 1)
+    monkeypatch.setattr("dcgan_features.features.kmeans.receptive_fields._COLUMNS", 3)
+    monkeypatch.setattr("dcgan_features.features.kmeans.receptive_fields._SAMPLES", responses.shape[1] // 3 - 1)
     torch.testing.assert_close(square_correlation(torch.from_numpy(responses)), whole, atol=1e-4, rtol=0)
 
 

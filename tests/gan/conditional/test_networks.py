@@ -30,7 +30,7 @@ from dcgan_features.gan.conditional.training import (
 from dcgan_features.gan.networks import draw_latent
 from tests.gan.tiny_conditional import ABOUT, CLASSES, TINY, TINY_DENSE, bars, recipe
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BOTH = pytest.mark.parametrize("spec", [TINY, TINY_DENSE], ids=lambda spec: spec.name)
 
 

@@ -141,7 +141,7 @@ def test_strongest_images_by_brute_force(network, monkeypatch):
     images[17] = images[4]  # equal responses: the first counts first
     with torch.no_grad():
         response = network.maps(scale_images(torch.from_numpy(images)))[1].numpy()
-    monkeypatch.setattr("gan.latent.guided_backprop.BATCH", 7)
+    monkeypatch.setattr("dcgan_features.gan.latent.guided_backprop.BATCH", 7)
     done: list[int] = []
     found = strongest(network, images, 1, 5, maps=[3, 0], advance=done.append)
     assert sum(done) == 30

@@ -99,7 +99,7 @@ def test_weights_are_found_by_stem_either_file_or_folder(tmp_path, monkeypatch):
         for path in (file, file.with_suffix(".json"), tmp_path / "weights", str(tmp_path))
     ]
     assert all((picture == pictures[0]).all() for picture in pictures)
-    monkeypatch.setattr("gan.latent.sampler.SHIPPED", tmp_path)
+    monkeypatch.setattr("dcgan_features.gan.latent.sampler.SHIPPED", tmp_path)
     laboratory = Laboratory.load("weights", "cpu")
     assert laboratory.metadata["data"] == DATA
     assert laboratory.spec == TINY

@@ -236,7 +236,7 @@ def test_images_leave_a_gpu_whose_memory_does_not_suffice(monkeypatch):
 
 
 def test_a_device_without_bfloat16_is_refused(monkeypatch):
-    monkeypatch.setattr("data.utils.gpu.computes_bfloat16", lambda device: False)
+    monkeypatch.setattr("dcgan_features.data.utils.gpu.computes_bfloat16", lambda device: False)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
     AdversarialTraining(tiny_recipe(precision="fp32"), tiny_images())
     with pytest.raises(InputError, match="Tesla T4 does not compute in bfloat16"):

@@ -5,7 +5,7 @@ import torch
 
 from dcgan_features.gan.training.adversarial import AdversarialTraining
 from dcgan_features.gan.training.cuda_graphs import Recorded, default_record
-from dcgan_features.gan.training.data_parallel import Alone
+from dcgan_features.gan.training.data_parallel import WholeBatch
 from tests.gan.tiny import tiny_images, tiny_recipe
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -109,7 +109,7 @@ def test_where_memory_does_not_suffice_to_record_the_images_leave_it():
 
 
 def test_several_processes_and_the_cpu_record_nothing():
-    class Half(Alone):
+    class Half(WholeBatch):
         count = 2
 
     record = Recorder()

@@ -20,12 +20,12 @@ from dcgan_features.data.utils.errors import InputError
 from dcgan_features.gan import train as train_command
 from dcgan_features.gan.training.adversarial import AdversarialTraining
 from dcgan_features.gan.training.checkpoint import read_state
-from dcgan_features.gan.training.data_parallel import SharedBatchNorm, Together
+from dcgan_features.gan.training.data_parallel import SharedBatch, SharedBatchNorm
 from dcgan_features.gan.training.dcgan import Run
 from tests.gan.tiny import DATA, tiny_images, tiny_recipe
 from tests.processes import in_processes, results
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SETTINGS: dict[str, Any] = {"images": 192, "flips": True, "checkpoint_every": 2, "sample_every": 4}  # 12 minibatches
 
 
@@ -42,18 +42,18 @@ def normalise(rank, count, images, gradient):
     layer = nn.BatchNorm2d(3, 1e-8)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([0.5, 1.0, 2.0]))
-    together = Together()
-    shared = SharedBatchNorm(layer, together)
+    share = SharedBatch()
+    shared = SharedBatchNorm(layer, share)
     bounds = [0, 1, 3, 4, 9] if count == 4 else [0, 4, 9]
     own = slice(bounds[rank], bounds[rank + 1])
     part = images[own].clone().requires_grad_()
-    with together.at_work():
+    with share.at_work():
         output = shared(part)
     torch.autograd.backward(output, gradient[own])
     changes = []
     for parameter in (shared.weight, shared.bias):
         assert parameter.grad is not None
-        changes.append(together.total(parameter.grad))
+        changes.append(share.processes.total(parameter.grad))
     return output.detach(), part.grad, changes, shared.state_dict()
 
 

@@ -11,7 +11,7 @@ from dcgan_features.benchmarks.records.predictions import write_predictions
 from dcgan_features.benchmarks.records.rows import Outline, ProtocolResult, RowResult, read_rows, write_row
 from dcgan_features.benchmarks.reporting.table import write_table
 from dcgan_features.data.utils.files import write_json
-from dcgan_features.eval.protocols import wilson_interval
+from dcgan_features.eval.protocols import NORMAL_QUANTILE, wilson_interval
 
 TITLES = {"all-labels": "all labels", "5-per-class": "5 a class"}
 ROWS = {"first": "First & <best>", "second": "Second", "third": "Third"}
@@ -39,7 +39,8 @@ def protocol(row, name, values):
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return ProtocolResult(
         metric="accuracy", published=published.get("value"), published_pm=published.get("pm"), measured=mean,
-        difference=mean - published["value"] if published else None, sd=sd, pm=sd and 1.96 * sd, low=low, high=high,
+        difference=mean - published["value"] if published else None, sd=sd, pm=sd and NORMAL_QUANTILE * sd,
+        low=low, high=high,
         values=list(values), labels=50, test_images=IMAGES, seconds=20.5, draw_digests=["ab" * 32] * len(values),
         chosen=[{"C": 0.1, "scores": {"0.01": 50.0, "0.1": 61.25, "1.0": 60.0}}] * len(values),
     )  # fmt: skip

@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from dcgan_features.benchmarks.reporting.html import make_page
-from dcgan_features.benchmarks.reporting.html.classes import confusion
+from dcgan_features.benchmarks.reporting.html.classes import confusion_of
 from dcgan_features.benchmarks.reporting.html.pictures import picture_views
 from dcgan_features.benchmarks.reporting.html.speed import figure_text
 from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING, latex, read_report
+from dcgan_features.data.utils.formats import sealed
 from tests.benchmarks.reporting.html.conftest import add_row, finish
 
 MEASURED_HERE = Path(__file__).parents[4] / "results"
@@ -75,11 +76,12 @@ def shown(value, digits):
 
 
 def check_against_csv(page, path):
-    """Every figure of the CSV is in the page: with all its digits as a value, and rounded as text."""
+    """Every figure of the CSV is in the page as a value, and rounded once, from the raw one, as text."""
     with open(path, newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
+    raw_lines = read_report(path.with_suffix(".json")).lines
     assert lines
-    for line in lines:
+    for line, raw in zip(lines, raw_lines, strict=True):
         cells = page.lines[path.stem, line["row"], line["protocol"]]
         for label, columns, digits in (
             ("Published", ("published", "published_pm"), 1),
@@ -88,12 +90,13 @@ def check_against_csv(page, path):
         ):
             figures = [line[column] for column in columns if line[column]]
             assert cells[label]["values"] == figures
-            assert re.findall(r"\d+\.\d+", cells[label]["text"]) == [shown(figure, digits) for figure in figures]
+            texts = [shown(raw[column], digits) for column in columns if line[column]]
+            assert re.findall(r"\d+\.\d+", cells[label]["text"]) == texts
         assert cells["Minutes"]["values"] == ([line["seconds"]] if line["seconds"] else [])
-        assert cells["Minutes"]["text"].strip() == (shown(float(line["seconds"]) / 60, 1) if line["seconds"] else "")
+        assert cells["Minutes"]["text"].strip() == (shown(raw["seconds"] / 60, 1) if line["seconds"] else "")
         difference = ""
         if line["measured"] and line["published"] and line["stand_in"] == "False":
-            difference = f"{float(line['measured']) - float(line['published']):+.2f}"
+            difference = f"{raw['measured'] - raw['published']:+.2f}"
         assert cells["Difference"]["text"].strip() == difference
         assert ("not measured" in cells["Measured"]["text"]) == (not line["measured"])
     assert len([key for key in page.lines if key[0] == path.stem]) == len(lines)
@@ -172,7 +175,7 @@ def test_draws_have_a_column_for_C_where_C_was_chosen(results):
     changed = json.loads(path.read_text())
     for found in changed["protocols"].values():
         found["chosen"] = [{}] * len(found["values"])
-    path.write_text(json.dumps(changed))
+    path.write_text(json.dumps(sealed(changed)))
     assert page_of(results).count(head) == 2
 
 
@@ -194,7 +197,7 @@ def test_confusion_counts_by_hand():
     truth = np.array([0, 0, 1, 1])
     predicted = np.array([[0, 1, 1, 1], [0, 0, 0, 2]])
     expected = [[75, 25], [25, 50]]  # the 2 is no class of the test set: wrong, without a column
-    np.testing.assert_allclose(confusion(truth, predicted, np.array([0, 1])), expected)
+    np.testing.assert_allclose(confusion_of(truth, predicted, np.array([0, 1])), expected)
 
 
 def test_large_pictures_are_made_smaller_until_the_page_is_full(tmp_path, monkeypatch):
@@ -205,7 +208,7 @@ def test_large_pictures_are_made_smaller_until_the_page_is_full(tmp_path, monkey
     assert (large["width"], large["height"]) == (1200, 720)
     assert large["data"].startswith("data:image/jpeg;base64,")
     assert small["data"].startswith("data:image/png;base64,")
-    monkeypatch.setattr("benchmarks.reporting.html.pictures.MOST_BYTES", 10_000)
+    monkeypatch.setattr("dcgan_features.benchmarks.reporting.html.pictures.MOST_BYTES", 10_000)
     large, small = picture_views(tmp_path)
     assert large["data"] is None
     assert small["data"] is not None
@@ -214,8 +217,8 @@ def test_large_pictures_are_made_smaller_until_the_page_is_full(tmp_path, monkey
 def test_templates_styles_and_scripts_are_installed():
     root = MEASURED_HERE.parent
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    installed = project["tool"]["setuptools"]["package-data"]["benchmarks.reporting.html"]
-    files = [path.name for path in (root / "benchmarks" / "page").glob("*.*") if path.suffix != ".py"]
+    installed = project["tool"]["setuptools"]["package-data"]["dcgan_features.benchmarks.reporting.html"]
+    files = [path.name for path in (root / "benchmarks" / "reporting" / "html").glob("*.*") if path.suffix != ".py"]
     assert len(files) >= 5
     assert all(any(fnmatch(name, pattern) for pattern in installed) for name in files)
 
@@ -226,14 +229,14 @@ def test_latex_is_well_formed(request, folder):
     reports = reports_in(MEASURED_HERE if folder == "here" else request.getfixturevalue(folder))
     for report in reports:
         text = latex(report.outline, report.lines)
-        plain = re.sub(r"\\[a-zA-Z]+\{\}|\\[&%$#_{}]", "", text)
+        plain = re.sub(r"\\[a-zA-Z]+\{[<>]?\}|\\[&%$#_{}]", "", text)
         assert plain.count("{") == plain.count("}")
         assert text.count("\\begin{") == text.count("\\end{") == 1
         body = plain.split("\\toprule\n")[1].split("\\bottomrule")[0].replace("\\midrule\n", "").splitlines()
         assert len(body) == len(report.lines) + 1
         for line in body:
             assert line.endswith(r" \\")
-            assert line.count("&") == 7
+            assert line.count("&") == 8
             assert not re.search(r"[%#_^~]|\\(?!pm|\\)", line.removesuffix(r"\\"))
             assert line.count("$") % 2 == 0
 

@@ -1,0 +1,216 @@
+"""From what a user names to labelled images: a folder, a CSV file, a collection of torchvision or the hub, arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dcgan_features.data.dataset import Dataset, Images
+from dcgan_features.data.labelled.folders import Listed, list_folder
+from dcgan_features.data.labelled.labels import encode_labels
+from dcgan_features.data.labelled.lists import list_csv
+from dcgan_features.data.labelled.pictures import Form, pictures_of_files
+from dcgan_features.data.labelled.splits import TEST_SHARE, stratified_split
+from dcgan_features.data.picture_cache import Progress, silent
+from dcgan_features.data.sources import LOADERS, load
+from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.files import home_path
+from dcgan_features.data.utils.random_streams import raw_words
+
+_LIMIT_STREAM = 3
+
+
+def labelled_images(
+    source: str | Path,
+    form: Form | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    root: Path | None = None,
+    progress: Progress = silent,
+) -> Dataset:
+    """The labelled images that `source` names, training and test images apart.
+
+    source : a folder with `train/CLASS/*` and `test/CLASS/*`, or with `CLASS/*`, of which a fifth is set aside for
+        testing by `stratified_split`; a CSV file, see `list_csv`; "torchvision:NAME"; "hf:NAME" (a data set of the
+        Hugging Face hub, or the path of one on disk); or a name in `data.LOADERS`.
+    form : size to which pictures are brought, and how; None leaves them. seed : of the split and of the limit.
+    limit : at most so many training images, and a quarter as many test images, at random, each class by its share.
+    root : folder of official data sets; nothing is downloaded into one that is named.
+
+    Raises `InputError` for what cannot be used.
+    """
+    form, text = form or Form(), str(source)
+    kind, _, rest = text.partition(":")
+    if kind == "torchvision":
+        from dcgan_features.data.labelled.torchvision_sets import torchvision_images
+
+        return limited(torchvision_images(rest, form, seed, root, progress), limit, seed)
+    if kind == "hf":
+        from dcgan_features.data.labelled.hub import hub_images
+
+        return limited(hub_images(rest, form, seed, progress), limit, seed)
+    if text in LOADERS:
+        if form.size is not None and form.fit != "crop":
+            raise InputError(f"{text} is resized by cropping alone; leave out --fit {form.fit}")
+        return limited(load(text, root, form.size, download=root is None), limit, seed)
+    path = home_path(source, "give the path in full")
+    if path.suffix.lower() in (".csv", ".tsv") and not path.is_dir():
+        listed, name = list_csv(path), path.stem
+    elif path.is_dir():
+        listed, name = list_folder(path), path.resolve().name
+    elif path.exists():
+        raise InputError(f"{path} is neither a folder nor a CSV file; give a folder of class folders, or a list in CSV")
+    elif len(path.parts) > 1 or path.suffix:
+        raise InputError(f"{path} does not exist; check the path")
+    else:
+        raise unknown_name("data set", text, [*LOADERS, "a folder", "a .csv file", "torchvision:NAME", "hf:NAME"])
+    return _of_files(listed, name, form, seed, limit, progress)
+
+
+def from_arrays(data: Sequence[Any], name: str = "arrays", seed: int = 0, limit: int | None = None) -> Dataset:
+    """Labelled images in memory: (X, y, X_test, y_test), or (X, y), of which a fifth is set aside for testing.
+
+    X : uint8 (n, height, width, channels), 0..255, 1 or 3 channels, or grey (n, height, width); may be memory-mapped.
+    y : as for `encode_labels`. Raises `InputError` for what cannot be used.
+    """
+    if not isinstance(data, tuple | list) or len(data) not in (2, 4):
+        raise InputError(f"data of {_described(data)} cannot be used; give (X, y) or (X, y, X_test, y_test)")
+    images = check_image_array(data[0], "X")
+    count = np.shape(data[1])[0] if np.ndim(data[1]) else 0
+    if count != len(images):
+        raise InputError(f"X has {len(images):,} images and y {count:,} labels; give a label to each image")
+    if len(data) == 2:
+        labels, _, classes = encode_labels(data[1], data[1])
+        train, test = stratified_split(labels, classes, seed=seed, what="X")
+        note = f"arrays, of which {_split_words(seed)}"
+        return limited(
+            Dataset(name, images[train], labels[train], images[test], labels[test], classes, note=note), limit, seed
+        )
+    test_images = check_image_array(data[2], "X_test")
+    count = np.shape(data[3])[0] if np.ndim(data[3]) else 0
+    if count != len(test_images):
+        raise InputError(f"X_test has {len(test_images):,} images and y_test {count:,} labels; give a label to each")
+    labels, test_labels, classes = encode_labels(data[1], data[3])
+    return limited(Dataset(name, images, labels, test_images, test_labels, classes, note="arrays"), limit, seed)
+
+
+def limited(dataset: Dataset, limit: int | None, seed: int = 0) -> Dataset:
+    """A part of the data set for a first look: `limit` training images and a quarter as many test images, or all.
+
+    Each class keeps its share, and one image of each part at least. Raises `InputError` for a limit below the classes.
+    """
+    if limit is None:
+        return dataset
+    if limit < 2 * len(dataset.classes):
+        raise InputError(
+            f"a limit of {limit} leaves less than 2 training images of each of {len(dataset.classes)} classes; give "
+            f"{2 * len(dataset.classes)} or more"
+        )
+    train, test, test_images = dataset.train_labels, dataset.test_labels, dataset.test_images
+    if train is None or test is None or test_images is None:
+        raise InputError(f"{dataset.name} has no labels or no test images; choose a labelled data set")
+    if limit >= len(train):
+        return dataset
+    own, other = _part(train, limit, 2, seed), _part(test, -(-limit // 4), 1, seed)
+    return replace(
+        dataset,
+        train_images=dataset.train_images[own],
+        train_labels=train[own],
+        test_images=test_images[other],
+        test_labels=test[other],
+        train_groups=None if dataset.train_groups is None else dataset.train_groups[own],
+        note=f"{dataset.note}; a part of {len(own):,} and {len(other):,} of {len(train):,} and {len(test):,} images",
+    )
+
+
+def _part(labels: NDArray[np.int64], limit: int, least: int, seed: int) -> NDArray[np.int64]:
+    words = raw_words(len(labels), seed, 0, _LIMIT_STREAM)
+    chosen = []
+    for label in np.unique(labels[labels >= 0]):
+        members = np.flatnonzero(labels == label)
+        count = max(least, round(limit * len(members) / len(labels)))
+        chosen.append(members[np.argsort(words[members], kind="stable")[:count]])
+    return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def _of_files(listed: Listed, name: str, form: Form, seed: int, limit: int | None, progress: Progress) -> Dataset:
+    note = f"{len(listed.files):,} pictures of {listed.note}{form.words()}"
+    if listed.test is None:
+        labels, _, classes = encode_labels(listed.labels, listed.labels, name)
+        groups = None if listed.groups is None else np.unique(listed.groups, return_inverse=True)[1].astype(np.int64)
+        _, test = stratified_split(labels, classes, groups, seed, what=name)
+        side = np.zeros(len(labels), bool)
+        side[test] = True
+        note += f"; {_split_words(seed)}{'' if groups is None else ', by whole groups'}"
+    else:
+        side = np.array(listed.test)
+    written = np.array(listed.labels)
+    own, other, classes = encode_labels(written[~side], written[side], name)
+    order = [np.flatnonzero(~side), np.flatnonzero(side)]
+    # The training images first, then the test images, in one array on disk: each part is a slice of it, not a copy.
+    if limit is not None:
+        own, other, order = _limit_files(own, other, order, limit, seed, len(classes))
+        note += f"; a part of {len(own):,} and {len(other):,} images"
+    files = [listed.files[place] for part in order for place in part]
+    images = pictures_of_files(files, form, name, progress)
+    groups = None
+    if listed.groups is not None:
+        groups = np.unique(np.array(listed.groups)[order[0]], return_inverse=True)[1].astype(np.int64)
+    train_images, test_images = images[: len(own)], images[len(own) :]
+    return Dataset(name, train_images, own, test_images, other, classes, note=note, train_groups=groups)
+
+
+def _limit_files(
+    own: NDArray[np.int64],
+    other: NDArray[np.int64],
+    order: list[NDArray[np.int64]],
+    limit: int,
+    seed: int,
+    classes: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], list[NDArray[np.int64]]]:
+    """Fewer files, so that those left out are not even read."""
+    if limit < 2 * classes:
+        raise InputError(
+            f"a limit of {limit} leaves less than 2 training images of each of {classes} classes; give {2 * classes} "
+            f"or more"
+        )
+    if limit >= len(own):
+        return own, other, order
+    kept = [_part(own, limit, 2, seed), _part(other, -(-limit // 4), 1, seed)]
+    return own[kept[0]], other[kept[1]], [places[part] for places, part in zip(order, kept, strict=True)]
+
+
+def _split_words(seed: int) -> str:
+    return f"{TEST_SHARE:.0%} of each class set aside for testing by seed {seed}"
+
+
+def check_image_array(images: ArrayLike, what: str) -> Images:
+    """The array as (n, height, width, channels), uint8; `InputError`, calling it `what`, where it is none.
+
+    Memory-mapped arrays stay so.
+    """
+    array: NDArray[Any] = images if isinstance(images, np.ndarray) else np.asarray(images)
+    if array.dtype == object:
+        raise InputError(f"{what} holds images of several sizes; give one array (n, height, width, channels)")
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim != 4:
+        raise InputError(f"{what} has the shape {array.shape}; give images (n, height, width, channels)")
+    if array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
+        raise InputError(
+            f"{what} has the shape {array.shape}, its channels first; give (n, height, width, channels), as by "
+            f"{what}.transpose(0, 2, 3, 1)"
+        )
+    if array.dtype != np.uint8:
+        hint = "" if array.dtype.kind != "f" else f", as by ({what} * 255).round().astype('uint8') where they are 0..1"
+        raise InputError(f"{what} is {array.dtype}; give uint8, 0..255{hint}")
+    return array
+
+
+def _described(data: Any) -> str:
+    return f"{len(data)} parts" if isinstance(data, tuple | list) else f"the type {type(data).__name__}"

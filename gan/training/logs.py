@@ -1,0 +1,52 @@
+"""What a run logs for TensorBoard, whose own writer works in a thread and speaks of a full disk there."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from dcgan_features.data.utils.files import writing
+
+
+class Log:
+    """Values by name and step, in a folder. Raises `InputError` where that cannot be written.
+
+    first_step : what a killed run logged from this step on is hidden.
+    """
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        self.folder = folder
+        self._hook = threading.excepthook
+        threading.excepthook = self._quiet
+        try:
+            with writing(folder):
+                self._writer = SummaryWriter(str(folder), purge_step=first_step)
+        except BaseException:
+            threading.excepthook = self._hook
+            raise
+
+    def add(self, name: str, value: float, step: int) -> None:
+        """Log one value."""
+        with writing(self.folder):
+            self._writer.add_scalar(name, value, step)
+
+    def flush(self) -> None:
+        """Write what was logged."""
+        with writing(self.folder):
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Write what was logged, and end."""
+        try:
+            with writing(self.folder):
+                self._writer.close()
+        finally:
+            threading.excepthook = self._hook
+
+    def _quiet(self, arguments: Any) -> None:
+        """Leave a full disk to be said once, by the thread that trains: the writer hands the error on to it."""
+        if not isinstance(arguments.exc_value, OSError):
+            self._hook(arguments)

@@ -1,0 +1,187 @@
+"""`python -m benchmarks.compare --data` and the same in Python, on tiny pictures."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from torch import nn
+
+from dcgan_features.benchmarks.compare import compare
+from dcgan_features.benchmarks.compare import files as comparison_files
+from dcgan_features.benchmarks.compare.__main__ import app
+from dcgan_features.benchmarks.compare.probes import choice_of, make_probes
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.eval import L2SVMCV
+from dcgan_features.eval.calibration import calibration_error
+from dcgan_features.features import RawPixels
+from tests.benchmarks.compare.conftest import arrays
+
+
+class Colours:
+    def transform(self, images):
+        return images.mean((1, 2)) / 255
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(here, monkeypatch, request):
+    if "pictures" not in request.node.name:
+        for draw in ("draw_confusion", "draw_disagreements"):
+            monkeypatch.setattr(comparison_files, draw, lambda *_: None)
+
+
+def test_a_folder_by_the_command_with_several_probes(cli, folder):
+    call = ["mine.py:Colours", "raw-pixels", "--data", str(folder), "--size", "8", "--probe", "l2-svm,knn,knn-plain"]
+    code, out, err = cli(*call, "--k", "3", app=app)
+    assert code == 0, err
+    assert "12 test images of 3 classes" in out
+    (made,) = (folder.parent / "results/compare").glob("woods-*-comparison")
+    content = json.loads((made / "comparison.json").read_text())
+    assert list(content["protocols"]) == ["l2-svm", "knn-k3", "knn-plain-k3"]
+    assert [entry["title"] for entry in content["extractors"]] == ["mine.py:Colours", "raw-pixels"]
+    assert content["references"] == ["raw-pixels"]
+    code, out, _ = cli(*call, "--k", "3", app=app)
+    assert out.count("measured already") == 2
+
+
+def test_figures_are_those_of_the_same_steps_by_hand():
+    X, y, X_test, y_test = arrays()
+    report = compare(Colours(), data=(X, y, X_test, y_test), probe="l2-svm", C=[0.01, 1.0])
+    train, test = ((part.mean((1, 2)) / 255).astype(np.float32) for part in (X, X_test))
+    fitted = L2SVMCV([0.01, 1.0]).fit(train, y)
+    line = report.table.iloc[0]
+    assert line["accuracy"] == pytest.approx(100 * (fitted.predict(test) == y_test).mean())
+    (result,) = report.compared.contenders
+    assert result.result.protocols["l2-svm-C0.01-1"].chosen[0]["C"] == fitted.C_
+    standard = compare(Colours(), data=(X, y, X_test, y_test), C=1.0, standardise=True)
+    mean, sd = train.mean(0), train.std(0)
+    fitted = L2SVMCV([1.0]).fit((train - mean) / sd, y)
+    expected = 100 * (fitted.predict((test - mean) / sd) == y_test).mean()
+    assert standard.table.iloc[0]["accuracy"] == pytest.approx(expected)
+
+
+def test_logistic_regression_is_scikit_learns_with_a_constant_column():
+    X, y, X_test, y_test = arrays(n=60)
+    report = compare(RawPixels(), data=(X, y, X_test, y_test), probe="logistic", C=0.1)
+    rows = RawPixels().fit(X)
+    train, test = (np.c_[np.asarray(rows.transform(part)), np.ones(len(part))] for part in (X, X_test))
+    fitted = LogisticRegression(C=0.1, max_iter=1000, fit_intercept=False, tol=1e-8).fit(train, y)
+    assert report.table.iloc[0]["accuracy"] == pytest.approx(100 * fitted.score(test, y_test))
+    expected = calibration_error(y_test, fitted.classes_, fitted.predict_proba(test))
+    assert report.table.iloc[0]["calibration_error"] == pytest.approx(expected, abs=0.5)
+
+
+def test_whatever_can_extract_is_taken():
+    X, y, X_test, y_test = arrays()
+    given = {
+        "an instance": Colours(),
+        "a class": Colours,
+        "a factory": lambda: Colours(),
+        "a function": lambda images: images.mean((1, 2)) / 255,
+        "a module": nn.Sequential(nn.Flatten(), nn.Linear(108, 5)),
+        "a pipeline": make_pipeline(RawPixels(), PCA(4, random_state=0)),
+        "one of scikit-learn's": PCA(4, random_state=0),
+        "one of ours": "RawPixels",
+        "an object of a file": "mine.py:pipeline",
+        "a function of a file": "mine.py:factory",
+    }
+    report = compare(given, data=(X, y, X_test, y_test), probe="knn", k=3)
+    table = report.table.set_index("extractor")
+    assert list(table.index) == list(given)
+    same = ["an instance", "a class", "a factory", "a function", "a function of a file"]
+    assert table.loc[same, "accuracy"].nunique() == 1
+    assert table.loc["a module", "parameters"] == 108 * 5 + 5
+    assert table.loc["a module", "gmacs"] == pytest.approx(108 * 5 / 1e9)
+    assert table.loc["a pipeline", "accuracy"] == pytest.approx(table.loc["one of scikit-learn's", "accuracy"], abs=5)
+    assert table.loc["a pipeline", "features"] == 4
+    assert table["effective_rank"]["an instance"] == pytest.approx(2, abs=1)
+
+
+def test_a_report_has_tables_and_pictures(tmp_path):
+    report = compare(("mine", Colours()), "raw-pixels", data=arrays(), probe=["l2-svm", "knn"], reference="mine")
+    assert list(report.paired["against"].unique()) == ["mine"]
+    assert len(report.paired) == 2
+    page = report._repr_html_()
+    assert "raw-pixels" in page
+    assert "effective_rank" in page
+    report.plot(tmp_path / "plot.png")
+    assert np.asarray(Image.open(tmp_path / "plot.png").convert("L")).std() > 5
+    assert len(report.confusion("mine", "raw-pixels").axes) == 3
+    assert report.disagreements("mine", "raw-pixels").axes
+    with pytest.raises(InputError, match="raw-pixels"):
+        report.confusion("raw-pixel")
+    assert {"comparison.md", "confusion-mine.png"} <= {path.name for path in report.folder.iterdir()}
+
+
+def test_what_others_measured_joins():
+    X, y, X_test, y_test = data = arrays()
+    first = compare(Colours(), data=data, probe="knn")
+    np.savez("theirs.npz", predicted=y_test, truth=y_test)
+    second = compare("predictions:theirs.npz", RawPixels(), f"results:{first.folder.parent / first.compared.name}",
+                     data=data, probe="knn", results="elsewhere")  # fmt: skip
+    table = second.table.set_index("extractor")
+    assert table.loc["predictions:theirs.npz", "accuracy"] == 100
+    assert table.loc["Colours", "accuracy"] == first.table.iloc[0]["accuracy"]
+    np.savez("theirs.npz", predicted=y_test[:-1])
+    with pytest.raises(InputError, match="one an image"):
+        compare("predictions:theirs.npz", data=data)
+    with pytest.raises(InputError, match="other images"):
+        compare(f"results:{first.folder.parent / first.compared.name}", data=(X_test, y_test, X, y), probe="knn")
+
+
+WRONG: dict[str, Any] = {
+    "no extractor": ([], {}, "nothing to compare"),
+    "unknown row": (["raw-pixel"], {}, "did you mean 'raw-pixels'"),
+    "twice": (["raw-pixels", "raw-pixels"], {}, "given twice"),
+    "unknown probe": (["raw-pixels"], {"probe": "svm"}, "unknown probe"),
+    "negative C": (["raw-pixels"], {"C": "-1"}, "above 0"),
+    "no number": (["raw-pixels"], {"C": "a,b"}, "not a number"),
+    "fraction": (["raw-pixels"], {"probe": "knn", "k": "1.5"}, "whole numbers"),
+    "k without": (["raw-pixels"], {"k": "3"}, "k goes with"),
+    "C without": (["raw-pixels"], {"probe": "knn", "C": "3"}, "C goes with"),
+    "k too large": (["raw-pixels"], {"probe": "knn", "k": "500"}, "smaller --k"),
+    "fit": (["raw-pixels"], {"fit": "squeeze"}, "no way to fit"),
+    "size": (["raw-pixels"], {"size": "0"}, "from 1 to 4096"),
+    "limit": (["raw-pixels"], {"limit": "3"}, "less than 2"),
+    "sizes": (["raw-pixels"], {"size": None}, "--size"),
+    "no class": (["mine.py:number"], {}, "int"),
+    "failing": (["mine.py:Failing"], {}, "IndexError"),
+    "reference": (["raw-pixels"], {"reference": "dcgan"}, "unknown reference"),
+    "data": (["raw-pixels"], {"data": "nowhere/woods"}, "does not exist"),
+    "protocol": (["raw-pixels"], {"protocol": "all-labels"}, "leave them out"),
+    "device": (["raw-pixels"], {"device": "tpu"}, "tpu"),
+    "root": (["raw-pixels"], {"data": "cifar10", "data-root": "woods", "size": None}, "woods"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_mistakes_are_a_sentence_and_exit_code_2(name, cli, folder):
+    extractors, changes, words = WRONG[name]
+    options = {"data": "woods", "size": "8", "fit": "crop", **changes}
+    arguments = [part for key, value in options.items() if value is not None for part in (f"--{key}", value)]
+    code, _, err = cli(*extractors, *arguments, app=app)
+    assert code == 2
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_what_is_chosen_on_is_a_share_of_each_class_or_whole_groups():
+    labels = np.repeat([0, 1], 1500)
+    held = choice_of(labels, None, ("a", "b"), 0).holdout
+    assert np.bincount(labels[held]).tolist() == [300, 300]
+    groups = np.tile(np.arange(30), 100)
+    held = choice_of(labels, groups, ("a", "b"), 0).holdout
+    assert held is not None
+    assert not set(groups[held]) & set(np.delete(groups, held))
+    assert choice_of(np.array([0, 0, 0, 1, 1]), None, ("a", "b"), 0).folds == 2
+    with pytest.raises(InputError, match="class b has 1"):
+        choice_of(np.array([0, 0, 1]), None, ("a", "b"), 0)
+
+
+def test_names_of_probes_tell_their_settings():
+    assert [probe.name for probe in make_probes(["l2-svm", "knn"])] == ["l2-svm", "knn"]
+    assert make_probes(["logistic"], [0.1], (), True)[0].name == "logistic-C0.1-standardised"
