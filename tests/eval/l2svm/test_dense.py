@@ -2,6 +2,7 @@
 
 import multiprocessing
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from dcgan_features.eval import L2SVM
 from dcgan_features.eval.l2svm import beginning, dense, lapack, matrices, systems
 from dcgan_features.eval.l2svm.dense import Dense
 from dcgan_features.eval.l2svm.pivoting import Best, minimise, shortened_steps
-from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, WeightSystem, Work
+from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, System, WeightSystem, Work
 from dcgan_features.eval.l2svm.threads import as_tasks, single_threaded_blas
 
 RNG = np.random.default_rng(0)
@@ -61,6 +62,7 @@ def test_products_of_whole_matrices(dtype, intercept, monkeypatch):
     np.testing.assert_array_equal(gram, gram.T)
     b = RNG.normal(size=(2, 300))
     weights, decision = matrices.combined(features, intercept, b, True)
+    assert decision is not None
     np.testing.assert_allclose(weights, np.c_[b @ X, b.sum(1) * intercept], atol=1e-9)
     np.testing.assert_allclose(decision, b @ (X @ X.T + intercept), atol=1e-7)
     np.testing.assert_array_equal(matrices.converted(features, np.float64, intercept)[:, :700], X)
@@ -71,6 +73,7 @@ def test_descent_comes_near_the_minimum_of_features_with_a_common_mean(by_gram):
     X, y = problem(700, 900 if by_gram else 300)
     X += 3
     t, C = targets(y), 1e-4
+    system: Any
     if by_gram:
         system = GramSystem(X @ X.T, float((X**2).sum()))
     else:
@@ -89,7 +92,11 @@ def test_the_three_systems_have_one_minimum_with_weights_too():
     X, y = problem(60, 25, 2)
     t, m, C = targets(y)[0], RNG.random(60) + 0.1, 3.0
     energy, largest = float((X**2).sum()), float((X**2).sum(1).max())
-    made = [GramSystem(X @ X.T, energy), WeightSystem(X, energy, largest), LeastSquares(X, energy, largest)]
+    made: list[System] = [
+        GramSystem(X @ X.T, energy),
+        WeightSystem(X, energy, largest),
+        LeastSquares(X, energy, largest),
+    ]
     found = [minimise(system, Best(t, C, m), 1e-11, 200, None, Work()) for system in made]
     assert all(best.within(1e-11) for best in found)
     np.testing.assert_allclose([best.objective for best in found], found[0].objective, rtol=1e-9)
