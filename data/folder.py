@@ -22,6 +22,7 @@ _WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _AHEAD = 512  # pictures decoded ahead of the one being stored
 _FULL = "give the path in full"
 _TWELVE_BITS = 4096
+_LARGE, _MOST_TIMES = 1 << 24, 1100  # pixels; and pixels a byte, which no damage makes but a lie about the size
 _DRAFT = 4  # a JPEG may be decoded at a fraction of its size that is at least so many times what is wanted
 
 
@@ -111,6 +112,8 @@ def _decode(file: Path, size: int | None) -> Images | str:
         if not file.is_file():  # a pipe, for one, would be waited for without end
             return "it is a link that leads nowhere" if file.is_symlink() else "it is not a file"
         with Image.open(file, formats=readable_formats()) as opened:
+            if opened.width * opened.height > max(_LARGE, _MOST_TIMES * file.stat().st_size):
+                return f"its header states {opened.width}x{opened.height} pixels, for which the file is too short"
             if size is not None:
                 opened.draft(None, (_DRAFT * size, _DRAFT * size))  # large JPEGs: decode fewer pixels
             opened.load()

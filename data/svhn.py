@@ -12,6 +12,7 @@ from dcgan_features.data.dataset import NO_LABEL, Dataset, Images, Labels
 from dcgan_features.data.download import chosen_root, download_file, is_there, verify
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import read_archive
+from dcgan_features.data.utils.raw import check_file
 
 CLASSES = tuple("0123456789")
 
@@ -123,6 +124,7 @@ def read(file: Path) -> tuple[Images, Labels]:
     """
     from scipy.io import loadmat
 
+    check_file(file)
     try:
         content = loadmat(file, variable_names=["X", "y"])
     except MemoryError:

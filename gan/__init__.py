@@ -7,7 +7,7 @@ from dcgan_features.data.utils.lazy import exports_of
 if TYPE_CHECKING:
     from dcgan_features.gan.batch_norm import reestimate_batch_statistics
     from dcgan_features.gan.networks import Discriminator, Generator, draw_latent, scale_images, unscale_images
-    from dcgan_features.gan.released_weights import load_theano
+    from dcgan_features.gan.released_weights import convert_theano, load_theano
     from dcgan_features.gan.samples import sample_grid
     from dcgan_features.gan.spec import SPECS, Convolution, NetworkSpec
     from dcgan_features.gan.weights_file import LoadedNetworks, load_weights, save_weights
@@ -21,6 +21,7 @@ __all__ = [
     "Generator",
     "LoadedNetworks",
     "NetworkSpec",
+    "convert_theano",
     "draw_latent",
     "load_theano",
     "load_weights",

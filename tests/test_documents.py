@@ -48,7 +48,7 @@ def test_the_fields_words_are_used(path):
 
 def numbers_in_results():
     """Every number that a committed result file holds, as printed with one and with two digits after the point."""
-    found = set()
+    found: set[str] = set()
 
     def take(value):
         if isinstance(value, dict):

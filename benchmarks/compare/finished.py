@@ -18,7 +18,7 @@ from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.records.predictions import Predictions, predictions_of
 from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, read_row
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import sha256_file
+from dcgan_features.data.utils.files import home_path, sha256_file
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features.precomputed import read_array
 
@@ -41,8 +41,8 @@ def finished_candidates(text: str, dataset: LabelledDataset, probes: Sequence[Pr
     Raises `InputError` for other images, for a probe that is lacking, and for what cannot be read.
     """
     if text.startswith(RESULTS):
-        return _of_folder(Path(text.removeprefix(RESULTS)).expanduser(), dataset, probes)
-    return [_of_file(text, Path(text.removeprefix(PREDICTIONS)).expanduser(), dataset, probes, place)]
+        return _of_folder(home_path(text.removeprefix(RESULTS), "give the path in full"), dataset, probes)
+    return [_of_file(text, home_path(text.removeprefix(PREDICTIONS), "give the path in full"), dataset, probes, place)]
 
 
 def _of_folder(folder: Path, dataset: LabelledDataset, probes: Sequence[Probe]) -> list[Contender]:

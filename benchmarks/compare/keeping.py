@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from dcgan_features.benchmarks.compare.measure import Place, features_of, fit_probe
@@ -26,8 +25,8 @@ from dcgan_features.data.labelled.pictures import Form
 from dcgan_features.data.padding import adapted
 from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.files import atomic_path, sha256_file, write_json
-from dcgan_features.data.utils.formats import read_json
+from dcgan_features.data.utils.files import atomic_path, home_path, sha256_file
+from dcgan_features.data.utils.formats import read_sealed, read_tensors, write_sealed
 from dcgan_features.eval.knn_probe import KNNProbe
 from dcgan_features.features import RawPixels, TorchModuleFeatures, as_extractor
 from dcgan_features.features.base import check_images
@@ -108,9 +107,8 @@ def keep_probe(
     numbers = _numbers(classifier)
     if probe.standardised:
         numbers["mean"], numbers["scale"] = features.moments
-    folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / NUMBERS) as temporary:
-        save_file({name: value.contiguous() for name, value in numbers.items()}, temporary)
+        temporary.write_bytes(save({name: value.contiguous() for name, value in numbers.items()}))
     neighbours = isinstance(classifier, KNNProbe)
     settings = (
         {"metric": classifier.metric, "temperature": classifier.temperature, "k": classifier.k_} if neighbours else {}
@@ -134,7 +132,7 @@ def keep_probe(
         sha256=sha256_file(folder / NUMBERS),
         **settings,
     )
-    write_json(folder / ABOUT, about.model_dump())
+    write_sealed(folder / ABOUT, about.model_dump())
 
 
 def _numbers(classifier: Any) -> dict[str, Tensor]:
@@ -205,7 +203,7 @@ def load_probe(folder: Path | str, device: str | None = None, store: Path | str 
     An extractor that learns is fitted again to the images that it learnt from, which must still be where they were.
     Raises `InputError` for a folder without a probe, for damaged files, and for images or code that are not there.
     """
-    place = Path(folder).expanduser()
+    place = home_path(folder, "give the path in full")
     if not (place / ABOUT).is_file():
         below = sorted(path.parent for path in place.glob(f"*/{ABOUT}")) + sorted(
             path.parent for path in place.glob(f"*/*/{ABOUT}")
@@ -213,16 +211,13 @@ def load_probe(folder: Path | str, device: str | None = None, store: Path | str 
         hint = f"; it holds {', '.join(str(path) for path in below[:5])}" if below else ""
         raise InputError(f"{place} holds no kept probe{hint}; give the folder of one")
     try:
-        about = Kept.model_validate(read_json(place / ABOUT))
+        about = Kept.model_validate(read_sealed(place / ABOUT, "save the probe again"))
     except ValidationError:
         raise InputError(f"{place / ABOUT} is damaged or of another version; save the probe again") from None
     file = place / NUMBERS
-    try:
-        if sha256_file(file) != about.sha256:
-            raise InputError(f"{file} is damaged or of another probe, by its SHA-256; save the probe again")
-        numbers = load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{file} cannot be read ({error}); save the probe again") from None
+    if sha256_file(file) != about.sha256:
+        raise InputError(f"{file} is damaged or of another probe, by its SHA-256; save the probe again")
+    numbers, _ = read_tensors(file, "save the probe again")
     return KeptProbe(about, _extractor(about, str(device_option(device)), Path(store)), numbers)
 
 

@@ -27,6 +27,7 @@ from dcgan_features.data.labelled.pictures import Form
 from dcgan_features.data.utils.cli import progress
 from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.files import home_path
 
 PROBES = ("l2-svm",)
 
@@ -80,9 +81,9 @@ def prepare_comparison(request: Request) -> Prepared:
     else:
         dataset = _dataset(request)
     checked = labelled(dataset)
-    device, store = str(device_option(request.device)), request.store.expanduser().resolve()
+    device, store = str(device_option(request.device)), home_path(request.store, "give --store in full").resolve()
     around = Surroundings(table, path, preset, checked, device, store, request.data_root)
-    results = request.results.expanduser().resolve() / BROUGHT
+    results = home_path(request.results, "give --results in full").resolve() / BROUGHT
     slug = re.sub(r"[^a-z0-9]+", "-", checked.name.lower()).strip("-")[:40] or "images"
     place = Place(f"{slug}-{checked.digest[:8]}", results, store, device, request.seed)
     check_writable(results / place.table)

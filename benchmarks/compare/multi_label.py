@@ -24,6 +24,7 @@ from dcgan_features.data.labelled.load import check_image_array
 from dcgan_features.data.splits import holdout
 from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.files import home_path
 from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.eval.average_precision import average_precisions, compare_precision, mean_average_precision
 from dcgan_features.eval.l2svm.estimator import L2SVM
@@ -71,7 +72,7 @@ def multi_label_report(given: Sequence[Any] | Mapping[str, Any], request: Reques
     alike = np.zeros(len(images), np.int64), np.zeros(len(test_images), np.int64)
     dataset = LabelledDataset("arrays", images, alike[0], test_images, alike[1], ("any", "other"))
     loaded, path = table_and_path(request.table)
-    device, store = str(device_option(request.device)), request.store.expanduser().resolve()
+    device, store = str(device_option(request.device)), home_path(request.store, "give --store in full").resolve()
     place = Place("multi-label", request.results / BROUGHT, store, device, request.seed)
     around = Surroundings(loaded, path, loaded.preset(request.preset)[0], dataset, device, store, request.data_root)
     lines, scores = [], {}

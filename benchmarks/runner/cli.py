@@ -6,21 +6,15 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dcgan_features.benchmarks.config.schema import load_table
-from dcgan_features.benchmarks.records.rows import outline, read_rows
-from dcgan_features.benchmarks.reporting.console import print_table
-from dcgan_features.benchmarks.reporting.table import report_lines
-from dcgan_features.benchmarks.runner.dry_run import headline, say_what_would_run
-from dcgan_features.benchmarks.runner.executor import check_writable, run_plans
-from dcgan_features.benchmarks.runner.job import Job, make_jobs
-from dcgan_features.benchmarks.runner.plan import describe, plan
-from dcgan_features.benchmarks.runner.worker import Outcome
-from dcgan_features.data.utils.distributed import all_processes
 from dcgan_features.data.utils.torchrun import resuming_command
+
+if TYPE_CHECKING:  # what imports PyTorch is imported where it is needed, so that --help is quick
+    from dcgan_features.benchmarks.runner.job import Job
+    from dcgan_features.benchmarks.runner.worker import Outcome
 
 
 def table_command(name: str) -> typer.Typer:
@@ -52,6 +46,11 @@ def table_command(name: str) -> typer.Typer:
         ] = False,
     ) -> None:
         """Measure the rows of a table and print them beside the published figures."""
+        from dcgan_features.benchmarks.config.schema import load_table
+        from dcgan_features.benchmarks.records.rows import outline, read_rows
+        from dcgan_features.benchmarks.runner.dry_run import say_what_would_run
+        from dcgan_features.benchmarks.runner.job import make_jobs
+
         loaded = load_table(table or name)
         chosen, _ = loaded.preset(preset)
         jobs = make_jobs(loaded, table, loaded.chosen_rows(only or []), chosen, data_root, device, results, store)
@@ -70,6 +69,14 @@ def table_command(name: str) -> typer.Typer:
 
 def _measure(jobs: list[Job], resume: bool) -> int:
     """Measure the jobs of one table; returns the exit code."""
+    from dcgan_features.benchmarks.records.rows import outline, read_rows
+    from dcgan_features.benchmarks.reporting.console import print_table
+    from dcgan_features.benchmarks.reporting.table import report_lines
+    from dcgan_features.benchmarks.runner.dry_run import headline
+    from dcgan_features.benchmarks.runner.executor import check_writable, run_plans
+    from dcgan_features.benchmarks.runner.plan import describe, plan
+    from dcgan_features.data.utils.distributed import all_processes
+
     first = jobs[0]
     table, folder, store = first.table, first.results, first.store
     frame = outline(table, first.preset)

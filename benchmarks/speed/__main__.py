@@ -13,7 +13,8 @@ from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data.utils.cli import duration, run
 from dcgan_features.data.utils.devices import device_option
-from dcgan_features.data.utils.formats import write_sealed
+from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import read_sealed, write_sealed
 
 app = typer.Typer(add_completion=False, help="Measure this machine's ratios; each is compared within one run.")
 
@@ -95,6 +96,43 @@ def svm_rows(device: Device = None, results: Results = Path("results")) -> None:
     if said := verdict(measured, place):
         print(said)
     _finish(path, measured)
+
+
+@app.command()
+def campaign(
+    problems: Annotated[int, typer.Option(min=1, help="How many random problems.")] = 500,
+    first: Annotated[int, typer.Option(min=0, help="Seed of the first; the others follow.")] = 0,
+    results: Results = Path("results"),
+) -> None:
+    """The L2-SVM on hard random problems against LIBLINEAR both ways and L-BFGS: which is right, and who says so."""
+    from dcgan_features.benchmarks.speed.campaign import judge_all
+
+    path = _begin("svm-campaign", 0.8 * problems, results)
+    measured = judge_all(range(first, first + problems), _say)
+    _printed({name: value for name, value in measured.items() if not isinstance(value, list)})
+    _finish(path, measured)
+
+
+@app.command()
+def probe(
+    part: Annotated[
+        list[str] | None, typer.Option(help="digits, gaussian, relu, real, logistic or grid; repeat for more than one.")
+    ] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of CIFAR-10, for the part 'real'.")] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Races of the probes against scikit-learn's, at equal objective, alone and beside a busy process."""
+    from dcgan_features.benchmarks.speed.probe import PARTS, races, real_features
+
+    chosen = part or [name for name in PARTS if name != "real" or data_root is not None]
+    if unknown := [name for name in chosen if name not in PARTS]:
+        raise InputError(f"--part {unknown[0]} is none of {', '.join(PARTS)}")
+    if "real" in chosen and data_root is None:
+        raise InputError("--part real needs --data-root, the folder that holds cifar-10-batches-py")
+    path = _begin("probe", sum(PARTS[name] for name in chosen), results)
+    features = real_features(data_root) if data_root is not None and "real" in chosen else None
+    before = read_sealed(path)["measured"] if path.exists() else {}
+    _finish(path, {**before, **races(_say, features, chosen)})
 
 
 def _printed(figures: dict[str, Any]) -> dict[str, Any]:

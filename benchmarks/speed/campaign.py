@@ -54,7 +54,7 @@ class Judged:
         return right and (self.gap <= ALLOWED or self.hardness >= CERTAIN)
 
 
-def draw(seed: int, most: int = 600) -> tuple[Array, Array, float, str]:
+def draw(seed: int, most: int = 240) -> tuple[Array, Array, float, str]:
     """A problem: X (n, d) float64 of values that the dtype holds, y (n,), C, and the dtype's name."""
     rng = np.random.default_rng(seed)
 
@@ -88,7 +88,7 @@ def draw(seed: int, most: int = 600) -> tuple[Array, Array, float, str]:
     return kept, y, float(10.0 ** (rng.uniform(-1, 1) * rng.choice([2, 4, 8]))), dtype
 
 
-def judge(seed: int, most: int = 600) -> Judged:
+def judge(seed: int, most: int = 240) -> Judged:
     """Solve one problem by all of them."""
     X, y, C, dtype = draw(seed, most)
     given: Any = torch.from_numpy(X).to(getattr(torch, dtype))
@@ -103,8 +103,9 @@ def judge(seed: int, most: int = 600) -> Judged:
         own = np.concatenate([ours.coef_, ours.intercept_[:, None]], 1)
         reached = np.maximum(reached, objectives(own, X, y, C))
     lengths = (X.astype(np.float64) ** 2).sum(1) + 1
+    rows, dimensions = X.shape
     return Judged(
-        seed, *X.shape, len(np.unique(y)), dtype, C, float(2 * C * lengths.max()),
+        seed, rows, dimensions, len(np.unique(y)), dtype, C, float(2 * C * lengths.max()),
         float((reached / best).max() - 1), float((ours.duality_gap_ / ours.objective_).max()), ours.n_iter_, warned,
     )  # fmt: skip
 
@@ -147,8 +148,8 @@ def _targets(y: Array) -> Array:
     return np.where(y == columns[:, None], 1.0, -1.0)
 
 
-def campaign(seeds: Sequence[int], say: Callable[[str], None]) -> dict[str, Any]:
-    """Judge the problems of these seeds."""
+def judge_all(seeds: Sequence[int], say: Callable[[str], None]) -> dict[str, Any]:
+    """Judge the problems of these seeds, and count."""
     judged = []
     for number, seed in enumerate(seeds, 1):
         judged.append(judge(seed))

@@ -19,6 +19,7 @@ from dcgan_features.data.labelled.splits import TEST_SHARE, stratified_split
 from dcgan_features.data.picture_cache import Progress, silent
 from dcgan_features.data.sources import LOADERS, load
 from dcgan_features.data.utils.errors import InputError, unknown_name
+from dcgan_features.data.utils.files import home_path
 from dcgan_features.data.utils.random_streams import raw_words
 
 _LIMIT_STREAM = 3
@@ -57,7 +58,7 @@ def labelled_images(
         if form.size is not None and form.fit != "crop":
             raise InputError(f"{text} is resized by cropping alone; leave out --fit {form.fit}")
         return limited(load(text, root, form.size, download=root is None), limit, seed)
-    path = Path(source).expanduser()
+    path = home_path(source, "give the path in full")
     if path.suffix.lower() in (".csv", ".tsv") and not path.is_dir():
         listed, name = list_csv(path), path.stem
     elif path.is_dir():

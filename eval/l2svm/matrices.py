@@ -43,7 +43,10 @@ def converted(features: Tensor, dtype: Any, intercept: bool = False) -> Array:
         out[start : start + step, :dimensions] = as_array(features[start : start + step], dtype)
 
     step = max(1, (4 << 20) // (8 * max(dimensions, 1)))
-    as_tasks(range(0, rows, step), work)
+    if rows <= step:
+        work(0)
+    else:
+        as_tasks(range(0, rows, step), work)
     return out
 
 

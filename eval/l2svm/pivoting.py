@@ -107,15 +107,18 @@ def minimise(system: System, best: Best, tol: float, most: int, start: State | N
     most : steps that may be taken, counted in `work`.
     """
     t = best.t
-    best.offer(system, system.zero())
     limit = work.steps + most
     if start is not None and len(start.point):
         best.offer(system, start)
     if best.within(tol):
         return best
     begin = t != 0 if start is None else inside_of(t, start.f)
-    if unit_steps(system, best, begin, tol, limit, work) or work.steps >= limit:
+    if unit_steps(system, best, begin, tol, limit, work):
         return best
+    if work.steps >= limit:
+        best.offer(system, system.zero())
+        return best
+    best.offer(system, system.zero())
     _approach(system, best, tol, limit, work)
     return best
 

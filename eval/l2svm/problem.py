@@ -70,9 +70,9 @@ class Problem:
         return np.float64 if self.rows.features.dtype == torch.float64 else np.float32
 
     def targets(self) -> Array:
-        """(k, n) float64 of -1 and 1; one column where there are two classes."""
+        """(k, n) int8 of -1 and 1; one column where there are two classes."""
         wanted = np.array([1]) if len(self.classes) == 2 else np.arange(len(self.classes))
-        return np.where(self.index == wanted[:, None], 1.0, -1.0)
+        return np.where(self.index == wanted[:, None], np.int8(1), np.int8(-1))
 
     def path(
         self, Cs: Iterable[float], tol: float, max_iter: int, held: Array | None = None, decide: bool = False
@@ -86,10 +86,10 @@ class Problem:
         m = self.rows.weights if self.rows.weights is None else np.broadcast_to(self.rows.weights, t.shape)
         if held is not None:
             columns = len(t)
-            t = np.where(np.repeat(held, columns, axis=0), 0.0, np.tile(t, (len(held), 1)))
+            t = np.where(np.repeat(held, columns, axis=0), np.int8(0), np.tile(t, (len(held), 1)))
             m = None if m is None else np.tile(m, (len(held), 1))
         if m is not None:
-            t = np.where(m > 0, t, 0.0)
+            t = np.where(m > 0, t, np.int8(0))
         if self.dense is not None:
             for C, outcome in self.dense.path(sorted(set(Cs)), t, tol, max_iter, m=m, decide=decide).items():
                 yield C, self._of_outcome(outcome)

@@ -41,7 +41,14 @@ class Work:
     matrix: Array | None = None
     exact: bool = False
     steps: int = 0
-    spare: dict[str, Array] = field(default_factory=dict)
+    spare: dict[Any, Array] = field(default_factory=dict)
+
+    def square(self, size: int, dtype: Any) -> Array:
+        """A matrix (size, size) of anything, in memory that is used again: fresh pages cost as much as filling them."""
+        held = self.spare.get(dtype)
+        if held is None or len(held) < size * size:
+            held = self.spare[dtype] = np.empty(size * size + size * size // 4, dtype)
+        return held[: size * size].reshape(size, size)
 
 
 class System(Protocol):
@@ -108,7 +115,7 @@ class GramSystem:
             shift = half if isinstance(half, float) else half[index]
             single = self.gram.dtype == np.float32 and self.energy * 6e-8 < SINGLE_LIMIT * np.min(shift)
             for dtype in (np.float32, np.float64) if single else (np.float64,):
-                factor = self._gathered(index, dtype)
+                factor = self._gathered(index, work.square(len(index), dtype))
                 factor.ravel()[:: len(index) + 1] += shift
                 if cholesky(factor):
                     break
@@ -146,12 +153,12 @@ class GramSystem:
         f = first.f + step * (second.f - first.f)
         return State(b, f, max(float(b @ f), 0.0), True)
 
-    def _gathered(self, index: Array, dtype: Any) -> Array:
+    def _gathered(self, index: Array, out: Array) -> Array:
         kernels = compiled(self.rows)
         if kernels is None:
-            return np.ascontiguousarray(self.gram[np.ix_(index, index)], dtype=dtype)
-        out = np.empty((len(index), len(index)), dtype)
-        kernels.gather(self.gram, index, out)
+            out[:] = self.gram[np.ix_(index, index)]
+        else:
+            kernels.gather(self.gram, index, out)
         return out
 
 
@@ -215,7 +222,8 @@ class WeightSystem:
         """The minimum for these rows; None where the system cannot be solved in this precision."""
         # With weights m the system is multiplied by the least 1 / 2 C m.
         scale, shift = (None, half) if isinstance(half, float) else (half.min() / half, float(half.min()))
-        factor = self._square(inside, scale, work).copy()
+        factor = work.square(self.dimensions, self.X.dtype)
+        factor[:] = self._square(inside, scale, work)
         factor.ravel()[:: self.dimensions + 1] += shift
         if not cholesky(factor):
             work.matrix = None

@@ -67,7 +67,7 @@ def single_threaded_blas() -> Iterator[None]:
 @cache
 def _controller() -> Any:
     import scipy.linalg  # noqa: F401  its BLAS is another than NumPy's, and must be loaded to be found
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+    from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 

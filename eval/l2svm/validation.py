@@ -97,13 +97,15 @@ def _weights(
         else (compute_class_weight(by_class, classes=classes, y=classes[index]))
     )
     if len(classes) == 2 or not each_column:
-        return (of_rows * of_classes[rows])[None]
+        return np.asarray((of_rows * of_classes[rows])[None])
     columns = np.arange(len(classes))[:, None]
     return np.asarray(of_rows * np.where(rows == columns, of_classes[:, None], 1.0))
 
 
 def _check_own(estimator: Any, X: Features, y: npt.ArrayLike) -> tuple[Tensor, Labels]:
-    features = check_features(estimator, X, reset=True, y=y, sparse=True)
+    # What is plainly a list of classes need not be looked at twice: for small problems that takes as long as the fit.
+    plain = isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biuSU"
+    features = check_features(estimator, X, reset=True, y="no_validation" if plain else y, sparse=True)
     labels = np.asarray(y.cpu() if isinstance(y, Tensor) else y)
     if labels.ndim == 2 and labels.shape[1] == 1:
         warnings.warn("A column-vector y was passed when a 1d array was expected", UserWarning, stacklevel=4)
@@ -112,7 +114,8 @@ def _check_own(estimator: Any, X: Features, y: npt.ArrayLike) -> tuple[Tensor, L
         raise ValueError(
             f"y has the shape {labels.shape}; X has {len(features)} rows, so it must be ({len(features)},)"
         )
-    check_classification_targets(labels)
+    if not plain:
+        check_classification_targets(labels)
     return features, labels
 
 

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 
 from dcgan_features.data.utils.checks import check_positive
+from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.l2svm import matrices
 from dcgan_features.eval.l2svm.estimator import LinearClassifier
 from dcgan_features.eval.l2svm.gram import GramSpace, gram_matrix
@@ -24,6 +25,7 @@ from dcgan_features.eval.logistic.losses import Loss, Multinomial, OneVsRest
 from dcgan_features.eval.logistic.newton import Fitted, SharedInverse, minimise
 
 
+@known_as("eval.logistic.LogisticProbe")
 class LogisticProbe(LinearClassifier):
     """L2-regularised logistic regression.
 
@@ -111,6 +113,7 @@ def logistic_path(
     return [fitted[C] for C in values]
 
 
+@known_as("eval.logistic.LogisticProbeCV")
 class LogisticProbeCV(LogisticProbe):
     """`LogisticProbe` that chooses C by its mean accuracy on the folds' held-out rows, then fits all of X with it.
 

@@ -13,6 +13,7 @@ class Loss(Protocol):
     """A convex loss of each row. index (n,) is the place of a row's class; m (n, 1) its weight, >= 0."""
 
     columns: int
+    m: Tensor
     groups: int  # columns that are problems of their own, or 1 where all are one problem
 
     def value(self, f: Tensor) -> Tensor:
@@ -45,7 +46,8 @@ class Multinomial:
 
     def probabilities(self, f: Tensor) -> Tensor:
         """(n, k), each row's sum 1."""
-        return f.softmax(1)
+        p: Tensor = f.softmax(1)
+        return p
 
     def slopes(self, p: Tensor) -> Tensor:
         """The derivatives by f, (n, k)."""
@@ -57,11 +59,13 @@ class Multinomial:
         """The second derivative of some rows applied to a change of their decision values, (rows, k)."""
         part = p[rows]
         weighted = part * change
-        return (weighted - part * weighted.sum(1, keepdim=True)) * self.m[rows]
+        bent: Tensor = (weighted - part * weighted.sum(1, keepdim=True)) * self.m[rows]
+        return bent
 
     def entropy(self, p: Tensor) -> Tensor:
         """The sum over the rows of -sum p log p, (1,) float64."""
-        return (self.m * torch.special.entr(p)).sum(dtype=torch.float64)[None]
+        sums: Tensor = (self.m * torch.special.entr(p)).sum(dtype=torch.float64)[None]
+        return sums
 
 
 class OneVsRest:
@@ -79,7 +83,8 @@ class OneVsRest:
 
     def probabilities(self, f: Tensor) -> Tensor:
         """Of each class against the rest, (n, k)."""
-        return f.sigmoid()
+        p: Tensor = f.sigmoid()
+        return p
 
     def slopes(self, p: Tensor) -> Tensor:
         """The derivatives by f, (n, k)."""
@@ -88,8 +93,10 @@ class OneVsRest:
     def curved(self, p: Tensor, change: Tensor, rows: slice) -> Tensor:
         """The second derivative of some rows applied to a change of their decision values, (rows, k)."""
         part = p[rows]
-        return part * (1 - part) * change * self.m[rows]
+        bent: Tensor = part * (1 - part) * change * self.m[rows]
+        return bent
 
     def entropy(self, p: Tensor) -> Tensor:
         """The sums over the rows of -p log p - (1 - p) log(1 - p), (k,) float64."""
-        return (self.m * (torch.special.entr(p) + torch.special.entr(1 - p))).sum(0, dtype=torch.float64)
+        sums: Tensor = (self.m * (torch.special.entr(p) + torch.special.entr(1 - p))).sum(0, dtype=torch.float64)
+        return sums

@@ -3,8 +3,8 @@
     P(w) = 1/2 |w|^2 + C sum_i loss(X w)_i
 
 Newton's direction is found by conjugate gradients. What makes them few is one inverse for all classes, of I + c X'X
-with c = C times the mean curvature of the losses: a Cholesky factor of K + I / c, or of the d x d matrix, made again only
-when c has changed a lot. Along the direction a step is taken that makes P smaller; decision values are linear in it.
+with c = C times the mean curvature of the losses: a Cholesky factor of K + I / c, or of the d x d matrix, made again
+only when c has changed a lot. Along the direction a step is taken that makes P smaller; decisions are linear in it.
 
 The certificate: with p the probabilities, a = C (y - p) is feasible in the dual problem, D = C entropy(p) - 1/2 |X'a|^2
 its objective, and X'a = w - g with the gradient g at hand. P >= optimum >= D.

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, features
 from dcgan_features.data.utils.drawing import BORDER, font, image_grid
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path
-from dcgan_features.data.utils.raw import reason_of
+from dcgan_features.data.utils.raw import check_file, reason_of
 from dcgan_features.gan.batch_norm import evenly_spaced
 from dcgan_features.gan.description import read_description
 from dcgan_features.gan.spec import SPECS
@@ -133,6 +133,7 @@ def _still(grids: Grids, real: Path, side: int) -> Image.Image:
 
 def _opened(path: Path) -> Image.Image:
     """A picture of the run's; `InputError`, naming it, where it is damaged."""
+    check_file(path)
     try:
         with Image.open(path, formats=["PNG"]) as opened:
             return opened.convert("RGB")

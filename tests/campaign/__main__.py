@@ -86,7 +86,7 @@ def campaign(
     inputs: Annotated[int, typer.Option(min=0, help="Damaged inputs, in all.")] = 13_000,
     kills: Annotated[int, typer.Option(min=0, help="kill -9 at random moments, in all.")] = 100,
     seed: Annotated[int, typer.Option(help="Decides every damage and every moment.")] = 0,
-    processes: Annotated[int, typer.Option(min=1, help="That share the readers.")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="That share the readers, and what is killed.")] = 2,
     out: Annotated[Path | None, typer.Option(help="Markdown file for the tables.")] = None,
 ) -> None:
     """Damage files, kill processes; say what came of it. Exit code 1 where anything ended badly."""
@@ -99,7 +99,7 @@ def campaign(
             parts.append(table(found, seed))
             bad += [line for outcome in found.values() for line in outcome.seen]
         if kills:
-            killed = kill_all(Path(folder) / "kills", kills, seed)
+            killed = kill_all(Path(folder) / "kills", kills, seed, processes=processes)
             parts.append(kill_table(killed))
             bad += [line for item in killed for line in item.wrong]
     text = "\n".join(parts)

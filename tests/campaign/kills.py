@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -180,17 +181,23 @@ def _compared(out: Path) -> Any:
     return figures, content["pairs"]
 
 
-def kill_all(folder: Path, kills: int, seed: int, only: Sequence[str] = ()) -> list[Killed]:
+def kill_all(folder: Path, kills: int, seed: int, only: Sequence[str] = (), processes: int = 1) -> list[Killed]:
     """Kill every task at random moments, `kills` times in all, and let each run come to its end after all.
 
-    only : names of tasks; none is all.
+    only : names of tasks; none is all. processes : that share the tasks.
     """
     torch.set_num_threads(1)  # before any child: what threads of ours hold cannot be forked
-    chosen = [task for task in tasks() if not only or task.name in only]
-    return [
-        _kill(task, folder / str(number), -(-kills // len(chosen)), random.Random(f"{seed} {task.name}"))
-        for number, task in enumerate(chosen)
-    ]
+    names = [task.name for task in tasks() if not only or task.name in only]
+    calls = [(name, folder / str(number), -(-kills // len(names)), seed) for number, name in enumerate(names)]
+    if processes == 1:
+        return [_kill_named(*call) for call in calls]
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        return pool.starmap(_kill_named, calls, chunksize=1)
+
+
+def _kill_named(name: str, folder: Path, kills: int, seed: int) -> Killed:
+    (task,) = [task for task in tasks() if task.name == name]
+    return _kill(task, folder, kills, random.Random(f"{seed} {name}"))
 
 
 def kill_table(killed: list[Killed]) -> str:

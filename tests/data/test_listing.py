@@ -131,3 +131,26 @@ def test_folders_with_long_names_are_cached(tmp_path: Path) -> None:
     root = tmp_path / ("\u6f22" * 80)
     picture(root / "a.png")
     assert len(cached_folder(root, 8, cache=tmp_path / "cache").images) == 1
+
+
+def test_a_header_that_lies_about_the_size_takes_no_memory(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.tif")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    for tag in (b"\x00\x01", b"\x01\x01"):  # width and height
+        place = content.index(tag + b"\x03\x00\x01\x00\x00\x00") if tag + b"\x03\x00\x01\x00\x00\x00" in content else -1
+        place = place if place >= 0 else content.index(tag + b"\x04\x00\x01\x00\x00\x00")
+        content[place + 2 : place + 4] = b"\x04\x00"
+        content[place + 8 : place + 12] = (12_000).to_bytes(4, "little")
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(InputError, match="its header states 12000x12000 pixels, for which the file is too short"):
+        folder(tmp_path, size=8)
+
+
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    from dcgan_features.data.svhn import read
+    from dcgan_features.gan.figures.history import _opened
+
+    os.mkfifo(tmp_path / "pipe")
+    for reader in (read, _opened):
+        with pytest.raises(InputError, match="is a pipe"):
+            reader(tmp_path / "pipe")

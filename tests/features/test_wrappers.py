@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -173,3 +175,50 @@ def test_what_features_cannot_hold_is_refused(made, sentence):
     with pytest.raises(ValueError, match=sentence):
         as_rows(made, 4, InPlace())
     assert as_rows(np.ones((4, 3), np.int8), 4, InPlace()).dtype == torch.float32
+
+
+NORMALISED = [
+    nn.utils.weight_norm,
+    nn.utils.spectral_norm,
+    nn.utils.parametrizations.weight_norm,
+    nn.utils.parametrizations.spectral_norm,
+]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # the first is out of date, but in many people's weights
+@pytest.mark.parametrize("normalise", NORMALISED, ids=lambda normalise: f"{normalise.__module__}.{normalise.__name__}")
+def test_normalised_weights_are_as_the_users_module_has_them(normalise, images):
+    torch.manual_seed(0)
+    module = nn.Sequential(normalise(nn.Conv2d(3, 4, 3)), nn.Flatten(), normalise(nn.Linear(64, 5)))
+    inputs = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    module(inputs).sum().backward()  # a step's remains, which cannot be copied as they are
+    extractor = pickle.loads(pickle.dumps(TorchModuleFeatures(module).fit(images).module_))
+    expected = module.eval()(inputs).detach()
+    torch.testing.assert_close(extractor(inputs), expected)
+    torch.testing.assert_close(torch.from_numpy(TorchModuleFeatures(module).fit_transform(images)), expected)
+    plain = extractor[0]
+    assert type(plain) is nn.Conv2d
+    assert [name for name, _ in plain.named_parameters() if "weight" in name] == ["weight"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_module_computes_in_its_own_type(module, images, dtype):
+    seen = []
+    module = module.eval().to(dtype)
+    expected = module(torch.from_numpy(images).permute(0, 3, 1, 2).float().div(255).to(dtype)).detach()
+    module[0].register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].dtype))
+    made = TorchModuleFeatures(module).fit_transform(images)
+    assert set(seen) == {dtype}
+    assert made.dtype == np.float32
+    np.testing.assert_allclose(made, expected.float(), rtol=1e-2, atol=1e-2)
+
+
+class Spectrum(nn.Module):
+    def forward(self, images):
+        return torch.fft.fft(images.flatten(1))
+
+
+@pytest.mark.parametrize("module", [Spectrum(), nn.Linear(6, 2, dtype=torch.complex64)])
+def test_complex_numbers_are_refused(module, images):
+    with pytest.raises(ValueError, match=r"complex.*features are real numbers"):
+        TorchModuleFeatures(module).fit(images)

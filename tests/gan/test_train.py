@@ -54,7 +54,7 @@ def test_it_says_what_it_does_and_goes_on_where_it_was(call, tmp_path):
     ({"network": "tinny"}, "unknown network 'tinny' in the options or my.yaml: did you mean 'tiny'"),
     ({"network": "svhn-32"}, "the images are 8x8 pixels, the network 'svhn-32' takes 32x32"),
     ({"recipe": "none.yaml"}, "cannot read the recipe none.yaml"),
-    ({"images": "0"}, "images: input should be greater than 0"),
+    ({"images": "0"}, "images: input should be greater than or equal to 1"),
     ({"device": "tpu"}, "--device tpu"),
     ({"out": "my.yaml/x"}, "cannot write my.yaml/x"),
     ({"out": None}, "Missing option '--out'"),

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from dcgan_features.data.utils.formats import sealed
 from dcgan_features.gan.batch_norm import reestimate_batch_statistics
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.spec import SVHN_32
-from dcgan_features.gan.weights_file import load_weights, save_weights
+from dcgan_features.gan.weights_file import SHIPPED, find_weights, load_weights, save_weights
 from tests.gan.tiny import TINY, tiny_images
 
 
@@ -111,3 +112,15 @@ def test_a_folder_that_cannot_be_written(tmp_path, networks):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         save_weights(tmp_path / "file" / "w", networks[0], networks[1], {})
+
+
+def test_shipped_weights_are_found_by_name_where_no_file_of_the_users_has_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_weights("paper-32") == SHIPPED / "paper-32"
+    own = save_weights("paper-32", Discriminator(SVHN_32), None, {})
+    assert find_weights("paper-32") == Path("paper-32")
+    assert find_weights(own) == own
+    with pytest.raises(InputError, match=r"unknown weights 'papper-32' .*did you mean 'paper-32'"):
+        find_weights("papper-32")
+    with pytest.raises(InputError, match=r"runs.mine\.safetensors does not exist"):
+        find_weights("runs/mine")

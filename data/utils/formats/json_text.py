@@ -68,7 +68,8 @@ def opened(
         return own
     if content.get(SEAL) != _digest(own):
         raise InputError(
-            f"{printable(where)} is damaged or was changed since it was written (its seal is of another content); {remedy}"
+            f"{printable(where)} is damaged or was changed since it was written (its seal is of another content); "
+            f"{remedy}"
         )
     return own
 

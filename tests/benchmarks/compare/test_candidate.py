@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from dcgan_features.benchmarks.compare.candidate import _check_form
+from dcgan_features.benchmarks.config.images import labelled
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
 
-DATASET = stand_in(20, 10)
+DATASET = labelled(stand_in(20, 10))
 
 
 @pytest.mark.parametrize(("change", "sentence"), [

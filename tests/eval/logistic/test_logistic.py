@@ -1,6 +1,7 @@
 """Logistic regression against scikit-learn's and its own certificate."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_a_path_and_folds_equal_single_fits():
 def test_half_precision_and_weights():
     X, y = problem(200, 30, 3, np.float32)
     half = torch.from_numpy(X).bfloat16()
-    settings = {"C": 0.3, "tol": 1e-7}
+    settings: dict[str, Any] = {"C": 0.3, "tol": 1e-7}
     ours = LogisticProbe(**settings).fit(half, y).coef_
     np.testing.assert_allclose(ours, LogisticProbe(**settings).fit(half.float(), y).coef_, atol=1e-4)
     counts = np.random.default_rng(1).integers(0, 3, len(y))
