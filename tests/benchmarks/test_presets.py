@@ -14,6 +14,7 @@ from dcgan_features.benchmarks.records.rows import read_row
 from dcgan_features.benchmarks.runner.job import make_jobs
 from dcgan_features.benchmarks.runner.plan import Finished, plan
 from dcgan_features.data.download import chosen_root
+from dcgan_features.data.utils.formats import write_sealed
 from tests.benchmarks.conftest import MEANS
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +67,7 @@ def test_a_preset_is_kept_from_anothers_results_in_a_folder_that_is_named(cli, m
         assert path.read_bytes() == before
     # Of the same preset, whatever an earlier release called it, a result may be replaced.
     content = json.loads(before)
-    path.write_text(json.dumps({**content, "preset": "uno", "identity": "0" * 64}))
+    write_sealed(path, {**content, "preset": "uno", "identity": "0" * 64})
     assert "replaces" in cli("--table", table, "--dry-run")[1]
 
 

@@ -350,7 +350,7 @@ def test_user_classifiers_get_arrays_and_tables_without_published_figures_work(c
 def test_warnings_of_the_solver_are_recorded(cli, make_table, tmp_path):
     short = {"class": "L2SVMCV", "Cs": [100.0], "max_iter": 1}
     cli("--table", make_table(rows=[row_of(extractor={"class": "RawPixels"}, classifier=short)]))
-    said = [text for text in result(tmp_path, "a")["deviations"] if "stopped after 1 of at most 1 Newton steps" in text]
+    said = [text for text in result(tmp_path, "a")["deviations"] if "stopped after 1 of at most 1 steps" in text]
     assert len(said) == 1
 
 

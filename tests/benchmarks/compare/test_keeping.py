@@ -8,6 +8,7 @@ import pytest
 
 from dcgan_features.benchmarks.compare import compare
 from dcgan_features.benchmarks.compare import files as comparison_files
+from dcgan_features.benchmarks.compare.candidate import name_of
 from dcgan_features.benchmarks.compare.keeping import load_probe
 from dcgan_features.benchmarks.predict import app
 from dcgan_features.data.labelled.load import labelled_images
@@ -77,7 +78,7 @@ def test_what_cannot_be_kept_or_loaded_is_a_sentence(here, cli):
     compare("mine.py:Colours", "RawPixels", data=data, save="both", C=1.0)
     with pytest.raises(InputError, match=r"it holds both"):
         load_probe("both")
-    place = here / "both/mine.py-colours/l2-svm-C1"
+    place = here / "both" / name_of("mine.py:Colours") / "l2-svm-C1"
     assert load_probe(place).classes == ["0", "1", "2"]
     with pytest.raises(ValueError, match="resize"):
         load_probe(place).predict(np.zeros((1, 5, 6, 3), np.uint8))

@@ -19,6 +19,7 @@ from dcgan_features.benchmarks.records.rows import (
     write_row,
 )
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.formats import write_sealed
 from tests.benchmarks.conftest import measure_rows
 
 
@@ -42,11 +43,11 @@ def test_a_result_survives_being_written(measured, tmp_path):
 
 
 @pytest.mark.parametrize("change", [
-    {"row": None}, {"unknown": 1}, {"peak_gib": float("nan")}, {"format": 2}, {"seconds": {"features": "long"}},
+    {"row": None}, {"unknown": 1}, {"peak_gib": "much"}, {"format": 2}, {"seconds": {"features": "long"}},
 ])  # fmt: skip
 def test_a_damaged_result_is_named(measured, tmp_path, change):
     path = write_row(tmp_path, measured[1])
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    write_sealed(path, {**json.loads(path.read_text()), **change})
     with pytest.raises(InputError, match=f"{path} is damaged or of another version: .*{next(iter(change))}"):
         read_row(path)
 

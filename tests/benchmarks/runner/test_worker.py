@@ -143,7 +143,8 @@ def test_the_module_says_that_it_is_no_command():
 def test_whatever_goes_wrong_becomes_a_sentence(resolved):
     means = {"class": "tests.benchmarks.spies:Means"}
     refused = attempt(resolved(extractor={**means, "error": "bad\nparameter"}))
-    assert (refused.status, refused.message, refused.bad_input) == ("failed", "bad parameter", True)
+    assert (refused.status, refused.message, refused.bad_input) == ("failed", refused.message, True)
+    assert refused.message.endswith("ValueError: bad parameter; mend it")
     failed = attempt(resolved(extractor={**means, "error": "a bug"}))
     assert (failed.message, failed.bad_input) == ("unexpected RuntimeError: a bug", False)
 

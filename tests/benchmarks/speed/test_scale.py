@@ -35,7 +35,9 @@ from dcgan_features.gan.weights_file import load_weights, save_weights
 from tests.gan.tiny import TINY, tiny_images, tiny_recipe
 from tests.processes import in_processes, results
 
-DOCUMENT = (Path(__file__).parents[3] / "docs" / "scale.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+FORECAST = (DOCS / "scale.md").read_text(encoding="utf-8")
+DOCUMENT = (DOCS / "scale-commands.md").read_text(encoding="utf-8")
 ROUND = Assumed(
     product=1000.0, training_share=0.5, extraction_share=0.1, device_bytes=400.0, device_rate=100.0, host_rate=10.0,
     wire_inside=8.0, wire_between=2.0, latency=0.5, machine_gpus=2, host_bytes=1000.0, disk_rate=4.0, times_seen=3,
@@ -121,7 +123,7 @@ def test_tables_show_what_is_assumed():
 
 @pytest.mark.parametrize("lines", [counted_lines, forecast_lines, lambda _, assumed: assumed_lines(assumed)])
 def test_the_document_shows_what_the_command_prints(lines):
-    assert "\n".join(lines(count(PAPER_32), Assumed())) in DOCUMENT
+    assert "\n".join(lines(count(PAPER_32), Assumed())) in FORECAST
 
 
 def blocks(language):
@@ -164,7 +166,7 @@ def test_the_python_of_the_document_runs(tmp_path, monkeypatch):
 def test_the_table_of_the_document_chooses_on_training_images():
     table = load_table("reference")
     assert table.protocols["choice"].scored_on == "validation"
-    assert "choice" not in table.presets["paper"].protocols  # it is asked for by name
+    assert "choice" not in table.presets["default"].protocols  # it is asked for by name
     folders = [Path(row.weights.file).parts[-2] for row in table.rows if row.weights and row.weights.file]
     assert len(folders) == len(table.rows)
     assert all(f"runs/{folder}`" in DOCUMENT or f"--out runs/{folder}" in DOCUMENT for folder in folders)
