@@ -18,7 +18,7 @@ from dcgan_features.gan.spec import PAPER_32, SVHN_32, Convolution, NetworkSpec
 from dcgan_features.gan.weights_file import save_weights
 
 TINY = NetworkSpec(
-    name="tiny",
+    name="tiny-16",
     image_size=16,
     channels=3,
     latent_size=8,
