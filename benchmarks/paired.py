@@ -12,7 +12,8 @@ import typer
 
 from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.records.predictions import Predictions, predictions_of
-from dcgan_features.benchmarks.records.rows import Outline, RowResult, read_outline, read_rows, write_csv
+from dcgan_features.benchmarks.records.reading import read_rows
+from dcgan_features.benchmarks.records.rows import Outline, RowResult, read_outline, write_csv
 from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING

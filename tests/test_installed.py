@@ -142,4 +142,4 @@ def test_a_table_is_measured_by_a_wheel(installed, own):
     assert "written: " in python(own, installed, *command)
     result = json.loads((own / "results" / "tiny" / "pixels.json").read_text())  # where the user is
     assert result["commit"] is None  # it is of no clone
-    assert 10 < result["protocols"][PROTOCOL]["mean"] < 100
+    assert 10 < result["protocols"][PROTOCOL]["measured"] < 100

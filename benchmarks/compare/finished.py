@@ -16,7 +16,8 @@ from dcgan_features.benchmarks.compare.probes import Probe
 from dcgan_features.benchmarks.compare.result import Contender
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.records.predictions import Predictions, predictions_of
-from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, read_row
+from dcgan_features.benchmarks.records.reading import read_row
+from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import home_path, sha256_file
 from dcgan_features.eval.protocols import wilson_interval

@@ -22,7 +22,8 @@ from dcgan_features.benchmarks.compare.proposals import Proposal
 from dcgan_features.benchmarks.config.images import LabelledDataset, adapt
 from dcgan_features.benchmarks.records.environment import describe_device, environment, peak_gib
 from dcgan_features.benchmarks.records.predictions import DIGEST, Predictions, predictions_of, write_predictions
-from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, read_row, row_path, write_row
+from dcgan_features.benchmarks.records.reading import read_row
+from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, row_path, write_row
 from dcgan_features.benchmarks.runner.progress import Stages
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing

@@ -13,7 +13,8 @@ from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Row, Table, load_table
 from dcgan_features.benchmarks.paired import Kept, Pair, compare_kept
 from dcgan_features.benchmarks.records.predictions import predictions_of
-from dcgan_features.benchmarks.records.rows import Outline, outline, read_row
+from dcgan_features.benchmarks.records.reading import read_row
+from dcgan_features.benchmarks.records.rows import Outline, outline
 from dcgan_features.benchmarks.runner.cli import this_command
 from dcgan_features.benchmarks.runner.dry_run import headline
 from dcgan_features.benchmarks.runner.executor import check_writable, measure_plans, run_plans

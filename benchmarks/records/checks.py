@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dcgan_features.benchmarks.records.predictions import predictions_of
+from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.eval.protocols import NORMAL_QUANTILE, wilson_interval
-
-if TYPE_CHECKING:
-    from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult
 
 _SLACK = 1e-6  # percentage points, far above what rounding does and far below one image
 
@@ -72,8 +70,6 @@ def _wrong_figure(found: ProtocolResult) -> str | None:
 
 def _predicted(path: Path, result: RowResult) -> dict[str, list[float]]:
     """The accuracies that the kept predictions have, in percent, by protocol; of those on the test set alone."""
-    from dcgan_features.benchmarks.records.predictions import predictions_of  # which reads results in its turn
-
     try:
         kept = predictions_of(path.parents[1], result)
     except InputError:  # a row without its predictions is shown, though not finished

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcgan_features.benchmarks.records.rows import RowResult, read_row, row_path
+from dcgan_features.benchmarks.records.rows import RowResult, row_path
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, sha256_file
 from dcgan_features.data.utils.formats import read_archive
@@ -74,16 +74,8 @@ def _encoded(truth: Array, predicted: dict[str, Array]) -> dict[str, Any]:
     return {name: np.asfortranarray(item) for name, item in encoded.items()}
 
 
-def read_predictions(results: Path, table: str, row: str) -> Predictions:
-    """A row's predictions. Raises `InputError` when there are none, and when they are not those of the row's result."""
-    result = read_row(row_path(results, table, row))
-    if result is None:
-        raise InputError(f"the row {row} of the table {table} is not measured in {results}; measure it first")
-    return predictions_of(results, result)
-
-
 def predictions_of(results: Path, result: RowResult) -> Predictions:
-    """The predictions that belong to a result; errors as `read_predictions`."""
+    """The predictions that belong to a result; `InputError` when they are not there, or not its own."""
     path, digest = predictions_path(results, result.table, result.row), result.digests.get(DIGEST)
     remedy = f"measure the row {result.row} again with --rerun"
     if digest is None:

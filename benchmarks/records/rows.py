@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dcgan_features.benchmarks.config.described import is_seeded, units_of, views_of
 from dcgan_features.benchmarks.config.schema import Published, Table
 from dcgan_features.benchmarks.config.search import Trial
-from dcgan_features.benchmarks.records.checks import check_figures
 from dcgan_features.benchmarks.records.figures import DIGITS, rounded
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path
@@ -37,7 +36,7 @@ _DIGITS = {
 }
 
 _OF_A_TABLE = {"title", "lines", "outline", "seal"}
-_REMEDY = "delete it, restore it from a copy, or measure the row again with --rerun"
+REMEDY = "delete it, restore it from a copy, or measure the row again with --rerun"
 
 Model = TypeVar("Model", bound=BaseModel)
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -170,21 +169,6 @@ def row_path(folder: Path, table: str, row: str) -> Path:
     return folder / table / f"{row}.json"
 
 
-def read_row(path: Path) -> RowResult | None:
-    """The result in a file; None where there is no file. A damaged or changed one is an `InputError` that names it."""
-    if not path.exists():
-        return None
-    result = _check(path, RowResult, opened(read_json(path, _REMEDY), path, required=False, remedy=_REMEDY))
-    check_figures(path, result)
-    return result
-
-
-def read_rows(folder: Path, rows: Outline) -> dict[str, RowResult]:
-    """All results of a table's rows that are there, by row."""
-    found = {row.name: read_row(row_path(folder, rows.name, row.name)) for row in rows.rows}
-    return {name: result for name, result in found.items() if result is not None}
-
-
 def write_row(folder: Path, result: RowResult) -> Path:
     """Write a row's result, atomically; return its path."""
     path = row_path(folder, result.table, result.row)
@@ -194,17 +178,18 @@ def write_row(folder: Path, result: RowResult) -> Path:
 
 def read_outline(path: Path) -> Outline:
     """The outline in a table's JSON. A damaged one is an `InputError` that names it."""
-    content = read_json(path, _REMEDY)
+    content = read_json(path, REMEDY)
     if not isinstance(content, dict) or not {"title", "lines", "outline"} <= set(content) <= _OF_A_TABLE:
         raise InputError(f"{path} is not a table of results; give a folder that a benchmark wrote")
-    return _check(path, Outline, opened(content, path, required=False, remedy=_REMEDY)["outline"])
+    return checked(path, Outline, opened(content, path, required=False, remedy=REMEDY)["outline"])
 
 
-def _check(path: Path, model: type[Model], content: Any) -> Model:
+def checked(path: Path, model: type[Model], content: Any) -> Model:
+    """The content as a model; `InputError`, naming the file, where it is none."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{path} is damaged or of another version: {first_mistake(error)}; {_REMEDY}") from None
+        raise InputError(f"{path} is damaged or of another version: {first_mistake(error)}; {REMEDY}") from None
 
 
 def table_lines(rows: Outline, results: dict[str, RowResult]) -> list[dict[str, Any]]:

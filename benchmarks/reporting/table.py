@@ -11,12 +11,12 @@ from typing import Any
 from tabulate import tabulate  # type: ignore[import-untyped]
 
 from dcgan_features.benchmarks.records.figures import interval, rounded, with_pm
+from dcgan_features.benchmarks.records.reading import read_rows
 from dcgan_features.benchmarks.records.rows import (
     Outline,
     ProtocolResult,
     RowResult,
     read_outline,
-    read_rows,
     table_lines,
     write_csv,
 )

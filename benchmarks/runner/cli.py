@@ -47,7 +47,8 @@ def table_command(name: str) -> typer.Typer:
     ) -> None:
         """Measure the rows of a table and print them beside the published figures."""
         from dcgan_features.benchmarks.config.schema import load_table
-        from dcgan_features.benchmarks.records.rows import outline, read_rows
+        from dcgan_features.benchmarks.records.reading import read_rows
+        from dcgan_features.benchmarks.records.rows import outline
         from dcgan_features.benchmarks.runner.dry_run import say_what_would_run
         from dcgan_features.benchmarks.runner.job import make_jobs
 
@@ -69,7 +70,8 @@ def table_command(name: str) -> typer.Typer:
 
 def _measure(jobs: list[Job], resume: bool) -> int:
     """Measure the jobs of one table; returns the exit code."""
-    from dcgan_features.benchmarks.records.rows import outline, read_rows
+    from dcgan_features.benchmarks.records.reading import read_rows
+    from dcgan_features.benchmarks.records.rows import outline
     from dcgan_features.benchmarks.reporting.console import print_table
     from dcgan_features.benchmarks.reporting.table import report_lines
     from dcgan_features.benchmarks.runner.dry_run import headline

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dcgan_features.benchmarks.config.weights import TrainedWeights
-from dcgan_features.benchmarks.records.rows import read_row, row_path
+from dcgan_features.benchmarks.records.reading import read_row
+from dcgan_features.benchmarks.records.rows import row_path
 from dcgan_features.benchmarks.runner.job import Job
 from dcgan_features.benchmarks.runner.plan import Plan, ToMeasure, Unmeasured, describe, plan
 from dcgan_features.benchmarks.runner.worker import make_extractor

@@ -19,7 +19,8 @@ from types import FrameType
 from typing import IO, cast
 
 from dcgan_features.benchmarks.records.figures import with_pm
-from dcgan_features.benchmarks.records.rows import Outline, read_row, read_rows
+from dcgan_features.benchmarks.records.reading import read_row, read_rows
+from dcgan_features.benchmarks.records.rows import Outline
 from dcgan_features.benchmarks.reporting.table import STAND_IN, write_table
 from dcgan_features.benchmarks.runner.plan import Plan, Refused, ToMeasure
 from dcgan_features.benchmarks.runner.progress import TimeLeft

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcgan_features.benchmarks.records.rows import RowResult, read_row
+from dcgan_features.benchmarks.records.reading import read_row
+from dcgan_features.benchmarks.records.rows import RowResult
 from dcgan_features.benchmarks.runner.job import Job
 from dcgan_features.benchmarks.runner.resolve import ResolvedJob, resolve
 from dcgan_features.data.utils.cli import duration

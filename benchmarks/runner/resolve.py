@@ -20,7 +20,8 @@ from dcgan_features.benchmarks.config.schema import (
 from dcgan_features.benchmarks.config.search import Search
 from dcgan_features.benchmarks.config.weights import NoWeights, Source, locate
 from dcgan_features.benchmarks.records.predictions import predictions_of
-from dcgan_features.benchmarks.records.rows import FORMAT, RowResult, read_row, row_path
+from dcgan_features.benchmarks.records.reading import read_row
+from dcgan_features.benchmarks.records.rows import FORMAT, RowResult, row_path
 from dcgan_features.benchmarks.runner.job import Job, Method
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.hashing import digest_of

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dcgan_features.benchmarks.paired import COLUMNS, app
-from dcgan_features.benchmarks.records.predictions import read_predictions
+from dcgan_features.benchmarks.records.reading import read_predictions
 from dcgan_features.data.utils.formats import sealed
 from dcgan_features.eval import compare, holm
 from tests.benchmarks.conftest import MEANS, measure_rows, write_table

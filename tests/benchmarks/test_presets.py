@@ -10,7 +10,7 @@ import pytest
 
 from dcgan_features.benchmarks.config.schema import TABLES, load_table
 from dcgan_features.benchmarks.curves.label_counts import label_table
-from dcgan_features.benchmarks.records.rows import read_row
+from dcgan_features.benchmarks.records.reading import read_row
 from dcgan_features.benchmarks.runner.job import make_jobs
 from dcgan_features.benchmarks.runner.plan import Finished, plan
 from dcgan_features.data.download import chosen_root

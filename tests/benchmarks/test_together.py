@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dcgan_features.benchmarks.records.predictions import read_predictions
+from dcgan_features.benchmarks.records.reading import read_predictions
 from dcgan_features.benchmarks.runner import executor as runner
 from dcgan_features.benchmarks.runner.executor import measure_plans
 from dcgan_features.benchmarks.runner.plan import ToMeasure

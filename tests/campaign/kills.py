@@ -22,7 +22,8 @@ from dcgan_features.benchmarks.compare.files import write_comparison
 from dcgan_features.benchmarks.compare.run import run_comparison
 from dcgan_features.benchmarks.config.schema import load_table
 from dcgan_features.benchmarks.records.predictions import predictions_of
-from dcgan_features.benchmarks.records.rows import outline, read_row
+from dcgan_features.benchmarks.records.reading import read_row
+from dcgan_features.benchmarks.records.rows import outline
 from dcgan_features.benchmarks.runner import executor
 from dcgan_features.benchmarks.runner.job import make_jobs
 from dcgan_features.benchmarks.runner.plan import plan

@@ -22,13 +22,13 @@ from dcgan_features.benchmarks.config.schema import load_table
 from dcgan_features.benchmarks.mnist_generated import files as generated
 from dcgan_features.benchmarks.mnist_generated import study as generated_study
 from dcgan_features.benchmarks.records.predictions import predictions_of, write_predictions
+from dcgan_features.benchmarks.records.reading import read_row
 from dcgan_features.benchmarks.records.rows import (
     Outline,
     ProtocolResult,
     RowOutline,
     RowResult,
     read_outline,
-    read_row,
     write_row,
 )
 from dcgan_features.benchmarks.reporting.html.compared import compared_views

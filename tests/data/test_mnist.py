@@ -238,9 +238,10 @@ def test_the_real_images() -> None:
 
 
 @pytest.mark.parametrize("place", ["MNIST/raw", "MNIST", "."])
-def test_official_files_are_found_under_the_names_that_unpacking_gives(fake_mnist, tmp_path, place):
-    folder = tmp_path / "root" / place
+def test_official_files_are_found_under_the_names_that_unpacking_gives(root, tmp_path, place):
+    unpack(root)
+    folder = tmp_path / "other" / place
     folder.mkdir(parents=True)
-    for file in (fake_mnist / "MNIST" / "raw").iterdir():
+    for file in (root / "MNIST" / "raw").iterdir():
         (folder / file.name.replace("-idx", ".idx")).write_bytes(file.read_bytes())
-    assert mnist(tmp_path / "root", download=False).name == "mnist"
+    assert mnist(tmp_path / "other", download=False).name == "mnist"

@@ -18,7 +18,7 @@ from dcgan_features.benchmarks.compare import compare as compare_function
 from dcgan_features.benchmarks.compare import files as comparison_files
 from dcgan_features.benchmarks.compare.__main__ import app
 from dcgan_features.benchmarks.compare.candidate import name_of
-from dcgan_features.benchmarks.records.predictions import read_predictions
+from dcgan_features.benchmarks.records.reading import read_predictions
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import sealed

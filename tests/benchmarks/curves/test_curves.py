@@ -14,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from dcgan_features import data
 from dcgan_features.benchmarks.curves.__main__ import app
 from dcgan_features.benchmarks.curves.label_counts import COLUMNS
-from dcgan_features.benchmarks.records.predictions import read_predictions
+from dcgan_features.benchmarks.records.reading import read_predictions
 from dcgan_features.benchmarks.reporting.plots.label_curves import GAP, Curve, Point, draw, spread_out
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.eval import L2SVMCV

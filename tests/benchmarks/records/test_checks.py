@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from dcgan_features.benchmarks.records.rows import read_outline, read_row
+from dcgan_features.benchmarks.records.reading import read_row
+from dcgan_features.benchmarks.records.rows import read_outline
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import sealed
 from tests.campaign.readers import measured_row

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from dcgan_features import data
-from dcgan_features.benchmarks.records.predictions import predictions_path, read_predictions, write_predictions
+from dcgan_features.benchmarks.records.predictions import predictions_path, write_predictions
+from dcgan_features.benchmarks.records.reading import read_predictions
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import sha256_file

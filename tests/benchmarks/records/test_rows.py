@@ -6,13 +6,12 @@ import json
 import pytest
 
 from dcgan_features.benchmarks.config.schema import load_table
+from dcgan_features.benchmarks.records.reading import read_row, read_rows
 from dcgan_features.benchmarks.records.rows import (
     COLUMNS,
     RowResult,
     outline,
     read_outline,
-    read_row,
-    read_rows,
     row_path,
     table_lines,
     write_csv,

@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pytest
 
-from dcgan_features.benchmarks.records.predictions import read_predictions
+from dcgan_features.benchmarks.records.reading import read_predictions
 from dcgan_features.benchmarks.reporting.controls import verdict_of
 from dcgan_features.eval import compare, holm
 from tests.benchmarks.conftest import MEANS

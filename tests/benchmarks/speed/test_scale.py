@@ -31,7 +31,7 @@ from dcgan_features.gan.spec import PAPER_32, SVHN_32
 from dcgan_features.gan.training.adversarial import AdversarialTraining
 from dcgan_features.gan.training.data_parallel import SharedBatch
 from dcgan_features.gan.training.recipe import make_recipe, read_recipe
-from dcgan_features.gan.weights_file import load_weights, save_weights
+from dcgan_features.gan.weights_file import SHIPPED, load_weights, save_weights
 from tests.gan.tiny import TINY, tiny_images, tiny_recipe
 from tests.processes import in_processes, results
 
@@ -149,7 +149,8 @@ def test_the_python_of_the_document_runs(tmp_path, monkeypatch):
     Path("cifar-100-binary").mkdir()
     Path("cifar-100-binary/train.bin").write_bytes(b"".join(rows))
     network = Discriminator(PAPER_32, torch.Generator().manual_seed(0))
-    about = {name: name for name in ("recipe", "data", "images_seen", "batches", "device", "batch_statistics")}
+    kept = load_weights(SHIPPED / "paper-32").metadata
+    about = {name: kept[name] for name in ("recipe", "data", "images_seen", "batches", "device", "batch_statistics")}
     save_weights(Path("runs/paper-32/snapshots/weights-0009600000"), network, None, about)
     Path("gan/weights").mkdir(parents=True)
     for block in blocks("python"):
@@ -158,7 +159,7 @@ def test_the_python_of_the_document_runs(tmp_path, monkeypatch):
     shipped = Path("gan/weights/paper-32.safetensors")
     assert shipped.stat().st_size == pytest.approx(9.2e6, rel=0.01)
     loaded = load_weights(shipped, PAPER_32)
-    assert loaded.metadata["recipe"] == "recipe"
+    assert loaded.metadata["recipe"] == about["recipe"]
     for name, tensor in loaded.discriminator.state_dict().items():
         torch.testing.assert_close(tensor, network.state_dict()[name], rtol=0.01, atol=1e-6)
 
@@ -177,8 +178,8 @@ def test_every_row_past_the_paper_has_a_recipe_that_changes_one_thing():
     changes = dict(re.findall(r"^\| [a-z1R ]+ \| `(.+?)`.*? \| `runs/(.+?)` \|$", DOCUMENT, re.M))
     recipes = {folder: make_recipe({**paper, **yaml.safe_load(change)}) for change, folder in changes.items()}
     first, *rows = load_table("reference").rows
-    assert first.name == "dcgan-paper-32"
-    assert [row.name for row in rows] == [f"dcgan-{folder}" for folder in recipes]
+    assert first.name == "dcgan"
+    assert [row.name for row in rows] == [f"dcgan-{folder.removeprefix('paper-32-')}" for folder in recipes]
     for row, recipe in zip(rows, recipes.values(), strict=True):
         assert row.weights is not None
         assert row.weights.network == recipe.network

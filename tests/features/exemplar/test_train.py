@@ -48,7 +48,7 @@ def test_it_says_what_it_does_and_goes_on_where_it_was(call, tmp_path):
 @pytest.mark.parametrize(("changed", "sentence"), [
     ({"recipe": "bad.yaml"}, "unknown key 'sedes' in bad.yaml: did you mean 'seeds'?"),
     ({"network": "huge"}, "the network 'huge' is neither one of small, middle, large nor written like"),
-    ({"samples": "0"}, "samples: input should be greater than 0"),
+    ({"samples": "0"}, "samples: input should be greater than or equal to 1 (not 0)"),
     ({"data": "small.npy"}, "20x20 pixels, smaller than a patch of 32x32"),
     ({"data": "grey.npy"}, "8 seed patches are wanted, but only 0 of 9 images have any contrast"),
     ({"data": "stl10-unlabeled"}, "did you mean 'stl10-unlabelled'"),

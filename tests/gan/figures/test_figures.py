@@ -95,7 +95,7 @@ def test_a_palette_and_a_smaller_scale_make_a_smaller_file(call, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("samples", "nowhere"), "there are no weights nowhere"),
+        (("samples", "nowhere"), "unknown weights 'nowhere'"),
         (("samples", "half"), "holds no generator"),
         (("samples", "damaged"), "is damaged"),
         (("samples", "weights", "--samples", ""), "--samples: no sample is chosen"),
@@ -110,9 +110,12 @@ def test_a_palette_and_a_smaller_scale_make_a_smaller_file(call, tmp_path):
         (("turn", "weights", "nothing.yaml"), "cannot read the choice nothing.yaml"),
         (("turn", "weights", "forget.yaml"), "forget.yaml lacks 'left'"),
         (("forget", "weights", "far.yaml"), "does not lie in an image of 8 x 8 pixels"),
-        (("forget", "weights", "empty.yaml"), "'boxes' is []"),
-        (("arithmetic", "weights", "none.yaml"), "'plus.samples' is []"),
-        (("arithmetic", "weights", "below.yaml"), "'plus.samples.0' is -1"),
+        (("forget", "weights", "empty.yaml"), "boxes: list should have at least 1 item"),
+        (("arithmetic", "weights", "none.yaml"), "plus.samples: list should have at least 1 item"),
+        (
+            ("arithmetic", "weights", "below.yaml"),
+            "plus.samples.0: input should be greater than or equal to 0 (not -1)",
+        ),
         (("arithmetic", "weights", "odd.yaml"), "did you mean 'spread'?"),
     ],
 )

@@ -99,7 +99,7 @@ def test_weights_are_found_by_stem_either_file_or_folder(tmp_path, monkeypatch):
         for path in (file, file.with_suffix(".json"), tmp_path / "weights", str(tmp_path))
     ]
     assert all((picture == pictures[0]).all() for picture in pictures)
-    monkeypatch.setattr("dcgan_features.gan.latent.sampler.SHIPPED", tmp_path)
+    monkeypatch.setattr("dcgan_features.gan.weights_file.SHIPPED", tmp_path)
     laboratory = Laboratory.load("weights", "cpu")
     assert laboratory.metadata["data"] == DATA
     assert laboratory.spec == TINY
@@ -126,7 +126,7 @@ def test_what_cannot_be_loaded(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="neither weights nor a checkpoint"):
         Laboratory.load(tmp_path / "empty")
-    with pytest.raises(InputError, match=r"there are no weights .*nowhere; .* shipped ones \(.*svhn-32"):
+    with pytest.raises(InputError, match=r"nowhere.*shipped ones"):
         Laboratory.load(tmp_path / "nowhere")
     (tmp_path / "empty" / "checkpoint.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="is damaged, or the checkpoint of something else"):

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from dcgan_features.benchmarks.records.predictions import write_predictions
-from dcgan_features.benchmarks.records.rows import Outline, ProtocolResult, RowResult, read_rows, write_row
+from dcgan_features.benchmarks.records.reading import read_rows
+from dcgan_features.benchmarks.records.rows import Outline, ProtocolResult, RowResult, write_row
 from dcgan_features.benchmarks.reporting.table import write_table
 from dcgan_features.data.utils.files import write_json
 from dcgan_features.eval.protocols import NORMAL_QUANTILE, wilson_interval
