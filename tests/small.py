@@ -26,6 +26,7 @@ SMALL: dict[str, Any] = {
     "ExemplarCNNFeatures": lambda: {"weights": ExemplarNetwork("4c5-6c5-8f", 3, torch.Generator().manual_seed(0))},
     "KMeansFeatures": lambda: {"n_units": 6, "n_patches": 300, "n_iter": 2, "n_standardise": 12},
     "L2SVMCV": lambda: {"Cs": (0.01, 1.0), "n_splits": 2},
+    "LogisticProbeCV": lambda: {"Cs": (0.1, 1.0), "cv": 2},
     "LayeredKMeansFeatures": lambda: {
         "n_units": (8, 8), "n_patches": 300, "n_groups": 2, "group_size": 4, "n_images": 12, "n_samples": 200,
         "n_iter": 2, "n_standardise": 12,

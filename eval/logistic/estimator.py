@@ -24,6 +24,8 @@ from dcgan_features.eval.l2svm.validation import Features, Rows, check_device, c
 from dcgan_features.eval.logistic.losses import Loss, Multinomial, OneVsRest
 from dcgan_features.eval.logistic.newton import Fitted, SharedInverse, minimise
 
+_SMALL = 1 << 17  # numbers in X, up to which float64 costs nothing
+
 
 @known_as("eval.logistic.LogisticProbe")
 class LogisticProbe(LinearClassifier):
@@ -189,7 +191,8 @@ class _Problem:
         count, dimensions = features.shape
         self.out_dtype = torch.float64 if features.dtype == torch.float64 else torch.float32
         self.use_gram = self.rows.processes.count == 1 and count < dimensions and count <= GRAM_ROWS
-        exact = (self.use_gram and count <= EXACT_ROWS) or count * dimensions <= 1 << 20
+        exact = (self.use_gram and count <= EXACT_ROWS) or count * dimensions <= _SMALL
+        self.small = count * dimensions <= _SMALL
         self.dtype = torch.float64 if exact else self.out_dtype
         self.space = self._space(self.dtype)
         self.inverse = SharedInverse(self.space)
@@ -219,7 +222,16 @@ class _Problem:
         """Yield (C, solution) in ascending order of C. kept : (n,) of bool, the rows that count; None is all."""
         start, loss = None, self._loss(kept)
         for C in sorted(set(Cs)):
-            fitted = minimise(self.space, loss, C, tol=tol, max_iter=max_iter, inverse=self.inverse, start=start)
+            fitted = minimise(
+                self.space,
+                loss,
+                C,
+                tol=tol,
+                max_iter=max_iter,
+                inverse=self.inverse,
+                start=start,
+                to_the_end=self.small,
+            )
             if not fitted.converged and fitted.iterations < max_iter and self.space.dtype == torch.float32:
                 self.space = self._space(torch.float64)  # float32 has no digits left: the rest is done in float64
                 self.inverse, loss = SharedInverse(self.space), self._loss(kept)

@@ -22,7 +22,7 @@ from dcgan_features.eval.l2svm.space import Space
 from dcgan_features.eval.logistic.losses import Loss
 
 _MOST_CONJUGATE = 200
-_FORCING = 0.05
+_FORCING, _FINEST = 0.05, 1e-6
 _CHANGED = 3.0  # times that the mean curvature has to change before the inverse is made again
 _HALVINGS = 30
 
@@ -64,8 +64,13 @@ def minimise(
     max_iter: int,
     inverse: SharedInverse,
     start: Fitted | None = None,
+    to_the_end: bool = False,
 ) -> Fitted:
-    """Minimise P to a relative duality gap of `tol`, or as far as `max_iter` Newton steps and the precision go."""
+    """Minimise P to a relative duality gap of `tol`, or as far as `max_iter` Newton steps and the precision go.
+
+    to_the_end : go on below `tol` as far as the precision goes, which for small problems costs nothing.
+    """
+    forcing = _FINEST if to_the_end else _FORCING
     if start is None:
         w = space.zeros(loss.columns)
         f = torch.zeros(space.rows, loss.columns, dtype=space.dtype, device=space.device)
@@ -87,13 +92,14 @@ def minimise(
         else:
             stalled += 1
         best.iterations, best.products = iterations, products
-        if best.converged or iterations >= max_iter or stalled >= 3:
+        enough = best.converged and (not to_the_end or stalled >= 1)
+        if enough or iterations >= max_iter or stalled >= 3:
             return best
         iterations += 1
         curvature = float(space.total((loss.m * p * (1 - p)).sum(dtype=torch.float64)[None])) / loss.columns
         count = float(space.total(loss.m.sum(dtype=torch.float64)[None]))
         apply = inverse.near(max(C * curvature / count, 1e-30))
-        direction, change, passes = _direction(space, loss, C, p, gradient, apply)
+        direction, change, passes = _direction(space, loss, C, p, gradient, apply, forcing)
         products += passes
         step = _step(space, loss, C, w, f, direction, change, objective, gradient)
         w, f = w + step * direction, f + step * change
@@ -113,7 +119,13 @@ def _objectives(
 
 
 def _direction(
-    space: Space, loss: Loss, C: float, p: Tensor, gradient: Tensor, apply: Callable[[Tensor], Tensor]
+    space: Space,
+    loss: Loss,
+    C: float,
+    p: Tensor,
+    gradient: Tensor,
+    apply: Callable[[Tensor], Tensor],
+    forcing: float,
 ) -> tuple[Tensor, Tensor, int]:
     """Solve (I + C X' loss'' X) d = -gradient roughly; returns d, X d and the passes over the data."""
     direction = torch.zeros_like(gradient)
@@ -121,7 +133,7 @@ def _direction(
     residual = -gradient
     conjugate = preconditioned = apply(residual)
     energy = _spread(_by_group(space.inner(residual, preconditioned), loss), loss, space)
-    goal = _FORCING**2 * energy
+    goal = forcing**2 * energy
     passes = 0
     while passes < _MOST_CONJUGATE:
         passes += 1
