@@ -312,6 +312,8 @@ class _Entry:
         }
         write_sealed(self.about, about, indent=None)  # on one line: there may be a million files
         self.position.unlink(missing_ok=True)
+        for file in self.position.parent.glob(".*.tmp"):
+            file.unlink(missing_ok=True)  # of a process that was killed while it wrote
 
     def _check(self, failures: list[tuple[int, str]], most: int) -> None:
         count = len(failures) + len(self.listing.denied)
