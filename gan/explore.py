@@ -10,7 +10,7 @@ import typer
 
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.gan.figures.options import Checkpoint, Device, open_laboratory
+from dcgan_features.gan.figures.options import Checkpoint, Device, open_sampler
 
 HOST = "127.0.0.1"  # no other machine can connect
 
@@ -41,8 +41,8 @@ def explore(
         raise InputError("the explorer needs NiceGUI, which is not installed; run: pip install 'nicegui>=3'")
     from dcgan_features.gan.explorer.server import serve
 
-    laboratory = open_laboratory(checkpoint, device)
-    serve(laboratory, checkpoint, HOST, free_port(port), browser)
+    sampler = open_sampler(checkpoint, device)
+    serve(sampler, checkpoint, HOST, free_port(port), browser)
 
 
 if __name__ == "__main__":

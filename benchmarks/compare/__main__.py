@@ -129,7 +129,7 @@ def compare(
                 save=save,
             ),
         )
-    if compared.contenders:
+    if compared.candidates:
         files = write_comparison(compared)
         print_comparison(compared)
         print(f"written: {compared.folder}: {', '.join(files)}")

@@ -27,7 +27,7 @@ _NOT_KNOWN = "images not known to this code"
 
 
 def is_row(text: str, table: Table) -> bool:
-    """Whether a specification names a row of the table; if not, it must be something brought.
+    """Whether a specification names a row of the table; if not, it must be something external.
 
     Raises `InputError` for a name that is neither, with what was most likely meant.
     """
@@ -44,7 +44,7 @@ def is_row(text: str, table: Table) -> bool:
     raise InputError(f"{error}; what is yours is named package.module:Class, path.py:Class or file:features.npz")
 
 
-def brought_row(text: str, dataset: LabelledDataset, protocol_classifier: Component) -> Row:
+def external_row(text: str, dataset: LabelledDataset, protocol_classifier: Component) -> Row:
     """The row that measures what a specification names; its name is made of the text, its title is the text.
 
     Raises `InputError` when it cannot be used with `dataset`: see `benchmarks.config.external`, and for files

@@ -9,7 +9,7 @@ from typing import Any
 
 from dcgan_features.benchmarks.compare.curves import write_comparison_curves
 from dcgan_features.benchmarks.compare.figures import draw_confusion, draw_disagreements
-from dcgan_features.benchmarks.compare.result import Compared, Contender
+from dcgan_features.benchmarks.compare.result import Candidate, Compared
 from dcgan_features.benchmarks.compare.text import couple_name, markdown
 from dcgan_features.data.utils.files import atomic_path, write_text
 from dcgan_features.data.utils.formats import write_sealed
@@ -25,12 +25,12 @@ _INDEX_COLUMNS = ["image", "class", "only_right", "share_first", "share_second",
 def write_comparison(compared: Compared) -> list[str]:
     """Write everything into `compared.folder`; the names of the files.
 
-    `comparison.md`, `.csv` and `.json`; `confusion-<name>.png` for each contender; and for each two compared
+    `comparison.md`, `.csv` and `.json`; `confusion-<name>.png` for each candidate; and for each two compared
     `<name>-against-<name>.png`, a sheet of the clearest images that only one gets right, and `.csv`, all of them. With
     curves, `<table>-labels.md`, `.csv` and `.png`.
     """
     folder, classes, files = compared.folder, list(compared.dataset.classes), []
-    for each in compared.contenders:
+    for each in compared.candidates:
         path = folder / f"confusion-{each.name}.png"
         matrices = {title: compared.confusion(each, name) for name, title in compared.protocols.items()}
         draw_confusion(path, f"{each.title} on {compared.dataset.title}", matrices, classes)
@@ -51,7 +51,7 @@ def write_comparison(compared: Compared) -> list[str]:
 
 def _write_indices(path: Path, found: Disagreement, compared: Compared) -> None:
     """`only_right` is "first" or "second"; the shares are of the fits that are right; `said_instead` is the other's."""
-    classes, truth = compared.dataset.classes, compared.contenders[0].predictions.truth
+    classes, truth = compared.dataset.classes, compared.candidates[0].predictions.truth
     sides = (("first", found.only_first, found.mistaken_second), ("second", found.only_second, found.mistaken_first))
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -73,7 +73,7 @@ def _content(compared: Compared) -> dict[str, Any]:
         "protocols": compared.protocols,
         "references": compared.references,
         "not_measured": compared.failed,
-        "extractors": [_entry(compared, each) for each in compared.contenders],
+        "extractors": [_entry(compared, each) for each in compared.candidates],
         "pairs": [
             {
                 "extractor": pair.first,
@@ -87,7 +87,7 @@ def _content(compared: Compared) -> dict[str, Any]:
     }
 
 
-def _entry(compared: Compared, each: Contender) -> dict[str, Any]:
+def _entry(compared: Compared, each: Candidate) -> dict[str, Any]:
     result, matrices = each.result, {name: compared.confusion(each, name) for name in compared.protocols}
     return {
         "name": each.name,

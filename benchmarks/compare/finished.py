@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dcgan_features.benchmarks.compare.candidate import name_of
 from dcgan_features.benchmarks.compare.measure import PRESET, Place
 from dcgan_features.benchmarks.compare.probes import Probe
-from dcgan_features.benchmarks.compare.result import Contender
+from dcgan_features.benchmarks.compare.result import Candidate
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.records.predictions import Predictions, predictions_of
 from dcgan_features.benchmarks.records.reading import read_row
@@ -32,7 +32,7 @@ def is_finished(item: Any) -> bool:
     return isinstance(item, str) and item.startswith((RESULTS, PREDICTIONS))
 
 
-def finished_candidates(text: str, dataset: LabelledDataset, probes: Sequence[Probe], place: Place) -> list[Contender]:
+def finished_candidates(text: str, dataset: LabelledDataset, probes: Sequence[Probe], place: Place) -> list[Candidate]:
     """The candidates that `results:FOLDER` or `predictions:FILE.npz` holds.
 
     A folder is one that a comparison wrote, `results/compare/<data>`. A file has `predicted`, the class of each test
@@ -46,7 +46,7 @@ def finished_candidates(text: str, dataset: LabelledDataset, probes: Sequence[Pr
     return [_of_file(text, home_path(text.removeprefix(PREDICTIONS), "give the path in full"), dataset, probes, place)]
 
 
-def _of_folder(folder: Path, dataset: LabelledDataset, probes: Sequence[Probe]) -> list[Contender]:
+def _of_folder(folder: Path, dataset: LabelledDataset, probes: Sequence[Probe]) -> list[Candidate]:
     files = sorted(folder.glob("*.json")) if folder.is_dir() else []
     if not files:
         raise InputError(f"{folder} holds no results; give the folder of a comparison, such as results/compare/<data>")
@@ -60,11 +60,11 @@ def _of_folder(folder: Path, dataset: LabelledDataset, probes: Sequence[Probe]) 
         if missing:
             raise InputError(f"{file} was not measured by the probe {missing[0]}; leave the probe out, or measure it")
         kept = predictions_of(folder.parent, result.model_copy(update={"table": folder.name}))
-        found.append(Contender(result.row, result.title, True, result, kept))
+        found.append(Candidate(result.row, result.title, True, result, kept))
     return found
 
 
-def _of_file(text: str, path: Path, dataset: LabelledDataset, probes: Sequence[Probe], place: Place) -> Contender:
+def _of_file(text: str, path: Path, dataset: LabelledDataset, probes: Sequence[Probe], place: Place) -> Candidate:
     truth = read_array(path, "truth", optional=True)
     if truth is not None and (_encoded(path, truth, dataset) != dataset.test_labels).any():
         raise InputError(f"{path}: truth is not the labels of the test images of {dataset.title}; keep their order")
@@ -103,7 +103,7 @@ def _of_file(text: str, path: Path, dataset: LabelledDataset, probes: Sequence[P
         deviations=["predictions made elsewhere; how is not known"],
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return Contender(name, text, True, result, Predictions(dataset.test_labels, predicted))
+    return Candidate(name, text, True, result, Predictions(dataset.test_labels, predicted))
 
 
 def _encoded(path: Path, labels: NDArray[Any], dataset: LabelledDataset) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from dcgan_features.benchmarks.compare.keeping import Origin, keep_probe
 from dcgan_features.benchmarks.compare.measure import PRESET, Place, is_measured, measure
 from dcgan_features.benchmarks.compare.probes import Choice, Probe, choice_of, make_probes
 from dcgan_features.benchmarks.compare.proposals import Proposal, Surroundings, propose, table_and_path, title_of
-from dcgan_features.benchmarks.compare.result import Compared, Contender
+from dcgan_features.benchmarks.compare.result import Candidate, Compared
 from dcgan_features.benchmarks.compare.run import BROUGHT, pairs_of
 from dcgan_features.benchmarks.config.images import LabelledDataset, labelled, load_dataset
 from dcgan_features.benchmarks.runner.executor import check_writable
@@ -113,11 +113,11 @@ def compare_labelled(given: Sequence[Any] | Mapping[str, Any], request: Request,
     choice = choice_of(dataset.train_labels[dataset.train_labels >= 0], _groups(dataset), dataset.classes, request.seed)
     if verbose:
         print("\n".join(_said(ready, proposals)), flush=True)
-    contenders, failed, bad_input = list(finished), {}, True
+    candidates, failed, bad_input = list(finished), {}, True
     for proposal in proposals:
         try:
             result, predictions = measure(proposal, dataset, ready.probes, choice, place, request.resume)
-            contenders.append(Contender(proposal.name, proposal.title, proposal.brought, result, predictions))
+            candidates.append(Candidate(proposal.name, proposal.title, proposal.external, result, predictions))
         except (InputError, ValueError) as error:
             failed[proposal.title] = " ".join(str(error).split())
         except MemoryError:
@@ -127,7 +127,7 @@ def compare_labelled(given: Sequence[Any] | Mapping[str, Any], request: Request,
             failed[proposal.title], bad_input = f"unexpected {type(error).__name__}: {error}", False
     if request.save is not None:
         _keep(ready, [each for each in proposals if each.title not in failed], choice, request.save)
-    references = _references(ready, proposals, contenders)
+    references = _references(ready, proposals, candidates)
     protocols = {probe.name: probe.title for probe in ready.probes}
     preset = PRESET if request.data is not None else ready.around.preset
     return Compared(
@@ -138,9 +138,9 @@ def compare_labelled(given: Sequence[Any] | Mapping[str, Any], request: Request,
         preset=preset,
         dataset=dataset,
         protocols=protocols,
-        contenders=contenders,
+        candidates=candidates,
         references=references,
-        pairs=[pair for pair in pairs_of(contenders, references) if pair.protocol in protocols],
+        pairs=[pair for pair in pairs_of(candidates, references) if pair.protocol in protocols],
         failed=failed,
         bad_input=bad_input,
         curves=[],
@@ -168,10 +168,10 @@ def _groups(dataset: Dataset) -> Any:
     return None if groups is None or labels is None else groups[labels >= 0]
 
 
-def _references(ready: Prepared, proposals: list[Proposal], contenders: list[Contender]) -> list[str]:
+def _references(ready: Prepared, proposals: list[Proposal], candidates: list[Candidate]) -> list[str]:
     """Names of those that the others are compared with: as asked for, else rows of the table, else the first."""
-    titles = {each.title: each.name for each in contenders}
-    titles |= {each.name: each.name for each in contenders}
+    titles = {each.title: each.name for each in candidates}
+    titles |= {each.name: each.name for each in candidates}
     known = (
         titles
         | {proposal.title: proposal.name for proposal in proposals}
@@ -181,8 +181,8 @@ def _references(ready: Prepared, proposals: list[Proposal], contenders: list[Con
         if title_of(text) not in known:
             raise unknown_name("reference", text, known, "what is compared")
     asked = [titles[text] for text in ready.request.references if text in titles]
-    rows = [each.name for each in contenders if not each.brought]
-    return list(dict.fromkeys(asked or rows[:1] or [each.name for each in contenders[:1]]))
+    rows = [each.name for each in candidates if not each.external]
+    return list(dict.fromkeys(asked or rows[:1] or [each.name for each in candidates[:1]]))
 
 
 def _said(ready: Prepared, proposals: list[Proposal]) -> list[str]:

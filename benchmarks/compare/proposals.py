@@ -15,7 +15,7 @@ from torch import nn
 from dcgan_features import features
 from dcgan_features.benchmarks.compare.candidate import name_of
 from dcgan_features.benchmarks.config.components import find
-from dcgan_features.benchmarks.config.external import bring_object, is_external, read_specification
+from dcgan_features.benchmarks.config.external import external_object, is_external, read_specification
 from dcgan_features.benchmarks.config.schema import TABLES, Adaptation, Component, Row, Table, load_table
 from dcgan_features.benchmarks.config.weights import TrainedWeights, locate, prepare
 from dcgan_features.data.dataset import Dataset, Images
@@ -45,7 +45,7 @@ class Proposal:
     unlabelled: str | None = None
     deviations: list[str] = field(default_factory=list)
     adaptation: Adaptation = field(default_factory=Adaptation)
-    brought: bool = True
+    external: bool = True
     reference: str | None = None
 
 
@@ -180,7 +180,7 @@ def _from_text(text: str, title: str, around: Surroundings) -> Proposal:
         return _built(component, text, title, around)
     scheme = component.name.partition(":")[0]
     if scheme not in ("file", "torchvision", "timm"):
-        item, plain = bring_object(component.name, text)
+        item, plain = external_object(component.name, text)
         if not plain:
             if component.settings:
                 raise InputError(f"{text}: it is no class, so settings have nowhere to go; leave them out")
@@ -211,7 +211,7 @@ def _built(component: Component, text: str, title: str, around: Surroundings) ->
         _check_rows(extractor, around.dataset)
     learns = hasattr(chosen.kind, "fit") and not issubclass(chosen.kind, StoredFeatures)
     ours = component.name in features.__all__
-    return Proposal(name_of(title), title, extractor, None if learns else NOT_KNOWN, brought=not ours)
+    return Proposal(name_of(title), title, extractor, None if learns else NOT_KNOWN, external=not ours)
 
 
 def _check_rows(extractor: StoredFeatures, dataset: Dataset) -> None:
@@ -245,7 +245,7 @@ def _from_row(row: Row, title: str, around: Surroundings) -> Proposal:
         unlabelled = unlabelled or source.unlabelled
     extractor = as_extractor(find(measurement.extractor, "features", where).build(offered))
     adaptation = measurement.images or Adaptation()
-    return Proposal(row.name, title, extractor, unlabelled, list(measurement.deviations), adaptation, brought=False)
+    return Proposal(row.name, title, extractor, unlabelled, list(measurement.deviations), adaptation, external=False)
 
 
 def table_and_path(table: str | Path) -> tuple[Table, Path | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcgan_features.benchmarks.compare.figures import accuracy_figure, confusion_figure, disagreement_figure
-from dcgan_features.benchmarks.compare.result import Compared, Contender
+from dcgan_features.benchmarks.compare.result import Candidate, Compared
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import atomic_path
 
@@ -64,7 +64,7 @@ class Report:
         """Accuracies with their intervals; written as PNG or PDF where a path is given."""
         compared = self.compared
         found = {}
-        for each in compared.contenders:
+        for each in compared.candidates:
             results = [each.result.protocols[name] for name in compared.protocols]
             found[each.title] = [(result.measured, result.low, result.high) for result in results]
         figure = accuracy_figure(compared.dataset.title, list(compared.protocols.values()), found)
@@ -79,7 +79,7 @@ class Report:
         name = protocol or next(iter(compared.protocols))
         if name not in compared.protocols:
             raise unknown_name("protocol", name, compared.protocols)
-        chosen = [self._named(each) for each in extractors] or compared.contenders
+        chosen = [self._named(each) for each in extractors] or compared.candidates
         matrices = {each.title: compared.confusion(each, name) for each in chosen}
         return confusion_figure(compared.protocols[name], matrices, list(compared.dataset.classes))
 
@@ -91,9 +91,9 @@ class Report:
         found = self.compared.disagreement(one, other)
         return disagreement_figure(found, (one.title, other.title), self.compared.dataset)
 
-    def _named(self, text: str) -> Contender:
-        known = {each.name: each for each in self.compared.contenders}
-        known |= {each.title: each for each in self.compared.contenders}
+    def _named(self, text: str) -> Candidate:
+        known = {each.name: each for each in self.compared.candidates}
+        known |= {each.title: each for each in self.compared.candidates}
         if text not in known:
             raise unknown_name("extractor", text, known, "the comparison")
         return known[text]

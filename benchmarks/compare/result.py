@@ -1,4 +1,4 @@
-"""What came of a comparison: the contenders, what each got wrong, and how they compare two by two."""
+"""What came of a comparison: the candidates, what each got wrong, and how they compare two by two."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _PERHAPS = ("sd", "calibration_error", "effective_rank", "parameters", "gmacs", 
 
 
 @dataclass(frozen=True)
-class Contender:
-    """One of those compared. brought : whether it is none of the table's rows."""
+class Candidate:
+    """One of those compared. external : whether it is none of the table's rows."""
 
     name: str
     title: str
-    brought: bool
+    external: bool
     result: RowResult
     predictions: Predictions
 
@@ -38,8 +38,8 @@ class Compared:
 
     name, title : of the table or of the data. source : what it was measured on, in words. table : None where the
     protocols are no table's. protocols : titles, by name, of those compared.
-    references : names of the contenders that others are paired with.
-    pairs : contenders with references, under each protocol.
+    references : names of the candidates that others are paired with.
+    pairs : candidates with references, under each protocol.
     failed : why others could not be measured, by title. bad_input : whether the user can mend all of that.
     curves : the rows whose accuracy by number of labels was asked for. folder : where the comparison is written.
     """
@@ -51,7 +51,7 @@ class Compared:
     preset: str
     dataset: LabelledDataset
     protocols: dict[str, str]
-    contenders: list[Contender]
+    candidates: list[Candidate]
     references: list[str]
     pairs: list[Pair]
     failed: dict[str, str]
@@ -61,37 +61,37 @@ class Compared:
 
     @property
     def titles(self) -> dict[str, str]:
-        """Each contender's title by its name."""
-        return {each.name: each.title for each in self.contenders}
+        """Each candidate's title by its name."""
+        return {each.name: each.title for each in self.candidates}
 
-    def images_per_second(self, each: Contender) -> float | None:
+    def images_per_second(self, each: Candidate) -> float | None:
         """Training and test images over the time that their features took; None for features computed elsewhere."""
         seconds = each.result.seconds.get("features", 0.0)
         if seconds <= 0 or each.title.startswith("file:"):
             return None
         return (len(self.dataset.train_images) + len(each.predictions.truth)) / seconds
 
-    def confusion(self, each: Contender, protocol: str) -> npt.NDArray[np.float64]:
+    def confusion(self, each: Candidate, protocol: str) -> npt.NDArray[np.float64]:
         """Percent of each true class (row) taken for each class (column), the mean over the draws."""
         found = each.predictions
         return confusion(found.truth, found.by_protocol[protocol], len(self.dataset.classes))
 
     @property
-    def couples(self) -> list[tuple[Contender, Contender]]:
-        """Each contender with each reference that it was paired with."""
-        by_name = {each.name: each for each in self.contenders}
+    def couples(self) -> list[tuple[Candidate, Candidate]]:
+        """Each candidate with each reference that it was paired with."""
+        by_name = {each.name: each for each in self.candidates}
         names = dict.fromkeys((pair.first, pair.second) for pair in self.pairs)
         return [(by_name[first], by_name[second]) for first, second in names]
 
-    def disagreement(self, first: Contender, second: Contender) -> Disagreement:
+    def disagreement(self, first: Candidate, second: Candidate) -> Disagreement:
         """The test images that only one of the two gets right, over all protocols compared."""
         one, other = ([each.predictions.by_protocol[name] for name in self.protocols] for each in (first, second))
         return disagreement(first.predictions.truth, one, other, len(self.dataset.classes))
 
     def frame(self) -> pd.DataFrame:
-        """One line a contender and protocol, figures in percent; see `benchmarks.compare`."""
+        """One line a candidate and protocol, figures in percent; see `benchmarks.compare`."""
         lines = []
-        for each, protocol in product(self.contenders, self.protocols):
+        for each, protocol in product(self.candidates, self.protocols):
             found, result = each.result.protocols[protocol], each.result
             line = {
                 "extractor": each.title,

@@ -1,4 +1,4 @@
-"""Comparing extractors under a table's protocols: what is brought is measured as the table's own rows are."""
+"""Comparing extractors under a table's protocols: what is external is measured as the table's own rows are."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dcgan_features.benchmarks.compare.candidate import brought_row, is_row, name_of
+from dcgan_features.benchmarks.compare.candidate import external_row, is_row, name_of
 from dcgan_features.benchmarks.compare.curves import measure_curves
-from dcgan_features.benchmarks.compare.result import Compared, Contender
+from dcgan_features.benchmarks.compare.result import Candidate, Compared
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Row, Table, load_table
 from dcgan_features.benchmarks.paired import Kept, Pair, compare_kept
@@ -50,16 +50,16 @@ def run_comparison(
     (any_row,) = make_jobs(loaded, path, loaded.rows[:1], preset, data_root, device, results, store)
     folder, dataset = any_row.results, any_row.original()
     rows = {text: _row(text, loaded, preset, dataset) for text in specifications}
-    brought = [row for text, row in rows.items() if not is_row(text, loaded)]
+    external = [row for text, row in rows.items() if not is_row(text, loaded)]
     plans = {}
     for text, row in rows.items():
         job = replace(any_row, row=row.name)
-        if row not in brought:
+        if row not in external:
             plans[text] = plan(job, resume)
             continue
         # Of a result under all protocols a part will do; a part alone is measured where there is none.
         for names in (list(chosen.protocols), wanted):
-            of = _table_of(brought, loaded, preset, names)
+            of = _table_of(external, loaded, preset, names)
             plans[text] = plan(replace(job, table=of, results=folder / BROUGHT), resume)
             if isinstance(plans[text], Finished):
                 break
@@ -68,12 +68,12 @@ def run_comparison(
     print(headline(any_row))
     print("\n".join(describe(list(plans.values()), any_row.store, folder)), flush=True)
     failed, bad_input = _measure(plans, outline(loaded, preset), folder, resume)
-    contenders = [_contender(text, item, rows[text] in brought) for text, item in plans.items() if text not in failed]
+    candidates = [_candidate(text, item, rows[text] in external) for text, item in plans.items() if text not in failed]
     measured = [item.job for text, item in plans.items() if text not in failed]
     curves = measure_curves(measured) if curve and measured else []
-    given = [rows[text].name for text in references] or [each.name for each in contenders if not each.brought]
-    chosen_references = [name for name in given if any(each.name == name for each in contenders)]
-    chosen_references = chosen_references or [each.name for each in contenders[:1]]
+    given = [rows[text].name for text in references] or [each.name for each in candidates if not each.external]
+    chosen_references = [name for name in given if any(each.name == name for each in candidates)]
+    chosen_references = chosen_references or [each.name for each in candidates[:1]]
     return Compared(
         name=loaded.name,
         title=loaded.title,
@@ -82,9 +82,9 @@ def run_comparison(
         preset=preset,
         dataset=dataset,
         protocols={name: loaded.protocols[name].title for name in wanted},
-        contenders=contenders,
+        candidates=candidates,
         references=chosen_references,
-        pairs=[pair for pair in pairs_of(contenders, chosen_references) if pair.protocol in wanted],
+        pairs=[pair for pair in pairs_of(candidates, chosen_references) if pair.protocol in wanted],
         failed=failed,
         bad_input=bad_input,
         curves=curves,
@@ -106,7 +106,7 @@ def _check_given(specifications: Sequence[str], references: Sequence[str]) -> No
 
 def _row(text: str, table: Table, preset: str, dataset: LabelledDataset) -> Row:
     if not is_row(text, table):
-        return brought_row(text, dataset, table.classifier)
+        return external_row(text, dataset, table.classifier)
     row = next(row for row in table.rows if row.name == text)
     if row.measurement(preset, table.classifier) is None:
         measured = [each.name for each in table.rows if each.measurement(preset, table.classifier) is not None]
@@ -126,9 +126,9 @@ def _table_of(rows: list[Row], table: Table, preset: str, protocols: list[str]) 
 
 def _measure(plans: dict[str, Plan], frame: Outline, folder: Path, resume: bool) -> tuple[dict[str, str], bool]:
     """Measure what the plans say; (why some are not measured, by specification; whether the user can mend it all)."""
-    brought = [item for item in plans.values() if item.job.results != folder]
+    external = [item for item in plans.values() if item.job.results != folder]
     own = [item for item in plans.values() if item.job.results == folder]
-    outcomes = measure_plans(brought, resume, this_command())  # first, since they are what may have to be mended
+    outcomes = measure_plans(external, resume, this_command())  # first, since they are what may have to be mended
     if any(isinstance(item, ToMeasure | Refused) for item in own):
         outcomes |= run_plans(own, frame, folder, resume, this_command())
     failed = {
@@ -140,16 +140,16 @@ def _measure(plans: dict[str, Plan], frame: Outline, folder: Path, resume: bool)
     return {text: outcome.message for text, outcome in failed.items()}, bad_input
 
 
-def _contender(text: str, item: Plan, brought: bool) -> Contender:
+def _candidate(text: str, item: Plan, external: bool) -> Candidate:
     result = read_row(item.job.path)
     assert result is not None
-    title = text if brought else result.title
-    return Contender(item.job.row, title, brought, result, predictions_of(item.job.results, result))
+    title = text if external else result.title
+    return Candidate(item.job.row, title, external, result, predictions_of(item.job.results, result))
 
 
-def pairs_of(contenders: list[Contender], references: list[str]) -> list[Pair]:
-    """Every contender with every reference, each two once, by protocol; verdicts name them by their titles."""
-    by_name = {each.name: each for each in contenders}
+def pairs_of(candidates: list[Candidate], references: list[str]) -> list[Pair]:
+    """Every candidate with every reference, each two once, by protocol; verdicts name them by their titles."""
+    by_name = {each.name: each for each in candidates}
     order = sorted(by_name, key=lambda name: name in references)
     couples: list[tuple[str, str]] = []
     for reference in references:

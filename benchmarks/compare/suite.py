@@ -112,7 +112,7 @@ def run_suite(
         for title, why in found.failed.items():
             print(f"error: {title} is not measured on {name}: {why}", file=sys.stderr)
             failed = max(failed, 2 if found.bad_input else 1)
-        if found.contenders:
+        if found.candidates:
             write_comparison(found)
             compared[name] = found
     cells = [cell for name, found in compared.items() for cell in cells_of(name, found)]
@@ -129,7 +129,7 @@ def run_suite(
 def cells_of(name: str, compared: Compared) -> list[Cell]:
     """A data set's candidates under each probe, with the groups that paired tests, Holm-adjusted, do not tell apart."""
     cells = []
-    candidates = compared.contenders
+    candidates = compared.candidates
     for probe in compared.protocols:
         accuracies = {each.title: each.result.protocols[probe].measured for each in candidates}
         pairs = list(combinations(range(len(candidates)), 2))
@@ -199,7 +199,7 @@ def _rank(found: MeanRank | None) -> str:
 def _lines(cells: list[Cell]) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     for cell in cells:
-        for each in cell.compared.contenders:
+        for each in cell.compared.candidates:
             result = each.result.protocols[cell.probe]
             lines.append(
                 {

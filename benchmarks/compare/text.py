@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from dcgan_features.benchmarks.compare.result import Compared, Contender
+from dcgan_features.benchmarks.compare.result import Candidate, Compared
 from dcgan_features.benchmarks.records.figures import interval, rounded, with_pm
 from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
@@ -32,8 +32,8 @@ _PAIRED = [
 ]  # fmt: skip
 
 
-def couple_name(first: Contender, second: Contender) -> str:
-    """The stem of the files that show two contenders side by side."""
+def couple_name(first: Candidate, second: Candidate) -> str:
+    """The stem of the files that show two candidates side by side."""
     return f"{first.name}-against-{second.name}"
 
 
@@ -42,7 +42,7 @@ def _title(compared: Compared) -> str:
     return f"{compared.title}: a comparison{mark}"
 
 
-def _accuracy_cells(compared: Compared, each: Contender) -> list[str]:
+def _accuracy_cells(compared: Compared, each: Candidate) -> list[str]:
     found = [each.result.protocols[name] for name in compared.protocols]
     shown = [f"{with_pm(item.measured, item.sd, 2)} ({interval(item.low, item.high)})" for item in found]
     return [each.title, *shown]
@@ -53,20 +53,20 @@ def _calibration(compared: Compared) -> list[str]:
     known = {
         name: title
         for name, title in compared.protocols.items()
-        if any(each.result.protocols[name].calibration_error is not None for each in compared.contenders)
+        if any(each.result.protocols[name].calibration_error is not None for each in compared.candidates)
     }
     if not known:
         return []
     cells = [
         [each.title, *(_number(each.result.protocols[name].calibration_error, ".2f") for name in known)]
-        for each in compared.contenders
+        for each in compared.candidates
     ]
     said = "Expected calibration error (15 bins), in percentage points: how far probabilities are from shares that "
     "are right."
     return ["", said, "", *markdown_table(["Extractor", *known.values()], cells)]
 
 
-def _cost_cells(compared: Compared, each: Contender) -> list[str]:
+def _cost_cells(compared: Compared, each: Candidate) -> list[str]:
     result, rate = each.result, compared.images_per_second(each)
     fits = sum(result.protocols[name].seconds for name in compared.protocols)
     extraction = ["", ""] if rate is None else [duration(result.seconds["features"]), f"{rate:,.0f}"]
@@ -97,31 +97,31 @@ def _paired_cells(compared: Compared) -> list[list[str]]:
 
 def markdown(compared: Compared) -> str:
     """The comparison in Markdown, with links to the pictures and lists beside it."""
-    contenders, protocols = compared.contenders, compared.protocols
+    candidates, protocols = compared.candidates, compared.protocols
     text = [f"# {markdown_text(_title(compared))}", ""]
     text += [f"**{WARNING}**", ""] if compared.dataset.stand_in else []
     text += [f"{markdown_text(compared.source)}. {EXPLANATION}", "", "## Accuracy", ""]
-    cells = [_accuracy_cells(compared, each) for each in contenders]
+    cells = [_accuracy_cells(compared, each) for each in candidates]
     text += markdown_table(["Extractor", *protocols.values()], cells)
     text += _calibration(compared)
     if compared.pairs:
         text += ["", "## Paired", "", *markdown_table(_PAIRED, _paired_cells(compared), 3)]
-    text += ["", "## Cost", "", *markdown_table(_COST, [_cost_cells(compared, each) for each in contenders])]
+    text += ["", "## Cost", "", *markdown_table(_COST, [_cost_cells(compared, each) for each in candidates])]
     if compared.curves:
         text += ["", "## By number of labels", "", f"![Curves]({compared.name}-labels.png)"]
-    headings = ["Class", *(each.title for each in contenders)]
+    headings = ["Class", *(each.title for each in candidates)]
     for name, title in protocols.items():
-        by_class = np.stack([compared.confusion(each, name).diagonal() for each in contenders], axis=1)
+        by_class = np.stack([compared.confusion(each, name).diagonal() for each in candidates], axis=1)
         cells = [[label, *(f"{value:.1f}" for value in values)] for label, values in _by_class(compared, by_class)]
         text += ["", f"## Accuracy by class, {markdown_text(title)}", "", *markdown_table(headings, cells)]
     text += ["", "## Confusion", ""]
-    text += [f"![Confusion matrices of {markdown_text(each.title)}](confusion-{each.name}.png)" for each in contenders]
+    text += [f"![Confusion matrices of {markdown_text(each.title)}](confusion-{each.name}.png)" for each in candidates]
     for first, second in compared.couples:
         stem = couple_name(first, second)
         text += ["", f"## Images that only one gets right: {markdown_text(f'{first.title} and {second.title}')}", ""]
         text += [f"![The clearest of them]({stem}.png)", "", f"All of them, by index: [{stem}.csv]({stem}.csv)"]
     text += ["", "## How each was measured", ""]
-    for each in contenders:
+    for each in candidates:
         text += _provenance(each)
     text += [
         f"- **{markdown_text(title)}**: not measured: {markdown_text(why)}" for title, why in compared.failed.items()
@@ -133,7 +133,7 @@ def _by_class(compared: Compared, values: np.ndarray) -> list[tuple[str, np.ndar
     return list(zip(compared.dataset.classes, values, strict=True))
 
 
-def _provenance(each: Contender) -> list[str]:
+def _provenance(each: Candidate) -> list[str]:
     result = each.result
     line = (
         f"- **{markdown_text(each.title)}**: learnt without labels from {markdown_text(result.unlabelled)}; "
@@ -142,10 +142,10 @@ def _provenance(each: Contender) -> list[str]:
     return [line, *(f"  - {markdown_text(remark)}" for remark in [*result.deviations, *_ends_of_C(each)])]
 
 
-def _ends_of_C(each: Contender) -> list[str]:
-    """Where the best C was the largest or smallest tried: what is brought comes at a scale that nobody foresaw."""
+def _ends_of_C(each: Candidate) -> list[str]:
+    """Where the best C was the largest or smallest tried: what is external comes at a scale that nobody foresaw."""
     remarks = []
-    for name, found in each.result.protocols.items() if each.brought else ():
+    for name, found in each.result.protocols.items() if each.external else ():
         tried = [
             (choice["C"], [float(value) for value in choice["scores"]]) for choice in found.chosen if "C" in choice
         ]
@@ -164,7 +164,7 @@ def print_comparison(compared: Compared, console: Console | None = None) -> None
     console = console or Console()
     console.print(Text(_title(compared), style="bold"))
     accuracy = ["extractor", *compared.protocols.values()]
-    _print(console, accuracy, [_accuracy_cells(compared, each) for each in compared.contenders])
+    _print(console, accuracy, [_accuracy_cells(compared, each) for each in compared.candidates])
     for reference in compared.references:
         cells = [
             [line[0], *line[2:6], _verdict(pair.comparison)]
@@ -175,8 +175,8 @@ def print_comparison(compared: Compared, console: Console | None = None) -> None
             headings = [f"against {compared.titles[reference]}", "labels", "difference", "95% interval", "p", "verdict"]
             _print(console, headings, cells)
     headings = [heading.lower().replace("gmacs", "GMACs").replace("gib", "GiB") for heading in _COST]
-    _print(console, headings, [_cost_cells(compared, each) for each in compared.contenders])
-    for each in compared.contenders:
+    _print(console, headings, [_cost_cells(compared, each) for each in compared.candidates])
+    for each in compared.candidates:
         for remark in _ends_of_C(each):
             console.print(Text(f"{each.title}, {remark}"))
     if any(_verdict(pair.comparison).endswith("*") for pair in compared.pairs):

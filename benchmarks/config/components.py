@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dcgan_features.benchmarks.config.external import Brought, bring, is_external
+from dcgan_features.benchmarks.config.external import External, find_external, is_external
 from dcgan_features.benchmarks.config.schema import Component
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.foreign import blame
@@ -28,7 +28,7 @@ class Chosen:
     component: Component
     package: str
     where: str
-    found: Brought
+    found: External
 
     @cached_property
     def parts(self) -> dict[str, Chosen]:
@@ -107,13 +107,13 @@ def find(component: Component, package: str, where: str) -> Chosen:
     Raises `InputError` for an unknown class, and for settings that its constructor does not take.
     """
     if is_external(component.name):
-        found = bring(component.name, where)
+        found = find_external(component.name, where)
     else:
         module = importlib.import_module(f"{PACKAGE}.{package}")
         classes = {name: getattr(module, name) for name in module.__all__ if inspect.isclass(getattr(module, name))}
         if component.name not in classes:
             raise unknown_name("class", component.name, [*classes, "package.module:Class"], where)
-        found = Brought(classes[component.name])
+        found = External(classes[component.name])
     chosen = Chosen(component, package, where, found)
     accepted = [name for name in chosen.parameters if name not in found.implied]
     for name in component.settings:

@@ -41,7 +41,7 @@ _SEED = 0  # of the weights that a module draws when it is made
 
 
 @dataclass(frozen=True)
-class Brought:
+class External:
     """kind : the class. implied : settings that the name holds. layer : of a torch module, to be read."""
 
     kind: type
@@ -84,27 +84,27 @@ def is_external(name: str) -> bool:
     return ":" in name
 
 
-def bring(name: str, where: str) -> Brought:
+def find_external(name: str, where: str) -> External:
     """The class that `name` stands for, see above; `where` begins messages.
 
     Raises `InputError` when there is no such module, file or class, and for a layer of what has none.
     """
     scheme, _, rest = name.partition(":")
     if scheme == _FILE:
-        return Brought(StoredFeatures, {"path": rest})
+        return External(StoredFeatures, {"path": rest})
     if scheme in _MODELS:
         model, _, layer = rest.partition("@")
-        return Brought(_MODELS[scheme], {"model": model, **({"layer": layer} if layer else {})})
-    kind, is_class = bring_object(name, where)
+        return External(_MODELS[scheme], {"model": model, **({"layer": layer} if layer else {})})
+    kind, is_class = external_object(name, where)
     attribute, _, layer = name.rpartition(":")[2].partition("@")
     if not is_class:
         raise InputError(f"{where}: {attribute} is not a class but a {type(kind).__name__}; name a class")
     if layer and not issubclass(kind, nn.Module):
         raise InputError(f"{where}: @{layer} names a layer, but {attribute} is not a torch.nn.Module; remove it")
-    return Brought(kind, layer=layer or None)
+    return External(kind, layer=layer or None)
 
 
-def bring_object(name: str, where: str) -> tuple[Any, bool]:
+def external_object(name: str, where: str) -> tuple[Any, bool]:
     """What `package.module:thing` or `path.py:thing` names, and whether it is a class, which `bring` takes too.
 
     Raises `InputError` as `bring` does.

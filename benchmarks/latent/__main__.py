@@ -15,7 +15,7 @@ from dcgan_features.benchmarks.latent.study import DEMO, Sizes, measure
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data.utils.cli import duration, progress, run
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 
 app = typer.Typer(add_completion=False)
 SHIPPED = "shapes-32"
@@ -34,9 +34,9 @@ def latent(
     """Measure arithmetic, linearity, forgetting and walks in latent space, with controls."""
     folder = results or Path("results/demo" if demo else "results")
     check_writable(folder)
-    laboratory = Laboratory.load(checkpoint, "cpu")
-    description = str(laboratory.metadata.get("data", {}).get("description", ""))
-    if "shapes" not in description or laboratory.spec.image_size != 32:
+    sampler = LatentSampler.load(checkpoint, "cpu")
+    description = str(sampler.metadata.get("data", {}).get("description", ""))
+    if "shapes" not in description or sampler.spec.image_size != 32:
         raise InputError(
             f"{checkpoint} has learnt from {description or 'unknown data'}, not from the stand-in, so that nobody "
             "knows what its images show; give a generator trained with --data stand-in-plain or --data stand-in"
@@ -45,11 +45,11 @@ def latent(
     print(f"the judge learns from {sizes.judge_images:,} stand-in images; in all about {duration(10 if demo else 90)}")
     with progress(sizes.judge_images * sizes.judge_epochs, "training the judge") as advance:
         judge = train_judge(clutter, sizes.judge_images, sizes.judge_epochs, sizes.judge_width, advance)
-    measures, found = measure(laboratory, judge, clutter, sizes, lambda text: print(f"measuring: {text}", flush=True))
+    measures, found = measure(sampler, judge, clutter, sizes, lambda text: print(f"measuring: {text}", flush=True))
     about = {
         "weights": Path(checkpoint).name,
-        "network": laboratory.spec.name,
-        "images_seen": laboratory.metadata.get("images_seen"),
+        "network": sampler.spec.name,
+        "images_seen": sampler.metadata.get("images_seen"),
         "data": description,
         "sizes": asdict(sizes),
         **found,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dcgan_features.benchmarks.latent.classifier import Images, Judgement
 from dcgan_features.benchmarks.latent.measure import Measure, Randomness, mean, resampled, share
 from dcgan_features.gan.latent.ablation import Box, fit_object, images_without
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 
 PART = "forgetting"
 BOXED = 150  # samples on which the maps are found, as in the paper
@@ -64,13 +64,13 @@ def _rms(values: NDArray[np.float64], held: NDArray[np.bool_]) -> NDArray[np.flo
 
 
 def measure_forgetting(
-    laboratory: Laboratory, seed: int, judgement: Judgement, n: int, draws: int, rng: Randomness
+    sampler: LatentSampler, seed: int, judgement: Judgement, n: int, draws: int, rng: Randomness
 ) -> list[Measure]:
     """Maps found on the first samples of `seed` whose place and size the judge is sure of, dropped on `n` more of them.
 
     judgement : of the samples of `seed` from 0 on. draws : of random maps, each for an equal share of the images.
     """
-    size = laboratory.spec.image_size
+    size = sampler.spec.image_size
     sure = np.flatnonzero(judgement.sure_of("x", "y", "size"))
     fitted, tested = sure[:BOXED], sure[BOXED : BOXED + n]
     if len(tested) == 0:
@@ -80,18 +80,18 @@ def measure_forgetting(
     for place, row in enumerate(fitted):
         left, top, right, bottom = (int(edge) for edge in edges[row])
         boxes.append((place, left, top, right, bottom))
-    found = fit_object(laboratory, laboratory.latent(seed, fitted.tolist()), boxes)
-    z, held = laboratory.latent(seed, tested.tolist()), inside(edges[tested], size)
-    before, total = laboratory.images(z), len(found.weights)
+    found = fit_object(sampler, sampler.latent(seed, fitted.tolist()), boxes)
+    z, held = sampler.latent(seed, tested.tolist()), inside(edges[tested], size)
+    before, total = sampler.images(z), len(found.weights)
     measures = []
     for most in (None, max(total // 8, 1)):
         chosen = found.maps(most)
         random = [
-            images_without(laboratory, part, rng.permutation(total)[: len(chosen)].tolist(), found.layer)
+            images_without(sampler, part, rng.permutation(total)[: len(chosen)].tolist(), found.layer)
             for part in z.tensor_split(min(draws, len(z)))
         ]
         for how, images in (
-            (WEIGHTED if most is None else STRONGEST, images_without(laboratory, z, chosen, found.layer)),
+            (WEIGHTED if most is None else STRONGEST, images_without(sampler, z, chosen, found.layer)),
             (RANDOM, np.concatenate(random)),
         ):
             measures += _read(f"{how} ({len(chosen)} of {total})", before, images, held, rng)

@@ -19,7 +19,7 @@ Randomness = np.random.Generator
 
 
 class Source(Protocol):
-    """Makes images from named points of latent space, as `gan.latent.sampler.Laboratory` does."""
+    """Makes images from named points of latent space, as `gan.latent.sampler.LatentSampler` does."""
 
     @property
     def spec(self) -> NetworkSpec:

@@ -16,7 +16,7 @@ from dcgan_features.benchmarks.latent.linear import measure_linearity, r2
 from dcgan_features.benchmarks.latent.measure import Measure, Source, mean, resampled, share
 from dcgan_features.benchmarks.latent.walks import measure_walks
 from dcgan_features.data.synthetic.stand_in import stand_in, stand_in_factors
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 
 JUDGE, SAMPLES = "judge", "samples"
 SURE, ALL_SURE = "the judge is sure", "the judge is sure of every factor"
@@ -75,7 +75,7 @@ def _sureness(judged: Judgement, part: str, how: str) -> list[Measure]:
 def measure(
     source: Source, judge: Judge, clutter: bool, sizes: Sizes, say: Callable[[str], None]
 ) -> tuple[list[Measure], dict[str, Any]]:
-    """Every part of the study, and how many samples show what. A source that is no laboratory forgets nothing."""
+    """Every part of the study, and how many samples show what. A source that is no sampler forgets nothing."""
     rng = np.random.default_rng(0)
     say("the judge on test images")
     measures = measure_judge(judge, clutter, sizes.test_images)
@@ -89,7 +89,7 @@ def measure(
     measures += measure_arithmetic(source, judge, (latent, images, judgement), sizes.trials, rng)
     say("linearity")
     measures += measure_linearity(latent.numpy(), judgement, rng)
-    if isinstance(source, Laboratory):
+    if isinstance(source, LatentSampler):
         say("forgetting")
         measures += measure_forgetting(source, _POOL_SEED, judgement, sizes.forget, 20, rng)
     say("walks")

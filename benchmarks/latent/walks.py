@@ -1,7 +1,7 @@
 """How even walks through latent space are, in a space where like content lies near: the judge's hidden layer.
 
 A generator that had memorised images would show one of them for a while and then jump to another; a walk would have
-one large step and little ones. Walks from z to z, as the laboratory's figures go them, stand beside cross-fades of the
+one large step and little ones. Walks from z to z, as the sampler's figures go them, stand beside cross-fades of the
 same two end images, pixel by pixel, and beside unconnected images, each step of which is a jump.
 """
 

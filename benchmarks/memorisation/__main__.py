@@ -25,7 +25,7 @@ from dcgan_features.data import STAND_INS, load, training_images
 from dcgan_features.data.utils.cli import progress, run
 from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 
 app = typer.Typer(add_completion=False)
 
@@ -52,17 +52,17 @@ def memory(
     """Compare the nearest training images of generated samples with those of images that were held out."""
     check_writable(results)
     place = device_option(device)
-    laboratory = Laboratory.load(checkpoint, place)
+    sampler = LatentSampler.load(checkpoint, place)
     training, description, digest = training_images(source, data_root)
-    _check_trained_on(checkpoint, laboratory.metadata, description, digest)
+    _check_trained_on(checkpoint, sampler.metadata, description, digest)
     unseen, unseen_title, stand_in = unseen_images(source, held_out, samples, data_root)
     seen = _check_unseen(unseen, training, unseen_title)
     begun = time.perf_counter()
-    made = laboratory.images(laboratory.latent(seed, range(samples)))
+    made = sampler.images(sampler.latent(seed, range(samples)))
     planted = plant(training, max(1, round(PLANTED * samples)), seed)
     print(f"{samples:,} samples and {len(unseen):,} of {unseen_title} beside {len(training):,} training images")
     measured = {}
-    everywhere = spaces(laboratory.discriminator, np.asarray(training[: len(unseen)]), place)
+    everywhere = spaces(sampler.discriminator, np.asarray(training[: len(unseen)]), place)
     with progress(len(training) * len(everywhere), "searching training images") as advance:
         for key, space in everywhere.items():
             ours, theirs, copies = neighbours(space, [made, unseen, planted], training, place, advance)
@@ -85,8 +85,8 @@ def memory(
         "training_images": len(training),
         "samples": samples,
         "seed": seed,
-        "weights": laboratory.metadata.get("sha256"),
-        "images_seen": laboratory.metadata.get("images_seen"),
+        "weights": sampler.metadata.get("sha256"),
+        "images_seen": sampler.metadata.get("images_seen"),
         "stand_in": stand_in,
         "seconds": round(time.perf_counter() - begun, 1),
         "device": describe_device(place),

@@ -116,29 +116,29 @@ def measure_training(patches: Tensor, n_units: int, repeats: int, say: Say) -> d
 def measure_encoding(images: Images, n_units: int, n_images: int, repeats: int) -> list[dict[str, Any]]:
     """Encoding of `n_images` images in both precisions, by both encoders, against NumPy's, as one row each."""
     products = {dtype: ProductRate(dtype, _CPU) for dtype in DTYPES}
-    contenders: dict[tuple[str, str], Any] = {}
+    candidates: dict[tuple[str, str], Any] = {}
     for encoder in ENCODERS:
         for dtype in DTYPES:
             extractor = KMeansFeatures(
                 n_units, PATCH, max(10_000, 2 * n_units), 1, encoder=encoder, standardise=False, dtype=dtype,
                 algorithm="gain-shape" if encoder == "threshold" else "euclidean", device=_CPU,
             ).fit(images)  # fmt: skip
-            contenders[encoder, dtype] = extractor
-        contenders[encoder, "numpy"] = NumpyEncoder(extractor)  # of the float32 dictionary
+            candidates[encoder, dtype] = extractor
+        candidates[encoder, "numpy"] = NumpyEncoder(extractor)  # of the float32 dictionary
     batch = images[:n_images]
-    times: dict[tuple[str, str], list[float]] = {key: [] for key in contenders}
+    times: dict[tuple[str, str], list[float]] = {key: [] for key in candidates}
     for _ in range(repeats + 1):  # the first time warms up
         time.sleep(_PAUSE)
         _multiply()
         for product in products.values():
             product.time()
-        for key, contender in contenders.items():
-            times[key].append(_alone(partial(contender.transform, batch), partial(contender.transform, batch[:8])))
+        for key, candidate in candidates.items():
+            times[key].append(_alone(partial(candidate.transform, batch), partial(candidate.transform, batch[:8])))
     per_image = {key: statistics.median(values[1:]) / n_images for key, values in times.items()}
     positions = (images.shape[1] - PATCH + 1) * (images.shape[2] - PATCH + 1)
     flop = 2 * positions * PATCH**2 * images.shape[3] * n_units
     rows = []
-    for (encoder, dtype), extractor in contenders.items():
+    for (encoder, dtype), extractor in candidates.items():
         if dtype != "numpy":
             own, gflops = per_image[encoder, dtype], flop / per_image[encoder, dtype] / 1e9
             rows.append(

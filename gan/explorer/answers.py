@@ -1,4 +1,4 @@
-"""What the networks answer to the page's questions: functions from a laboratory and named samples to images.
+"""What the networks answer to the page's questions: functions from a sampler and named samples to images.
 
 The mathematics is that of `gan.latent`: `paths`, `directions`, `ablation` and `guided_backprop`.
 """
@@ -23,7 +23,7 @@ from dcgan_features.gan.latent.ablation import ForgottenObject, fit_object, imag
 from dcgan_features.gan.latent.directions import Directions, find_directions
 from dcgan_features.gan.latent.guided_backprop import gradients, receptive_field, strongest
 from dcgan_features.gan.latent.paths import along, around, combine, combine_pixels, evenly, interpolate
-from dcgan_features.gan.latent.sampler import Images, Laboratory
+from dcgan_features.gan.latent.sampler import Images, LatentSampler
 
 DIRECTIONS = 6
 _MOST_KEPT = 2000  # images of named samples
@@ -79,24 +79,24 @@ class Looked:
 
 
 class Answers:
-    """One laboratory's answers. Images of named samples and directions are kept once they are made; safe in threads."""
+    """One sampler's answers. Images of named samples and directions are kept once they are made; safe in threads."""
 
-    def __init__(self, laboratory: Laboratory) -> None:
-        self.laboratory = laboratory
+    def __init__(self, sampler: LatentSampler) -> None:
+        self.sampler = sampler
         self._images: dict[Name, Images] = {}
         self._directions: dict[int, Directions] = {}
         self._lock = threading.Lock()
 
     def points(self, names: Sequence[Name]) -> Tensor:
         """The z of samples, (n, latent_size)."""
-        return torch.cat([self.laboratory.latent(name.seed, [name.index]) for name in names])
+        return torch.cat([self.sampler.latent(name.seed, [name.index]) for name in names])
 
     def images(self, names: Sequence[Name]) -> Images:
         """Samples, uint8 (n, height, width, channels)."""
         kept = dict(self._images)
         missing = [name for name in dict.fromkeys(names) if name not in kept]
         if missing:
-            kept |= zip(missing, self.laboratory.images(self.points(missing)), strict=True)
+            kept |= zip(missing, self.sampler.images(self.points(missing)), strict=True)
             self._images = kept if len(kept) <= _MOST_KEPT else {}
         return np.stack([kept[name] for name in names])
 
@@ -105,7 +105,7 @@ class Answers:
         latents = [self.points(slots[slot]) for slot in SLOTS]
         centre = combine(*latents)
         means = torch.stack([latent.mean(0) for latent in latents])
-        images = self.laboratory.images(torch.cat([means, around(centre, slots[SLOTS[0]][0].seed)]))
+        images = self.sampler.images(torch.cat([means, around(centre, slots[SLOTS[0]][0].seed)]))
         control = combine_pixels(*(self.images(slots[slot]) for slot in SLOTS))
         return Result(images[: len(SLOTS)], images[len(SLOTS) :], control)
 
@@ -113,25 +113,25 @@ class Answers:
         """From each sample to the next: (n - 1, steps + 1, height, width, channels), both ends included."""
         points, parts = self.points(names), evenly(0.0, 1.0, steps + 1)
         ways = [self._between(points[stage], points[stage + 1], parts) for stage in range(len(names) - 1)]
-        images = self.laboratory.images(torch.cat(ways))
+        images = self.sampler.images(torch.cat(ways))
         return images.reshape(len(ways), steps + 1, *images.shape[1:])
 
     def walk_at(self, names: Sequence[Name], place: float) -> Images:
         """The image (height, width, channels) at a place of the walk: 0 the first sample, 1 the second, and so on."""
         stage = min(int(place), len(names) - 2)
         start, end = self.points(names[stage : stage + 2])
-        image: Images = self.laboratory.images(self._between(start, end, [place - stage]))[0]
+        image: Images = self.sampler.images(self._between(start, end, [place - stage]))[0]
         return image
 
     def _between(self, start: Tensor, end: Tensor, parts: Sequence[float]) -> Tensor:
-        return interpolate(start, end, parts, self.laboratory.spec.latent)
+        return interpolate(start, end, parts, self.sampler.spec.latent)
 
     def directions(self, layer: int) -> Directions:
         """The first directions of a hidden layer of the generator, found once."""
         with self._lock:
             if layer not in self._directions:
-                count = min(DIRECTIONS, self.laboratory.spec.latent_size)
-                self._directions[layer] = find_directions(self.laboratory, count, layer)
+                count = min(DIRECTIONS, self.sampler.spec.latent_size)
+                self._directions[layer] = find_directions(self.sampler, count, layer)
             return self._directions[layer]
 
     def moved(self, name: Name, layer: int, amounts: Sequence[float]) -> Images:
@@ -139,7 +139,7 @@ class Answers:
         point = self.points([name])
         for step, amount in zip(self.directions(layer).steps, amounts, strict=False):
             point = along(point, step, [amount])[:, 0]
-        image: Images = self.laboratory.images(point)[0]
+        image: Images = self.sampler.images(point)[0]
         return image
 
     def forget(self, boxes: Sequence[tuple[Name, Edges]], shown: Sequence[Name], maps: int | None = None) -> Forgotten:
@@ -149,11 +149,11 @@ class Answers:
         """
         boxed = sorted({name for name, _ in boxes})
         numbered = [(boxed.index(name), *edges) for name, edges in boxes]
-        found = fit_object(self.laboratory, self.points(boxed) if boxed else self.points(shown), numbered)
+        found = fit_object(self.sampler, self.points(boxed) if boxed else self.points(shown), numbered)
         dropped = found.maps(maps)
         if not dropped:
             raise InputError("no map speaks for what is in the boxes; draw more of them, or closer ones")
-        after = images_without(self.laboratory, self.points(shown), dropped, found.layer)
+        after = images_without(self.sampler, self.points(shown), dropped, found.layer)
         return Forgotten(self.images(shown), after, found, len(dropped))
 
     def looked(self, names: Sequence[Name], layer: int, number: int) -> list[Looked]:
@@ -161,7 +161,7 @@ class Answers:
 
         Raises `InputError` for a layer or a map that is not there.
         """
-        discriminator, spec = self.laboratory.discriminator, self.laboratory.spec
+        discriminator, spec = self.sampler.discriminator, self.sampler.spec
         if layer not in range(len(spec.discriminator)):
             raise InputError(f"there is no layer {layer}; the layers are 0 to {len(spec.discriminator) - 1}")
         if number not in range(spec.discriminator[layer].maps):

@@ -126,7 +126,7 @@ class Arithmetic:
 
         def draw() -> bytes:
             file = io.BytesIO()
-            draw_sheet(arithmetic_sheet(self.desk.laboratory, self.desk.state.arithmetic())).save(file, format="PNG")
+            draw_sheet(arithmetic_sheet(self.desk.sampler, self.desk.state.arithmetic())).save(file, format="PNG")
             return file.getvalue()
 
         self.desk.say("")

@@ -31,7 +31,7 @@ class Desk:
 
     def __init__(self, answers: Answers, checkpoint: str) -> None:
         self.answers, self.checkpoint = answers, checkpoint
-        self.laboratory = answers.laboratory
+        self.sampler = answers.sampler
         self.state = State()
         self.error = ui.element("p").classes("error").props('role="alert"')
         self.busy = ui.element("p").classes("busy").props('role="status"')

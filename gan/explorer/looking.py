@@ -25,7 +25,7 @@ class Forget:
 
     async def build(self) -> None:
         """The pinned samples to draw on, the boxes, and the controls."""
-        state, size = self.desk.state, self.desk.laboratory.spec.image_size
+        state, size = self.desk.state, self.desk.sampler.spec.image_size
         note(
             "Draw boxes around one kind of object on a few pinned samples. The maps of the generator that draw it are "
             "found by a regression, and dropped everywhere."
@@ -60,7 +60,7 @@ class Forget:
     async def add(self, name: Name, edges: list[Any]) -> None:
         """Add a box."""
         with self.desk.saying():
-            size = self.desk.laboratory.spec.image_size
+            size = self.desk.sampler.spec.image_size
             self.desk.state.add_box(name, [-1 if edge is None else edge for edge in edges], size)
             await self.desk.rebuild()
 
@@ -143,7 +143,7 @@ class Filters:
 
     async def build(self) -> None:
         """The choice of layer and map, and the samples."""
-        state, layers = self.desk.state, self.desk.laboratory.spec.discriminator
+        state, layers = self.desk.state, self.desk.sampler.spec.discriminator
         if state.filter_layer is None:
             state.filter_layer = len(layers) - 1
         note(
@@ -174,7 +174,7 @@ class Filters:
 
     def next_map(self) -> None:
         """Look at the map after this one, or again at the first."""
-        layer = self.desk.laboratory.spec.discriminator[self.desk.state.filter_layer or 0]
+        layer = self.desk.sampler.spec.discriminator[self.desk.state.filter_layer or 0]
         self.number.value = (self.desk.state.filter_map + 1) % layer.maps
 
     async def look(self) -> None:

@@ -106,7 +106,7 @@ class Directions:
             chosen.props("outlined dense").classes("narrow").on_value_change(
                 lambda event: self.set_sample(names[[str(name) for name in names].index(event.value)])
             )
-            layers = dict(enumerate(["0, projection", *map(str, range(1, self.desk.laboratory.layers))]))
+            layers = dict(enumerate(["0, projection", *map(str, range(1, self.desk.sampler.layers))]))
             layer = ui.select(layers, label="Layer of the generator", value=state.direction_layer)
             layer.props("outlined dense").classes("narrow").on_value_change(lambda event: self.set_layer(event.value))
         with ui.element("div").classes("beside"):

@@ -110,7 +110,7 @@ class Page:
 
     def _download(self) -> None:
         desk = self.desk
-        desk.download_json(lambda: desk.state.settings(desk.checkpoint, desk.laboratory.spec.name), "explorer.json")
+        desk.download_json(lambda: desk.state.settings(desk.checkpoint, desk.sampler.spec.name), "explorer.json")
 
 
 def _download_picture(name: Name, image: Images) -> None:
@@ -118,11 +118,11 @@ def _download_picture(name: Name, image: Images) -> None:
 
 
 def _about(answers: Answers, checkpoint: str) -> str:
-    laboratory = answers.laboratory
-    seen = laboratory.metadata.get("images_seen")
-    data = (laboratory.metadata.get("data") or {}).get("description")
+    sampler = answers.sampler
+    seen = sampler.metadata.get("images_seen")
+    data = (sampler.metadata.get("data") or {}).get("description")
     parts = [
-        f"{checkpoint}: {laboratory.spec.name}",
+        f"{checkpoint}: {sampler.spec.name}",
         f"after {seen:,} images" if isinstance(seen, int) else "",
         f"of {data}" if data else "",
     ]

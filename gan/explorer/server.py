@@ -11,7 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from dcgan_features.gan.explorer.answers import Answers
 from dcgan_features.gan.explorer.page import TITLE, Page
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 
 # The page may load and send nothing beyond its own server; NiceGUI brings its scripts, styles and fonts along.
 POLICY = (
@@ -21,12 +21,12 @@ POLICY = (
 )
 
 
-def serve(laboratory: Laboratory, checkpoint: str, host: str, port: int, browser: bool) -> None:
+def serve(sampler: LatentSampler, checkpoint: str, host: str, port: int, browser: bool) -> None:
     """Serve the page until interrupted; its address is printed once it can be opened.
 
     Other web pages in the same browser cannot reach it: names of hosts and origins other than its own are refused.
     """
-    answers = Answers(laboratory)
+    answers = Answers(sampler)
     hosts = [host, "localhost"]
     origins = [f"http://{name}:{port}" for name in hosts]
     core.sio.eio.cors_allowed_origins = origins

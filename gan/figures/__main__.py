@@ -22,7 +22,7 @@ from dcgan_features.gan.figures.options import (
     Seed,
     finish,
     numbers,
-    open_laboratory,
+    open_sampler,
     read_choice,
 )
 
@@ -50,7 +50,7 @@ def samples(
     from dcgan_features.gan.figures.latent import samples_sheet
 
     chosen = numbers(samples, "--samples")
-    finish(samples_sheet(open_laboratory(checkpoint, device), seed, chosen, columns), "samples", out, scale, colours)
+    finish(samples_sheet(open_sampler(checkpoint, device), seed, chosen, columns), "samples", out, scale, colours)
 
 
 def walk(
@@ -67,7 +67,7 @@ def walk(
     from dcgan_features.gan.figures.latent import walk_sheet
 
     chosen = numbers(samples, "--samples")
-    finish(walk_sheet(open_laboratory(checkpoint, device), seed, chosen, steps), "walk", out, scale, colours)
+    finish(walk_sheet(open_sampler(checkpoint, device), seed, chosen, steps), "walk", out, scale, colours)
 
 
 def arithmetic(
@@ -82,7 +82,7 @@ def arithmetic(
     from dcgan_features.gan.figures.latent import Arithmetic, arithmetic_sheet
 
     chosen = read_choice(Arithmetic, choice)
-    finish(arithmetic_sheet(open_laboratory(checkpoint, device), chosen), "arithmetic", out, scale, colours)
+    finish(arithmetic_sheet(open_sampler(checkpoint, device), chosen), "arithmetic", out, scale, colours)
 
 
 def turn(
@@ -97,7 +97,7 @@ def turn(
     from dcgan_features.gan.figures.latent import Turn, turn_sheet
 
     chosen = read_choice(Turn, choice)
-    finish(turn_sheet(open_laboratory(checkpoint, device), chosen), "turn", out, scale, colours)
+    finish(turn_sheet(open_sampler(checkpoint, device), chosen), "turn", out, scale, colours)
 
 
 def directions(
@@ -116,9 +116,9 @@ def directions(
     from dcgan_features.gan.latent.directions import find_directions
 
     chosen = numbers(samples, "--samples")
-    laboratory = open_laboratory(checkpoint, device)
-    found = find_directions(laboratory, count, layer)
-    finish(directions_sheet(laboratory, found, seed, chosen), "directions", out, scale, colours)
+    sampler = open_sampler(checkpoint, device)
+    found = find_directions(sampler, count, layer)
+    finish(directions_sheet(sampler, found, seed, chosen), "directions", out, scale, colours)
 
 
 def forget(
@@ -133,7 +133,7 @@ def forget(
     from dcgan_features.gan.figures.latent import Forget, forget_sheet
 
     chosen = read_choice(Forget, choice)
-    sheet, found = forget_sheet(open_laboratory(checkpoint, device), chosen)
+    sheet, found = forget_sheet(open_sampler(checkpoint, device), chosen)
     print(f"maps of positive weight in layer {found.layer}, the largest first: {found.maps()}")
     print(
         f"the regression is right about {100 * found.accuracy:.1f}% of its own {found.positions} positive positions "
@@ -158,12 +158,12 @@ def filters(
     """Guided gradients of a discriminator's maps at their strongest responses, beside an untrained one's (figure 5)."""
     from dcgan_features.gan.figures.filters import chosen_maps, filters_sheet, look, source_images, untrained
 
-    laboratory = open_laboratory(checkpoint, device)
-    place, chosen = chosen_maps(laboratory.spec, layer, maps)
-    pictures, description = source_images(source, data_root, laboratory.spec, images)
+    sampler = open_sampler(checkpoint, device)
+    place, chosen = chosen_maps(sampler.spec, layer, maps)
+    pictures, description = source_images(source, data_root, sampler.spec, images)
     networks = [
-        look("trained", laboratory.discriminator, pictures, place, min(top, len(pictures))),
-        look("untrained", untrained(laboratory.spec, laboratory.device), pictures, place, min(top, len(pictures))),
+        look("trained", sampler.discriminator, pictures, place, min(top, len(pictures))),
+        look("untrained", untrained(sampler.spec, sampler.device), pictures, place, min(top, len(pictures))),
     ]
     finish(filters_sheet(networks, pictures, place, chosen, description), "filters", out, scale, colours)
 
@@ -185,10 +185,10 @@ def activations(
     """The images that excite the maps of a discriminator's layer most."""
     from dcgan_features.gan.figures.filters import activations_sheet, chosen_maps, look, source_images
 
-    laboratory = open_laboratory(checkpoint, device)
-    place, chosen = chosen_maps(laboratory.spec, layer, maps)
-    pictures, description = source_images(source, data_root, laboratory.spec, images)
-    looked = look("trained", laboratory.discriminator, pictures, place, min(top, len(pictures)))
+    sampler = open_sampler(checkpoint, device)
+    place, chosen = chosen_maps(sampler.spec, layer, maps)
+    pictures, description = source_images(source, data_root, sampler.spec, images)
+    looked = look("trained", sampler.discriminator, pictures, place, min(top, len(pictures)))
     finish(activations_sheet(looked, pictures, place, chosen, description, crop), "activations", out, scale, colours)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of many small images, each with a caption under it: what all figures of the laboratory are drawn on."""
+"""Pictures of many small images, each with a caption under it: what all figures of the sampler are drawn on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of the laboratory, each a function from a generator and a choice of samples to a `Sheet`."""
+"""The figures of the sampler, each a function from a generator and a choice of samples to a `Sheet`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dcgan_features.gan.latent.paths import (
     evenly,
     turn_vector,
 )
-from dcgan_features.gan.latent.sampler import CONTROL, Laboratory
+from dcgan_features.gan.latent.sampler import CONTROL, LatentSampler
 
 NAMED = "Under each sample stands its name, seed:number."
 Number = Annotated[int, Field(ge=0)]
@@ -82,34 +82,34 @@ class Forget(BaseModel):
     draw: Number = 0
 
 
-def samples_sheet(laboratory: Laboratory, seed: int, indices: Sequence[int], columns: int = 10) -> Sheet:
+def samples_sheet(sampler: LatentSampler, seed: int, indices: Sequence[int], columns: int = 10) -> Sheet:
     """Samples in rows."""
-    found = cells(laboratory.images(laboratory.latent(seed, indices)), names(seed, indices))
-    return Sheet(f"Samples of {_name(laboratory)}", in_rows(found, columns), note=NAMED)
+    found = cells(sampler.images(sampler.latent(seed, indices)), names(seed, indices))
+    return Sheet(f"Samples of {_name(sampler)}", in_rows(found, columns), note=NAMED)
 
 
-def walk_sheet(laboratory: Laboratory, seed: int, indices: Sequence[int], steps: int) -> Sheet:
+def walk_sheet(sampler: LatentSampler, seed: int, indices: Sequence[int], steps: int) -> Sheet:
     """A walk from each sample to the next, and from the last to the first; a row each."""
     if len(indices) < 2:
         raise InputError("a walk needs at least two samples; give such as --samples 0-8")
-    kind = laboratory.spec.latent
-    points = closed_walk(laboratory.latent(seed, indices), steps, kind)
+    kind = sampler.spec.latent
+    points = closed_walk(sampler.latent(seed, indices), steps, kind)
     rows = []
     for number, way in enumerate(points):
         start, end = indices[number], indices[(number + 1) % len(indices)]
         captions = [f"{seed}:{start}", *(f"{step}/{steps}" for step in range(1, steps))]
-        rows.append(Row(cells(laboratory.images(way), captions), f"{seed}:{start} to {seed}:{end}"))
+        rows.append(Row(cells(sampler.images(way), captions), f"{seed}:{start} to {seed}:{end}"))
     how = "straight lines" if kind == "uniform" else "great circles"
     note = f"{NAMED} Between two samples: the part of the way, along {how} in z. The walk is closed."
-    return Sheet(f"A walk through the latent space of {_name(laboratory)}", rows, note=note)
+    return Sheet(f"A walk through the latent space of {_name(sampler)}", rows, note=note)
 
 
-def arithmetic_sheet(laboratory: Laboratory, choice: Arithmetic) -> Sheet:
+def arithmetic_sheet(sampler: LatentSampler, choice: Arithmetic) -> Sheet:
     """Exemplars, their means, the result with its neighbours, and the same arithmetic on pixels."""
     concepts = [choice.plus, choice.minus, choice.also]
-    latents = [laboratory.latent(choice.seed, concept.samples) for concept in concepts]
-    exemplars = [laboratory.images(latent) for latent in latents]
-    results = cells(laboratory.images(around(combine(*latents), choice.seed, 8, choice.spread)))
+    latents = [sampler.latent(choice.seed, concept.samples) for concept in concepts]
+    exemplars = [sampler.images(latent) for latent in latents]
+    results = cells(sampler.images(around(combine(*latents), choice.seed, 8, choice.spread)))
     results = [
         Cell(cell.image, "Y" if index == 4 else f"Y + U(±{choice.spread})") for index, cell in enumerate(results)
     ]
@@ -118,7 +118,7 @@ def arithmetic_sheet(laboratory: Laboratory, choice: Arithmetic) -> Sheet:
     for number, (sign, concept) in enumerate(zip("+-+", concepts, strict=True)):
         shown: list[Cell | None] = [*cells(exemplars[number], names(choice.seed, concept.samples))]
         shown += [None] * (width - len(shown))
-        shown += cells(laboratory.images(latents[number].mean(0, keepdim=True)), ["image of the mean z"])
+        shown += cells(sampler.images(latents[number].mean(0, keepdim=True)), ["image of the mean z"])
         shown += results[3 * number : 3 * number + 3]
         if number == 1:
             shown += cells(combine_pixels(*exemplars)[None], ["pixels only"])
@@ -129,46 +129,46 @@ def arithmetic_sheet(laboratory: Laboratory, choice: Arithmetic) -> Sheet:
     return Sheet(title, rows, columns, note, {width, width + 1, width + 4})
 
 
-def turn_sheet(laboratory: Laboratory, choice: Turn) -> Sheet:
+def turn_sheet(sampler: LatentSampler, choice: Turn) -> Sheet:
     """The exemplars of either side, their means and what lies between, and samples carried along the vector."""
-    left, right = (laboratory.latent(choice.seed, side) for side in (choice.left, choice.right))
+    left, right = (sampler.latent(choice.seed, side) for side in (choice.left, choice.right))
     turn = turn_vector(left, right)
     amounts = evenly(-choice.reach, choice.reach, choice.steps)
     rows = [
-        Row(cells(laboratory.images(points), names(choice.seed, side)), name)
+        Row(cells(sampler.images(points), names(choice.seed, side)), name)
         for points, side, name in zip((left, right), (choice.left, choice.right), choice.names, strict=True)
     ]
     between = along(left.mean(0, keepdim=True), turn, evenly(0.0, 1.0, choice.steps))[0]
     captions = ["mean", *[""] * (choice.steps - 2), "mean"]
-    rows.append(Row(cells(laboratory.images(between), captions), f"mean {choice.names[0]} to\nmean {choice.names[1]}"))
+    rows.append(Row(cells(sampler.images(between), captions), f"mean {choice.names[0]} to\nmean {choice.names[1]}"))
     for index, points in zip(
-        choice.samples, along(laboratory.latent(choice.seed, choice.samples), turn, amounts), strict=True
+        choice.samples, along(sampler.latent(choice.seed, choice.samples), turn, amounts), strict=True
     ):
         captions = [f"{choice.seed}:{index}" + (f" {amount:+.2f}" if amount else "") for amount in amounts]
-        rows.append(Row(cells(laboratory.images(points), captions), f"{choice.seed}:{index}"))
+        rows.append(Row(cells(sampler.images(points), captions), f"{choice.seed}:{index}"))
     note = f"{NAMED} The number after it: how much of the vector from mean to mean is added to its z."
     return Sheet(f"From {choice.names[0]} to {choice.names[1]}", rows, note=note)
 
 
 def directions_sheet(
-    laboratory: Laboratory, found: Directions, seed: int, indices: Sequence[int], steps: int = 5, reach: float = 2.0
+    sampler: LatentSampler, found: Directions, seed: int, indices: Sequence[int], steps: int = 5, reach: float = 2.0
 ) -> Sheet:
     """Each direction from -reach to +reach standard deviations, on each of the samples, side by side."""
     amounts = evenly(-reach, reach, steps)
-    latent = laboratory.latent(seed, indices)
+    latent = sampler.latent(seed, indices)
     rows = []
     for number, (step, part) in enumerate(zip(found.steps, found.variance, strict=True), 1):
         shown: list[Cell] = []
         for index, points in zip(indices, along(latent, step, amounts), strict=True):
             captions = [f"{seed}:{index}" + (f" {amount:+g} sd" if amount else "") for amount in amounts]
-            shown += cells(laboratory.images(points), captions)
+            shown += cells(sampler.images(points), captions)
         rows.append(Row(shown, f"direction {number}\n{100 * part:.1f}%"))
     note = (
         f"{NAMED} Left: the part of the variance of layer {found.layer} that the component explains.\n"
         "Directions are principal components of the layer's maps, carried back to z by least squares: no label is used."
     )
     return Sheet(
-        f"Directions found without labels in {_name(laboratory)}",
+        f"Directions found without labels in {_name(sampler)}",
         rows,
         (),
         note,
@@ -176,18 +176,18 @@ def directions_sheet(
     )
 
 
-def forget_sheet(laboratory: Laboratory, choice: Forget, columns: int = 10) -> tuple[Sheet, ForgottenObject]:
+def forget_sheet(sampler: LatentSampler, choice: Forget, columns: int = 10) -> tuple[Sheet, ForgottenObject]:
     """Some of the boxed samples, and samples before and after the maps of the thing are dropped."""
     boxed = sorted({box[0] for box in choice.boxes})
-    latent = laboratory.latent(choice.seed, boxed)
+    latent = sampler.latent(choice.seed, boxed)
     boxes = [(boxed.index(sample), left, top, right, bottom) for sample, left, top, right, bottom in choice.boxes]
-    found = fit_object(laboratory, latent, boxes, choice.layer, choice.draw)
+    found = fit_object(sampler, latent, boxes, choice.layer, choice.draw)
     speaking = found.maps()
     if not speaking:
         raise InputError("no map speaks for what is in the boxes; draw more of them, or closer ones")
     framed = [
         Cell(image, f"{choice.seed}:{number}", [box[1:] for box in choice.boxes if box[0] == number])
-        for number, image in zip(boxed, laboratory.images(latent), strict=True)
+        for number, image in zip(boxed, sampler.images(latent), strict=True)
     ]
     rows = [Row(row.cells, "boxes") for row in in_rows(framed[: 2 * columns], columns)]
     dropped = {f"without\n{len(speaking[:most])} maps": speaking[:most] for most in choice.maps or [len(speaking)]}
@@ -198,10 +198,10 @@ def forget_sheet(laboratory: Laboratory, choice: Forget, columns: int = 10) -> t
     ]
     for start in range(0, len(choice.samples), columns):
         part = choice.samples[start : start + columns]
-        shown = laboratory.latent(choice.seed, part)
-        rows.append(Row(cells(laboratory.images(shown), names(choice.seed, part)), "before"))
+        shown = sampler.latent(choice.seed, part)
+        rows.append(Row(cells(sampler.images(shown), names(choice.seed, part)), "before"))
         for title, maps in dropped.items():
-            rows.append(Row(cells(images_without(laboratory, shown, maps, found.layer)), title))
+            rows.append(Row(cells(images_without(sampler, shown, maps, found.layer)), title))
     note = (
         f"{NAMED} {len(choice.boxes)} boxes on {len(boxed)} samples, {found.positions} positions inside; "
         f"{len(speaking)} of the {len(found.weights)} maps of layer {found.layer} have positive weight.\n"
@@ -210,7 +210,7 @@ def forget_sheet(laboratory: Laboratory, choice: Forget, columns: int = 10) -> t
     return Sheet(f"Forgetting: {choice.thing}", rows, note=note), found
 
 
-def _name(laboratory: Laboratory) -> str:
+def _name(sampler: LatentSampler) -> str:
     """The network, and what it was trained on as far as the weights say."""
-    seen = laboratory.metadata.get("images_seen")
-    return laboratory.spec.name + (f" after {seen:,} images" if isinstance(seen, int) else "")
+    seen = sampler.metadata.get("images_seen")
+    return sampler.spec.name + (f" after {seen:,} images" if isinstance(seen, int) else "")

@@ -16,7 +16,7 @@ from dcgan_features.gan.figures.grid import Cell, Row, Sheet, write_sheet
 from dcgan_features.gan.training.recipe import check_settings
 
 if TYPE_CHECKING:  # PyTorch is not imported for --help
-    from dcgan_features.gan.latent.sampler import Images, Laboratory
+    from dcgan_features.gan.latent.sampler import Images, LatentSampler
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MOST_SAMPLES = 400  # in one figure; keeps it legible, and its making below two minutes
@@ -32,12 +32,12 @@ Colours = Annotated[int | None, typer.Option(min=2, max=256, help="Of a palette,
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
-def open_laboratory(checkpoint: str, device: str | None) -> Laboratory:
-    """The laboratory on the device that an option names. Raises `InputError` as these do."""
+def open_sampler(checkpoint: str, device: str | None) -> LatentSampler:
+    """The sampler on the device that an option names. Raises `InputError` as these do."""
     from dcgan_features.data.utils.devices import device_option
-    from dcgan_features.gan.latent.sampler import Laboratory
+    from dcgan_features.gan.latent.sampler import LatentSampler
 
-    return Laboratory.load(checkpoint, device_option(device))
+    return LatentSampler.load(checkpoint, device_option(device))
 
 
 def read_choice(kind: type[Settings], choice: str) -> Settings:

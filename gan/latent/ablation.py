@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.random_streams import raw_words
-from dcgan_features.gan.latent.sampler import NEGATIVES, Images, Laboratory
+from dcgan_features.gan.latent.sampler import NEGATIVES, Images, LatentSampler
 from dcgan_features.gan.networks import unscale_images
 
 Box = tuple[int, int, int, int, int]
@@ -45,13 +45,13 @@ class ForgottenObject:
         return [int(index) for index in order if self.weights[index] > 0][:most]
 
 
-def default_layer(laboratory: Laboratory) -> int:
+def default_layer(sampler: LatentSampler) -> int:
     """The second-highest hidden layer, or the only one."""
-    return max(laboratory.layers - 2, 0)
+    return max(sampler.layers - 2, 0)
 
 
 def fit_object(
-    laboratory: Laboratory, z: Tensor, boxes: Sequence[Box], layer: int | None = None, seed: int = 0
+    sampler: LatentSampler, z: Tensor, boxes: Sequence[Box], layer: int | None = None, seed: int = 0
 ) -> ForgottenObject:
     """Find the maps that draw what is in the boxes.
 
@@ -61,16 +61,16 @@ def fit_object(
         of the same images are the negatives; there are as many as positives, or all.
     Raises `InputError` for a bad box, no box at all, or boxes that leave nothing outside.
     """
-    layer = default_layer(laboratory) if layer is None else layer
-    boxed = sorted({_checked(box, len(z), laboratory.spec.image_size)[0] for box in boxes})
+    layer = default_layer(sampler) if layer is None else layer
+    boxed = sorted({_checked(box, len(z), sampler.spec.image_size)[0] for box in boxes})
     if not boxed:
         raise InputError("there is no box; draw at least one, as (sample, left, top, right, bottom)")
-    maps = laboratory.hidden(z[boxed], layer)
+    maps = sampler.hidden(z[boxed], layer)
     inside = np.zeros((len(boxed), *maps.shape[2:]), dtype=bool)
     for sample, *edges in boxes:
         left, top, right, bottom = edges
-        rows = _covered(top, bottom, laboratory.spec.image_size, maps.shape[2])
-        columns = _covered(left, right, laboratory.spec.image_size, maps.shape[3])
+        rows = _covered(top, bottom, sampler.spec.image_size, maps.shape[2])
+        columns = _covered(left, right, sampler.spec.image_size, maps.shape[3])
         inside[boxed.index(sample), rows, columns] = True
     vectors = maps.permute(0, 2, 3, 1).numpy()
     positive, negative = vectors[inside], vectors[~inside]
@@ -83,22 +83,22 @@ def fit_object(
     return ForgottenObject(layer, regression.coef_[0], len(positive), float(regression.score(data, truth)))
 
 
-def images_without(laboratory: Laboratory, z: Tensor, maps: Sequence[int], layer: int | None = None) -> Images:
+def images_without(sampler: LatentSampler, z: Tensor, maps: Sequence[int], layer: int | None = None) -> Images:
     """The images of `z` with the given maps of a layer set to zero everywhere: uint8 (n, height, width, channels).
 
     layer : None is the second-highest hidden layer. Raises `InputError` for a map that the layer lacks.
     """
-    layer = default_layer(laboratory) if layer is None else layer
-    laboratory.check_layer(layer)
-    dropped = torch.tensor(list(maps), dtype=torch.long, device=laboratory.device)
+    layer = default_layer(sampler) if layer is None else layer
+    sampler.check_layer(layer)
+    dropped = torch.tensor(list(maps), dtype=torch.long, device=sampler.device)
 
     def work(block: Tensor) -> Tensor:
-        hidden = laboratory.generator.hidden(block, layer)
+        hidden = sampler.generator.hidden(block, layer)
         if len(maps) and not 0 <= min(maps) <= max(maps) < hidden.shape[1]:
             raise InputError(f"layer {layer} has the maps 0 to {hidden.shape[1] - 1}, not {sorted(maps)}")
-        return unscale_images(laboratory.generator.image(hidden.index_fill(1, dropped, 0.0), layer))
+        return unscale_images(sampler.generator.image(hidden.index_fill(1, dropped, 0.0), layer))
 
-    return laboratory.in_blocks(z, work).numpy()
+    return sampler.in_blocks(z, work).numpy()
 
 
 def _checked(box: Box, samples: int, size: int) -> Box:

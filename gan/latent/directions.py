@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ class Directions:
 
 
 def find_directions(
-    laboratory: Laboratory, count: int = 6, layer: int = 0, samples: int = 2048, seed: int = 0
+    sampler: LatentSampler, count: int = 6, layer: int = 0, samples: int = 2048, seed: int = 0
 ) -> Directions:
     """The first principal components of a layer's maps over `samples` z of a seed, regressed back to z.
 
     Raises `InputError` for a layer that the generator lacks, more directions than z has dimensions, or too few samples.
     """
-    size = laboratory.spec.latent_size
+    size = sampler.spec.latent_size
     if not 1 <= count <= size:
         raise InputError(f"{count} directions cannot be found; z has {size} dimensions, so give 1 to {size}")
     if samples <= size:
         raise InputError(f"{samples} samples are too few for {size} dimensions of z; give at least {size + 1}")
-    latent = laboratory.latent(seed, range(samples))
-    maps = laboratory.hidden(latent, layer).flatten(1).numpy()
+    latent = sampler.latent(seed, range(samples))
+    maps = sampler.hidden(latent, layer).flatten(1).numpy()
     if maps.shape[1] < count:
         raise InputError(
             f"layer {layer} has {maps.shape[1]} numbers, too few for {count} directions; choose a later one"

@@ -39,7 +39,7 @@ def draw_named(spec: NetworkSpec, count: int, *name: int) -> Tensor:
     return torch.from_numpy(points.astype(np.float32))
 
 
-class Laboratory:
+class LatentSampler:
     """Generator and discriminator in evaluation mode, and the points of latent space by name.
 
     In training the generator normalises each minibatch by the minibatch's own statistics, so that an image depends on
@@ -72,7 +72,7 @@ class Laboratory:
 
     @classmethod
     def load(cls, checkpoint: Path | str, device: torch.device | str | None = None) -> Self:
-        """A laboratory of what is on disk.
+        """A sampler of what is on disk.
 
         checkpoint : weights (their stem or either file), a training run's folder (its weights, or while it has none
             its checkpoint) or its checkpoint.safetensors, or the name of weights that are shipped in gan/weights. The
@@ -86,10 +86,10 @@ class Laboratory:
                 raise InputError(f"{path} holds no generator, only a discriminator; give weights that hold both")
             return cls(networks.generator, networks.discriminator, networks.metadata, device)
         generator, discriminator, metadata = _read_checkpoint(path)
-        laboratory = cls(generator, discriminator, metadata, device)
-        pictures = laboratory.images(laboratory.latent(STATISTICS_SEED, range(STATISTICS_COUNT)))
-        reestimate_batch_statistics(laboratory.discriminator, pictures)
-        return laboratory
+        sampler = cls(generator, discriminator, metadata, device)
+        pictures = sampler.images(sampler.latent(STATISTICS_SEED, range(STATISTICS_COUNT)))
+        reestimate_batch_statistics(sampler.discriminator, pictures)
+        return sampler
 
     def latent(self, seed: int, indices: Sequence[int] | range) -> Tensor:
         """The z of samples number `indices` of a seed, float32 (n, latent_size) on the CPU.
@@ -138,7 +138,7 @@ class Laboratory:
 
 
 def find_networks(checkpoint: Path | str) -> Path:
-    """The file or stem that `Laboratory.load` reads. Raises `InputError` when there is nothing of that name."""
+    """The file or stem that `LatentSampler.load` reads. Raises `InputError` when there is nothing of that name."""
     path = Path(checkpoint)
     if path.is_dir():
         for name in ("weights.json", "checkpoint.safetensors"):

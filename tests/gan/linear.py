@@ -1,11 +1,11 @@
-"""A generator that is a matrix, so that what the laboratory does with z can be worked out by hand."""
+"""A generator that is a matrix, so that what the sampler does with z can be worked out by hand."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 from dcgan_features.gan.networks import Discriminator
 from tests.gan.tiny import TINY
 
@@ -32,6 +32,6 @@ class LinearGenerator(nn.Module):
         return self.image(self.hidden(latent, 0), 0)
 
 
-def linear_laboratory(matrix: Tensor, shape: tuple[int, int, int], paint: Tensor | None = None) -> Laboratory:
+def linear_sampler(matrix: Tensor, shape: tuple[int, int, int], paint: Tensor | None = None) -> LatentSampler:
     generator: Any = LinearGenerator(matrix, shape, paint)
-    return Laboratory(generator, Discriminator(TINY), device="cpu")
+    return LatentSampler(generator, Discriminator(TINY), device="cpu")

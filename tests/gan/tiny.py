@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.spec import SPECS, Convolution, NetworkSpec
 from dcgan_features.gan.training.recipe import Recipe, make_recipe
@@ -36,6 +36,6 @@ def tiny_recipe(**settings: Any) -> Recipe:
     return make_recipe({**defaults, **settings})
 
 
-def tiny_laboratory(seed: int = 0) -> Laboratory:
+def tiny_sampler(seed: int = 0) -> LatentSampler:
     source = torch.Generator().manual_seed(seed)
-    return Laboratory(Generator(TINY, source), Discriminator(TINY, source), device="cpu")
+    return LatentSampler(Generator(TINY, source), Discriminator(TINY, source), device="cpu")

@@ -24,7 +24,7 @@ def no_pictures(monkeypatch):
 
 
 def predictions(report, probe):
-    (each,) = report.compared.contenders
+    (each,) = report.compared.candidates
     classes = report.compared.dataset.classes
     return [classes[int(number)] for number in each.predictions.by_protocol[probe][0]]
 

@@ -55,7 +55,7 @@ def test_figures_are_those_of_the_same_steps_by_hand():
     fitted = L2SVMCV([0.01, 1.0]).fit(train, y)
     line = report.table.iloc[0]
     assert line["accuracy"] == pytest.approx(100 * (fitted.predict(test) == y_test).mean())
-    (result,) = report.compared.contenders
+    (result,) = report.compared.candidates
     assert result.result.protocols["l2-svm-C0.01-1"].chosen[0]["C"] == fitted.C_
     standard = compare(Colours(), data=(X, y, X_test, y_test), C=1.0, standardise=True)
     mean, sd = train.mean(0), train.std(0)

@@ -9,7 +9,7 @@ from torch import nn
 
 from dcgan_features.benchmarks.compare.candidate import name_of
 from dcgan_features.benchmarks.config.components import find
-from dcgan_features.benchmarks.config.external import bring, read_specification
+from dcgan_features.benchmarks.config.external import find_external, read_specification
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.features import TorchModuleFeatures, TorchvisionFeatures
 from dcgan_features.features.precomputed import StoredFeatures
@@ -92,8 +92,8 @@ def test_models_and_files_are_classes_with_settings():
     model = built("torchvision:resnet18@layer3,weights=untrained,size=64")
     assert isinstance(model, TorchvisionFeatures)
     assert (model.model, model.layer, model.weights, model.size) == ("resnet18", "layer3", "untrained", 64)
-    assert bring("file:my/features.npz", "").kind is StoredFeatures
-    assert bring("file:my/features.npz", "").implied == {"path": "my/features.npz"}
+    assert find_external("file:my/features.npz", "").kind is StoredFeatures
+    assert find_external("file:my/features.npz", "").implied == {"path": "my/features.npz"}
 
 
 def test_a_file_is_a_module_of_its_own_whatever_its_name(tmp_path, monkeypatch):
@@ -101,7 +101,7 @@ def test_a_file_is_a_module_of_its_own_whatever_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "features.py").write_text("from beside_it import SIZE\nclass Own:\n    size = SIZE\n")
     (tmp_path / "beside_it.py").write_text("SIZE = 7\n")
-    assert vars(bring(f"{tmp_path}/features.py:Own", "").kind)["size"] == 7
+    assert vars(find_external(f"{tmp_path}/features.py:Own", "").kind)["size"] == 7
     assert not hasattr(sys.modules.get("features"), "Own")
 
 
@@ -125,7 +125,7 @@ def test_classes_that_are_not_there(tmp_path, monkeypatch, name, sentence):
     (tmp_path / "needing.py").write_text("import nowhere_at_all\n")
     (tmp_path / "plain.py").write_text("class C:\n    pass\n")
     with pytest.raises(InputError, match=sentence) as raised:
-        bring(name, "x")
+        find_external(name, "x")
     assert "\n" not in str(raised.value)
 
 
@@ -149,14 +149,14 @@ def test_settings_that_do_not_suit(text, sentence):
 def test_files_that_end_the_program_on_import_are_said(tmp_path, code, sentence, capsys):
     (tmp_path / "mine.py").write_text(code)
     with pytest.raises(InputError, match=sentence):
-        bring(f"{tmp_path / 'mine.py'}:C", "here")
+        find_external(f"{tmp_path / 'mine.py'}:C", "here")
     assert capsys.readouterr() == ("", "")  # no usage of theirs as if it were ours
 
 
 def test_our_command_line_is_none_of_their_business(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("import sys\n\nclass C:\n    seen = sys.argv\n")
     monkeypatch.setattr(sys, "argv", ["compare", "--curve"])
-    kind: Any = bring(f"{tmp_path / 'mine.py'}:C", "here").kind
+    kind: Any = find_external(f"{tmp_path / 'mine.py'}:C", "here").kind
     assert kind.seen == [str(tmp_path / "mine.py")]
     assert sys.argv == ["compare", "--curve"]
 

@@ -17,7 +17,7 @@ from dcgan_features.benchmarks.latent.measure import Measure, resampled, share
 from dcgan_features.data.synthetic.stand_in import CLASSES, FACTORS, _shape_cover, stand_in, stand_in_factors
 from dcgan_features.data.utils.cli import run
 from dcgan_features.eval.protocols import wilson_interval
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.spec import Convolution, NetworkSpec
 from dcgan_features.gan.weights_file import save_weights
@@ -206,12 +206,12 @@ def test_forgetting_drops_the_map_that_draws_the_shape():
         generator.projection_normalisation.bias.copy_(shift.flatten())
         generator.convolutions[0].weight[0] = 2.0
         generator.convolutions[0].weight[1] = -0.1
-    laboratory = Laboratory(generator, Discriminator(spec), device="cpu")
+    sampler = LatentSampler(generator, Discriminator(spec), device="cpu")
     n = forget.BOXED + 10
     sure = dict.fromkeys(("shape", "hue", "x", "y", "size"), np.ones(n, bool))
     middle = np.full(n, 4.0)
     judged = Judgement(np.zeros(n, int), np.zeros(n), middle, middle, np.full(n, 3.0), sure)
-    measures = forget.measure_forgetting(laboratory, 0, judged, 10, 5, np.random.default_rng(0))
+    measures = forget.measure_forgetting(sampler, 0, judged, 10, 5, np.random.default_rng(0))
     found = by_name(measures)
     ours = found[forget.BOTH, f"{forget.WEIGHTED} (1 of 2)"]
     assert (ours.value, ours.n) == (100, 10)

@@ -103,13 +103,13 @@ def test_a_row_reads_its_weights_at_most_twice_and_looks_its_classes_up_once_in_
     opened: Counter[str] = Counter()
     sys.addaudithook(lambda event, found: opened.update([str(found[0])]) if event == "open" and found else None)
     looked_up: Counter[str] = Counter()
-    bring = external.bring
+    find_external = external.find_external
 
     def counted(name, where):
         looked_up[name] += 1
-        return bring(name, where)
+        return find_external(name, where)
 
-    monkeypatch.setattr("dcgan_features.benchmarks.config.components.bring", counted)
+    monkeypatch.setattr("dcgan_features.benchmarks.config.components.find_external", counted)
     svm = "tests.benchmarks.spies:SpiedSVM"
     job = resolved(
         extractor={"class": "DiscriminatorFeatures", "dtype": "float32"},

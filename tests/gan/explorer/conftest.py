@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dcgan_features.gan.weights_file import save_weights
-from tests.gan.tiny import tiny_laboratory
+from tests.gan.tiny import tiny_sampler
 
 ROOT = Path(__file__).parents[3]
 
@@ -15,14 +15,14 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """Weights of a tiny network whose samples differ visibly."""
-    laboratory = tiny_laboratory()
+    sampler = tiny_sampler()
     with torch.no_grad():
-        for network in (laboratory.generator, laboratory.discriminator):
+        for network in (sampler.generator, sampler.discriminator):
             for parameter in network.parameters():
                 if parameter.ndim == 4:
                     parameter.mul_(15)
     return save_weights(
-        tmp_path_factory.mktemp("tiny") / "weights", laboratory.discriminator, laboratory.generator, {"images_seen": 12}
+        tmp_path_factory.mktemp("tiny") / "weights", sampler.discriminator, sampler.generator, {"images_seen": 12}
     )
 
 

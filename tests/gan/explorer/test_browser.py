@@ -13,7 +13,7 @@ from dcgan_features.gan.explorer.state import read_names
 from dcgan_features.gan.figures.grid import draw_sheet
 from dcgan_features.gan.figures.latent import Arithmetic, arithmetic_sheet
 from dcgan_features.gan.figures.options import read_choice
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 
 pytestmark = pytest.mark.browser
 SECONDS = 60
@@ -87,7 +87,7 @@ def page(driver, explorer):
 
 @pytest.fixture(scope="module")
 def answers(checkpoint):
-    return Answers(Laboratory.load(checkpoint, "cpu"))
+    return Answers(LatentSampler.load(checkpoint, "cpu"))
 
 
 def addresses(images):
@@ -237,7 +237,7 @@ def test_what_is_chosen_can_be_downloaded(page, answers, tmp_path):
     choice = read_choice(Arithmetic, str(tmp_path / "arithmetic.json"))
     page.press("Figure (PNG)")
     page.until((tmp_path / "arithmetic.png").is_file)
-    expected = draw_sheet(arithmetic_sheet(answers.laboratory, choice))
+    expected = draw_sheet(arithmetic_sheet(answers.sampler, choice))
     assert np.array_equal(np.array(Image.open(tmp_path / "arithmetic.png")), np.array(expected))
 
 

@@ -27,7 +27,7 @@ from dcgan_features.gan.latent.ablation import images_without
 from dcgan_features.gan.latent.paths import combine
 from dcgan_features.gan.networks import Discriminator, Generator
 from dcgan_features.gan.weights_file import save_weights
-from tests.gan.tiny import TINY, tiny_laboratory
+from tests.gan.tiny import TINY, tiny_sampler
 
 ARITHMETIC = """
 seed: 4
@@ -149,11 +149,11 @@ def shown(sheet: Sheet, row: int, column: int) -> Any:
 
 
 def test_samples_and_walks_name_what_they_show():
-    laboratory = tiny_laboratory()
-    sheet = samples_sheet(laboratory, 3, [4, 9, 1], columns=2)
+    sampler = tiny_sampler()
+    sheet = samples_sheet(sampler, 3, [4, 9, 1], columns=2)
     assert captions(sheet) == [["3:4", "3:9"], ["3:1"]]
-    np.testing.assert_array_equal(shown(sheet, 1, 0).image, laboratory.images(laboratory.latent(3, [1]))[0])
-    walk = walk_sheet(laboratory, 3, [4, 9], 2)
+    np.testing.assert_array_equal(shown(sheet, 1, 0).image, sampler.images(sampler.latent(3, [1]))[0])
+    walk = walk_sheet(sampler, 3, [4, 9], 2)
     assert captions(walk) == [["3:4", "1/2"], ["3:9", "1/2"]]
     assert [row.title for row in walk.rows] == ["3:4 to 3:9", "3:9 to 3:4"]
     np.testing.assert_array_equal(shown(walk, 0, 1).image, shown(walk, 1, 1).image)  # the same middle
@@ -161,33 +161,33 @@ def test_samples_and_walks_name_what_they_show():
 
 def test_arithmetic_shows_exemplars_means_result_and_control(tmp_path):
     (tmp_path / "choice.yaml").write_text(ARITHMETIC)
-    laboratory = tiny_laboratory()
-    sheet = arithmetic_sheet(laboratory, read_choice(Arithmetic, str(tmp_path / "choice.yaml")))
+    sampler = tiny_sampler()
+    sheet = arithmetic_sheet(sampler, read_choice(Arithmetic, str(tmp_path / "choice.yaml")))
     names = captions(sheet)
     assert [row[:3] for row in names] == [["4:0", "4:1", "4:2"], ["4:3", "4:4", "4:5"], ["4:6", "4:7", "4:8"]]
     assert names[1][5] == "Y"
     assert names[1][7] == "pixels only"
-    result = combine(*(laboratory.latent(4, range(first, first + 3)) for first in (0, 3, 6)))
-    np.testing.assert_array_equal(shown(sheet, 1, 5).image, laboratory.images(result[None])[0])
-    images = [laboratory.images(laboratory.latent(4, range(first, first + 3))) / 3 for first in (0, 3, 6)]
+    result = combine(*(sampler.latent(4, range(first, first + 3)) for first in (0, 3, 6)))
+    np.testing.assert_array_equal(shown(sheet, 1, 5).image, sampler.images(result[None])[0])
+    images = [sampler.images(sampler.latent(4, range(first, first + 3))) / 3 for first in (0, 3, 6)]
     by_hand = (images[0] - images[1] + images[2]).sum(0).clip(0, 255)
     np.testing.assert_allclose(shown(sheet, 1, 7).image, by_hand, atol=0.5001)
 
 
 def test_a_turn_leaves_the_sample_itself_in_the_middle(tmp_path):
     (tmp_path / "choice.yaml").write_text(TURN)
-    laboratory = tiny_laboratory()
-    sheet = turn_sheet(laboratory, read_choice(Turn, str(tmp_path / "choice.yaml")))
+    sampler = tiny_sampler()
+    sheet = turn_sheet(sampler, read_choice(Turn, str(tmp_path / "choice.yaml")))
     assert captions(sheet)[3] == ["0:8 -1.00", "0:8 -0.50", "0:8", "0:8 +0.50", "0:8 +1.00"]
-    np.testing.assert_array_equal(shown(sheet, 3, 2).image, laboratory.images(laboratory.latent(0, [8]))[0])
-    mean = laboratory.latent(0, range(4)).mean(0, keepdim=True)
-    np.testing.assert_array_equal(shown(sheet, 2, 0).image, laboratory.images(mean)[0])
+    np.testing.assert_array_equal(shown(sheet, 3, 2).image, sampler.images(sampler.latent(0, [8]))[0])
+    mean = sampler.latent(0, range(4)).mean(0, keepdim=True)
+    np.testing.assert_array_equal(shown(sheet, 2, 0).image, sampler.images(mean)[0])
 
 
 def test_forgetting_draws_the_boxes_what_is_left_and_a_control(tmp_path):
     (tmp_path / "choice.yaml").write_text(FORGET)
-    laboratory = tiny_laboratory()
-    sheet, found = forget_sheet(laboratory, read_choice(Forget, str(tmp_path / "choice.yaml")))
+    sampler = tiny_sampler()
+    sheet, found = forget_sheet(sampler, read_choice(Forget, str(tmp_path / "choice.yaml")))
     assert captions(sheet) == [["0:2", "0:7"], ["0:2", "0:11"], ["", ""], ["", ""], ["", ""]]
     speaking = found.maps()
     others = sorted(set(range(6)) - set(speaking))
@@ -196,9 +196,9 @@ def test_forgetting_draws_the_boxes_what_is_left_and_a_control(tmp_path):
     titles = ["boxes", "before", "without\n1 maps", f"without\n{len(speaking)} maps"]
     assert [row.title for row in sheet.rows] == [*titles, f"control: without\n{count} other maps"]
     assert shown(sheet, 0, 1).boxes == [(0, 0, 4, 4)]
-    latent = laboratory.latent(0, [2, 11])
+    latent = sampler.latent(0, [2, 11])
     for row, maps in ((2, speaking[:1]), (3, speaking), (4, others)):
-        without = images_without(laboratory, latent, maps)
+        without = images_without(sampler, latent, maps)
         if row < 4 or count == len(others):
             np.testing.assert_array_equal(shown(sheet, row, 1).image, without[1])
     assert "2 boxes on 2 samples, 2 positions inside" in sheet.note

@@ -13,7 +13,7 @@ from dcgan_features.gan.latent.paths import (
     interpolate,
     turn_vector,
 )
-from tests.gan.linear import linear_laboratory
+from tests.gan.linear import linear_sampler
 
 
 def points(count, size=5, seed=0):
@@ -61,10 +61,10 @@ def test_a_walk_visits_every_point_and_comes_back():
 def test_arithmetic_of_z_is_that_of_images_for_a_linear_generator():
     """Where the image is linear in z, arithmetic on z and on pixels must come to the same."""
     matrix = 0.2 * torch.eye(5, 12)[:, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]]
-    laboratory = linear_laboratory(matrix, (3, 2, 2))
+    sampler = linear_sampler(matrix, (3, 2, 2))
     plus, minus, also = (points(3, seed=seed) for seed in range(3))
-    result = laboratory.images(combine(plus, minus, also)[None])[0].astype(int)
-    control = combine_pixels(*(laboratory.images(latent) for latent in (plus, minus, also)))
+    result = sampler.images(combine(plus, minus, also)[None])[0].astype(int)
+    control = combine_pixels(*(sampler.images(latent) for latent in (plus, minus, also)))
     assert np.abs(result - control).max() <= 2  # each image is rounded
     assert result.std() > 5
     by_hand = (plus.numpy().sum(0) - minus.numpy().sum(0) + also.numpy().sum(0)) / 3
@@ -95,7 +95,7 @@ def test_turning_a_linear_generator_changes_only_what_the_sides_differ_in():
     matrix = torch.zeros(5, 12)
     matrix[1, 6] = 0.1  # dimension 1 of z decides one cell of the second colour
     matrix[0, :4] = 0.3
-    laboratory = linear_laboratory(matrix, (3, 2, 2))
+    sampler = linear_sampler(matrix, (3, 2, 2))
     left = points(4)
     right = left + torch.tensor([0.0, 2.0, 0.0, 0.0, 0.0])
     turn = turn_vector(left, right)
@@ -103,7 +103,7 @@ def test_turning_a_linear_generator_changes_only_what_the_sides_differ_in():
     moved = along(points(3, seed=7), turn, [-1.0, 0.0, 1.0])
     assert moved.shape == (3, 3, 5)
     assert torch.equal(moved[:, 1], points(3, seed=7))
-    images = laboratory.images(moved.flatten(0, 1)).reshape(3, 3, 8, 8, 3).astype(int)
+    images = sampler.images(moved.flatten(0, 1)).reshape(3, 3, 8, 8, 3).astype(int)
     difference = images[:, 2] - images[:, 0]
     assert np.abs(difference[:, 4:, :4, 1] - 127.5 * 0.4).max() <= 1.01
     difference[:, 4:, :4, 1] = 0

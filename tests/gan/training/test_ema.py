@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.gan.conditional.training import make_conditional_recipe
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 from dcgan_features.gan.samples import sample_grid
 from dcgan_features.gan.training.adversarial import AdversarialTraining
 from dcgan_features.gan.training.dcgan import Run
@@ -81,10 +81,10 @@ def test_saved_weights_are_the_averages_with_statistics_of_their_own(tmp_path, n
     statistics: Any = loaded.generator.projection_normalisation
     torch.testing.assert_close(statistics.running_mean, mean, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(statistics.running_var, variance, rtol=0.05, atol=1e-4)
-    laboratory = Laboratory.load(tmp_path / "checkpoint.safetensors", "cpu")
+    sampler = LatentSampler.load(tmp_path / "checkpoint.safetensors", "cpu")
     for name, read in (("generator", loaded.generator), ("discriminator", loaded.discriminator)):
         for key, tensor in read.named_parameters():
-            assert torch.equal(getattr(laboratory, name).get_parameter(key), tensor)
+            assert torch.equal(getattr(sampler, name).get_parameter(key), tensor)
     average: Any = run.training.averages["generator"]
     expected = np.asarray(sample_grid(average, run.training.sample_latent()))
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "samples" / "00000010.png")), expected)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from dcgan_features.gan.latent.sampler import Laboratory
+from dcgan_features.gan.latent.sampler import LatentSampler
 from dcgan_features.gan.networks import Discriminator
 from dcgan_features.gan.spec import NetworkSpec
 from dcgan_features.gan.training.adversarial import AdversarialTraining
@@ -106,9 +106,9 @@ def test_saved_weights_are_the_normalised_ones_and_plain(tmp_path, precision):
     images = run.training.minibatches.real(0)
     with torch.no_grad():
         torch.testing.assert_close(loaded(images), trained(images))
-    laboratory = Laboratory.load(tmp_path / "checkpoint.safetensors", "cpu")
+    sampler = LatentSampler.load(tmp_path / "checkpoint.safetensors", "cpu")
     with torch.no_grad():
-        torch.testing.assert_close(laboratory.discriminator(images), trained(images))
+        torch.testing.assert_close(sampler.discriminator(images), trained(images))
 
 
 def test_compiled_networks_take_the_same_steps():
