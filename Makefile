@@ -7,7 +7,7 @@ COMPILE := $(UV) --no-config pip compile --universal --python-version 3.11 --gen
 	--no-annotate $(if $(UPGRADE),--upgrade)
 
 
-.PHONY: help demo report test check types format docs constraints clean
+.PHONY: help demo report test test-benchmarks test-packages check types format docs constraints clean
 
 help:
 	@echo 'make demo         run the main job on the built-in stand-in (no data needed)'
@@ -25,8 +25,15 @@ demo: .venv/installed
 report: .venv/installed
 	$(BIN)/python -m benchmarks.report
 
+# In two processes at once, each with its output in one piece where this make can do that.
 test: .venv/installed
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-benchmarks test-packages
+
+test-benchmarks: .venv/installed
+	$(BIN)/python -m pytest tests/benchmarks
+
+test-packages: .venv/installed
+	$(BIN)/python -m pytest --ignore=tests/benchmarks
 
 check: .venv/installed
 	$(BIN)/ruff format --check .
