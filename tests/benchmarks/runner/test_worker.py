@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -148,6 +149,13 @@ def test_whatever_goes_wrong_becomes_a_sentence(resolved):
     failed = attempt(resolved(extractor={**means, "error": "a bug"}))  # in the code of the user, who can mend it
     assert failed.message.endswith("spies.py line 29: RuntimeError: a bug; mend it")
     assert failed.bad_input
+
+
+def test_a_mistake_of_this_project_is_not_the_users(resolved, monkeypatch):
+    broken = mock.Mock(side_effect=RuntimeError("a bug"))  # raised in no file of the user's
+    monkeypatch.setattr("dcgan_features.benchmarks.runner.worker._found", broken)
+    failed = attempt(resolved(extractor={"class": "RawPixels"}))
+    assert (failed.message, failed.bad_input) == ("unexpected RuntimeError: a bug", False)
 
 
 def test_features_of_a_data_set_without_labels_are_no_row(make_table, monkeypatch):
