@@ -17,7 +17,7 @@ FREE_SETTINGS = frozenset(
     {"images", "checkpoint_seconds", "checkpoint_every", "sample_every", "sample_count", "snapshot_every", "log_every"}
 )
 # These came later than runs and results that do not know them; at their defaults they leave all as it was.
-LATER_SETTINGS = frozenset({"loss", "gradient_penalty", "averaging", "rotation"})
+LATER_SETTINGS = frozenset({"loss", "gradient_penalty", "averaging", "rotation", "latent_size", "latent"})
 FOLDER_EPOCHS = 25
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -26,6 +26,7 @@ class Recipe(BaseModel):
     """Settings of one training run. Defaults: the paper, section 4; where it is silent, the authors' code.
 
     network : name in `gan.SPECS`.
+    latent_size, latent : dimensions of z, and "uniform" or "normal"; None: as the network has them.
     images : real images to see in all. Every minibatch counts, as in the authors' code, although those on which
         the generator is updated play no part in the update.
     seed : decides initial weights, order of the images, z and flips.
@@ -52,6 +53,8 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: str = "svhn-32"
+    latent_size: Annotated[int | None, Field(ge=1)] = None
+    latent: Literal["uniform", "normal"] | None = None
     images: Annotated[int, Field(ge=1)] = 1_000_000
     seed: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=2)] = 128
@@ -76,8 +79,8 @@ class Recipe(BaseModel):
 
     @property
     def spec(self) -> NetworkSpec:
-        """The named network's shape."""
-        return SPECS[self.network]
+        """The named network's shape, with the latent space that the recipe gives it."""
+        return SPECS[self.network].with_latent(self.latent_size, self.latent)
 
     @property
     def steps(self) -> int:
