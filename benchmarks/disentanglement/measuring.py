@@ -129,7 +129,7 @@ def inversion(
     start = torch.where(closer, by_encoder, nearest)
     made = sampler.images(invert(sampler, images, start, settings.inversion_steps, lambda count: None))
     errors["optimised"] = error = reconstruction_error(images, made)
-    own = sampler.images(sampler.latent(_OWN, range(len(images) // 2)))
+    own = sampler.images(sampler.latent(_OWN, range(len(images) // 4)))
     start = keep_inside(torch.from_numpy(encoder(own)), kind)
     again = sampler.images(invert(sampler, own, start, settings.inversion_steps, lambda count: None))
     errors["optimised, own samples"] = reconstruction_error(own, again)

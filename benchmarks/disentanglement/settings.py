@@ -51,14 +51,14 @@ class Settings(BaseModel):
     latents: Annotated[tuple[Latent, ...], Field(min_length=1)] = ("uniform", "normal")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     training: dict[str, Any] = {}
-    encoder_samples: Annotated[int, Field(ge=100)] = 9_600
+    encoder_samples: Annotated[int, Field(ge=100)] = 8_000
     encoder_epochs: Count = 3
     votes: Annotated[int, Field(ge=10)] = 800
     votes_images: Annotated[int, Field(ge=2)] = 64
     forest: Count = 10
     inverted: Annotated[int, Field(ge=10)] = 100
-    inversion_steps: Count = 100
-    pairs: Annotated[int, Field(ge=10)] = 1_000
+    inversion_steps: Count = 80
+    pairs: Annotated[int, Field(ge=10)] = 500
     walks: Annotated[int, Field(ge=2)] = 60
     judge: str = "shapes-32"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import filelock
 import numpy as np
 import torch
 
@@ -16,11 +17,14 @@ from dcgan_features.benchmarks.disentanglement.settings import Run, Settings
 from dcgan_features.benchmarks.disentanglement.training import study_images, train
 from dcgan_features.benchmarks.records.environment import describe_device
 from dcgan_features.benchmarks.runner.executor import check_writable
+from dcgan_features.data.factors.known import KnownFactors
 from dcgan_features.data.utils.cli import duration, progress
 from dcgan_features.data.utils.errors import unknown_name
 from dcgan_features.data.utils.formats import keep_array
 from dcgan_features.data.utils.hashing import array_digest
+from dcgan_features.data.utils.locks import locked
 from dcgan_features.gan.latent.sampler import LatentSampler
+from dcgan_features.gan.networks import Discriminator
 from dcgan_features.gan.weights_file import find_weights, load_weights
 
 
@@ -37,6 +41,8 @@ def chosen(settings: Settings, only: str | None) -> list[Run]:
 def measure_runs(settings: Settings, runs: list[Run], root: Path | None, work: Path, results: Path) -> None:
     """Train and measure each run that has no result yet; a killed study goes on where it was.
 
+    Several processes may share a study: each leaves out what another one is at.
+
     root : folder of official files. work : holds a folder for each GAN. results : where sealed results go.
     """
     check_writable(results)
@@ -50,33 +56,45 @@ def measure_runs(settings: Settings, runs: list[Run], root: Path | None, work: P
     print(f"{training.note}: {len(training):,} to learn from, {len(test):,} to measure on")
     with progress(len(waiting), "GANs trained and measured") as advance:
         for run in waiting:
-            weights = train(settings, run, training, work)
-            begun = time.monotonic()
-            sampler = LatentSampler.load(weights, "cpu")
-            found, worst = measure(
-                settings,
-                sampler,
-                judge,
-                run.seed,
-                training,
-                test,
-                lambda text, name=run.name: print(f"{name}: {text}", flush=True),
-            )
-            pairs = np.stack([worst.wanted, worst.made])
-            keep_array(work / run.name / WORST_FILE, [pairs], pairs.dtype, pairs.shape)
-            about = {
-                "data": training.note,
-                "stand_in": training.stand_in,
-                "test_digest": array_digest(test.images, test.values),
-                "weights": sampler.metadata.get("sha256"),
-                "images_seen": sampler.metadata.get("images_seen"),
-                "device": describe_device(torch.device("cpu")),
-                "seconds": round(time.monotonic() - begun, 1),
-            }
-            write_result(results, settings, run, found, about)
-            print(f"{run.name}: measured in {duration(time.monotonic() - begun)}", flush=True)
+            try:
+                with locked(work / f".{run.name}.lock", timeout=0):
+                    if read_result(results, settings, run) is None:
+                        _measure_run(settings, run, (training, test), judge, work, results)
+            except filelock.Timeout:
+                print(f"{run.name}: another process is at it", flush=True)
             advance(1, run.name)
     draw_pictures(settings, work, results)
+
+
+def _measure_run(
+    settings: Settings,
+    run: Run,
+    images: tuple[KnownFactors, KnownFactors],
+    judge: Discriminator,
+    work: Path,
+    results: Path,
+) -> None:
+    """Train and measure one GAN. images : training and test images."""
+    training, test = images
+    weights = train(settings, run, training, work)
+    begun = time.monotonic()
+    sampler = LatentSampler.load(weights, "cpu")
+    found, worst = measure(
+        settings, sampler, judge, run.seed, training, test, lambda text: print(f"{run.name}: {text}", flush=True)
+    )
+    pairs = np.stack([worst.wanted, worst.made])
+    keep_array(work / run.name / WORST_FILE, [pairs], pairs.dtype, pairs.shape)
+    about = {
+        "data": training.note,
+        "stand_in": training.stand_in,
+        "test_digest": array_digest(test.images, test.values),
+        "weights": sampler.metadata.get("sha256"),
+        "images_seen": sampler.metadata.get("images_seen"),
+        "device": describe_device(torch.device("cpu")),
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+    write_result(results, settings, run, found, about)
+    print(f"{run.name}: measured in {duration(time.monotonic() - begun)}", flush=True)
 
 
 def write_report(results: Path, settings: Settings) -> Path:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from dcgan_features.data.factors.dsprites import dsprites
 from dcgan_features.data.factors.known import KnownFactors
+from dcgan_features.data.factors.shapes3d import shapes3d
 from dcgan_features.data.synthetic.sprites import sprites
 from dcgan_features.data.utils.errors import unknown_name
 
 # Every set with a name: (root, count, seed) to so many of its images. A new one is one file and one line here.
 FACTOR_SETS: dict[str, Callable[[Path | None, int, int], KnownFactors]] = {
     "sprites": lambda root, count, seed: sprites(count, seed),
+    "dsprites": dsprites,
+    "3dshapes": shapes3d,
 }
 
 
