@@ -89,6 +89,8 @@ class RowResult(Checked):
     identity : digest of settings, data, weights and code version: a row with the same one is not run again.
     seconds : wall time by stage; a stage whose outcome was found on disk counts what it took when it was made.
     peak_gib : largest resident memory of the row's process, memory-mapped features included.
+    commit : of the code; None where it was not committed, or is no clone. Results from before that was so may have
+    "-changed" after it. source_tree : SHA-256 of the code's files; None in results from before it was recorded.
     """
 
     format: Literal[1]
@@ -111,6 +113,7 @@ class RowResult(Checked):
     digests: dict[str, str | None]
     settings: dict[str, Any]
     commit: str | None
+    source_tree: str | None = None
     versions: dict[str, str]
     deviations: list[str]
     finished: str
@@ -123,6 +126,7 @@ class RowOutline(Checked):
     title: str
     group: str | None = None
     control: str | None = None
+    replicate_of: str | None = None
     units: int | None = None
     citation: str
     note: str
@@ -242,7 +246,7 @@ def table_lines(rows: Outline, results: dict[str, RowResult]) -> list[dict[str, 
 
 def _images_in(unlabelled: str) -> int | None:
     """How many images were learnt from without labels: the sum of the numbers that the description gives."""
-    numbers = [int(found.replace(",", "")) for found in re.findall(r"\(([\d,]+) images\)", unlabelled)]
+    numbers = [int(found.replace(",", "")) for found in re.findall(r"\(([\d,]+) images[,)]", unlabelled)]
     return sum(numbers) if numbers else None
 
 
