@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dcgan_features.benchmarks.config.described import is_seeded, units_of, views_of
@@ -24,13 +25,14 @@ FORMAT = 1
 COLUMNS = (
     "row", "group", "protocol", "metric", "published", "published_pm", "measured", "sd", "low", "high", "draws",
     "control", "control_difference", "control_low", "control_high", "control_p", "control_verdict", "units", "features",
-    "views", "unlabelled", "unlabelled_images", "training_seeds", "C_at_end", "seconds", "peak_gib", "device", "data",
+    "views", "unlabelled", "unlabelled_images", "training_seeds", "training_sd",
+    "C_at_end", "seconds", "peak_gib", "device", "data",
     "stand_in", "deviations",
 )  # fmt: skip
 # Columns that are rounded, and to how many digits after the point; lines hold the raw values.
 _DIGITS = {
     **dict.fromkeys(("measured", "sd", "low", "high", "difference", "wide_low", "wide_high"), DIGITS),
-    **dict.fromkeys(("control_difference", "control_low", "control_high"), DIGITS),
+    **dict.fromkeys(("control_difference", "control_low", "control_high", "training_sd"), DIGITS),
     "seconds": 1,
     "peak_gib": 2,
 }
@@ -239,9 +241,22 @@ def table_lines(rows: Outline, results: dict[str, RowResult]) -> list[dict[str, 
                 measurement = result.settings.get("measurement", {})
                 if measurement.get("extractor"):
                     line.update(units=row.units or units_of(measurement), views=views_of(measurement))
-                    line.update(training_seeds=1 if is_seeded(measurement) else None)
+                    line.update(_of_trainings(rows, results, row.name, protocol) if is_seeded(measurement) else {})
             lines.append(line)
     return lines
+
+
+def values_by_seed(rows: Outline, results: Mapping[str, RowResult], row: str, protocol: str) -> list[float]:
+    """The measured figures of a row and of its replicates, one a training seed, of those that are measured."""
+    names = [row, *(item.name for item in rows.rows if item.replicate_of == row)]
+    found = [results[name].protocols.get(protocol) for name in names if name in results]
+    return [item.measured for item in found if item is not None]
+
+
+def _of_trainings(rows: Outline, results: Mapping[str, RowResult], row: str, protocol: str) -> dict[str, Any]:
+    values = values_by_seed(rows, results, row, protocol)
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"training_seeds": len(values), "training_sd": sd}
 
 
 def _images_in(unlabelled: str) -> int | None:
