@@ -19,7 +19,7 @@ _MOVE = 2  # pixels by which a pair may be moved against each other
 _BLUR, _GROUND = 3, 9  # pixels: detail is what is left between these two averages
 _ROWS = 1000
 
-Report = Callable[[int, int], None]
+Report = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Nearest:
 
 
 def nearest(
-    test: Images, corpus: Images, k: int = NEAREST, mirror: bool = True, report: Report = lambda done, total: None
+    test: Images, corpus: Images, k: int = NEAREST, mirror: bool = True, report: Report = lambda count: None
 ) -> Nearest:
     """The `k` images of a corpus that are nearest to each test image, and how alike the two are.
 
@@ -46,7 +46,7 @@ def nearest(
     largest over moves of up to two pixels.
 
     test, corpus : uint8 (n, height, width, channels), of the same number of channels. mirror : compare the flipped
-    test images too. report : called with (test images done, in all).
+    test images too. report : called with how many test images more were compared.
     """
     kept = min(k, len(corpus))
     whiten, known = _whitening(corpus)
@@ -64,7 +64,7 @@ def nearest(
             detail = detail_correlation(shown, np.array(corpus[places[:, rank]]))
             likeness[start : start + len(own), rank] = (best.values[:, rank].numpy() + detail) / 2
         image[start : start + len(own)], mirrored[start : start + len(own)] = places, flipped
-        report(min(start + _ROWS, len(test)), len(test))
+        report(len(own))
     order = np.argsort(-likeness, 1, kind="stable")
     return Nearest(*(np.take_along_axis(item, order, 1) for item in (likeness, image, mirrored)))
 
