@@ -77,7 +77,7 @@ def test_hits_are_written_with_their_pictures_and_read_back(searched, tmp_path):
     assert (tmp_path / "results" / "overlap" / "tiny-for-tiny.png").stat().st_size > 1000
     path = tmp_path / "results" / "overlap" / "tiny-for-tiny.json"
     path.write_text(path.read_text().replace('"likeness": 0.9', '"likeness": 0.8', 1))
-    with pytest.raises(InputError, match="tiny-for-tiny.json"):
+    with pytest.raises(InputError, match=r"tiny-for-tiny.json"):
         read_found(tmp_path / "results", searched.pair)
 
 
