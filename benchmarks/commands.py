@@ -34,6 +34,7 @@ COMMANDS = {
     "latent": Command("benchmarks.latent", "directions, walks and arithmetic in the latent space"),
     "memorisation": Command("benchmarks.memorisation", "do samples repeat training images?"),
     "mnist-generated": Command("benchmarks.mnist_generated", "do generated digits teach a classifier?"),
+    "looks": Command("benchmarks.looks", "when were test figures looked at?"),
     "overlap": Command("benchmarks.overlap", "are test images in the corpora, and what is that worth?"),
     "select": Command("benchmarks.select", "choose features on training images"),
     "speed": Command("benchmarks.speed", "how fast each part is on this machine"),
