@@ -41,7 +41,7 @@ def search_pair(pair: Pair, data_root: Path | None, results: Path) -> Found:
         raise InputError(f"{pair.test} has no test images; name a data set that has")
     images, test = _alike(corpus, corpus.train_images), _alike(tested, tested.test_images)
     with progress(len(test), pair.name) as advance:
-        hits = hits_of(nearest(test, images, mirror=pair.mirror, report=advance), pair.leave_out)
+        hits = hits_of(nearest(test, images, mirror=pair.mirror, least=pair.leave_out, report=advance), pair.leave_out)
     found = Found(
         pair=pair,
         corpus_images=len(images),

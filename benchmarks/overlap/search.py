@@ -17,7 +17,7 @@ NEAREST = 5  # images of the corpus that are looked at more closely for every te
 _SIDE, _DIRECTIONS = 16, 256  # cells along each side, and principal directions, of what all pairs are compared by
 _MOVE = 2  # pixels by which a pair may be moved against each other
 _BLUR, _GROUND = 3, 9  # pixels: detail is what is left between these two averages
-_ROWS = 1000
+_ROWS, _PAIRS = 1000, 50
 
 Report = Callable[[int], None]
 
@@ -36,7 +36,12 @@ class Nearest:
 
 
 def nearest(
-    test: Images, corpus: Images, k: int = NEAREST, mirror: bool = True, report: Report = lambda count: None
+    test: Images,
+    corpus: Images,
+    k: int = NEAREST,
+    mirror: bool = True,
+    least: float = -1.0,
+    report: Report = lambda count: None,
 ) -> Nearest:
     """The `k` images of a corpus that are nearest to each test image, and how alike the two are.
 
@@ -46,7 +51,8 @@ def nearest(
     largest over moves of up to two pixels.
 
     test, corpus : uint8 (n, height, width, channels), of the same number of channels. mirror : compare the flipped
-    test images too. report : called with how many test images more were compared.
+    test images too. least : details of pairs that cannot reach this likeness are not compared, and count as -1.
+    report : called with how many test images more were compared.
     """
     kept = min(k, len(corpus))
     whiten, known = _whitening(corpus)
@@ -61,8 +67,12 @@ def nearest(
         flipped = best.indices.numpy() >= kept
         for rank in range(kept):
             shown = np.where(flipped[:, rank, None, None, None], own[:, :, ::-1], own)
-            detail = detail_correlation(shown, np.array(corpus[places[:, rank]]))
-            likeness[start : start + len(own), rank] = (best.values[:, rank].numpy() + detail) / 2
+            cells = best.values[:, rank].numpy()
+            detail = np.full(len(own), -1, np.float32)
+            close = np.flatnonzero((cells + 1) / 2 >= least)
+            if len(close):
+                detail[close] = detail_correlation(shown[close], np.array(corpus[places[close, rank]]))
+            likeness[start : start + len(own), rank] = (cells + detail) / 2
         image[start : start + len(own)], mirrored[start : start + len(own)] = places, flipped
         report(len(own))
     order = np.argsort(-likeness, 1, kind="stable")
@@ -101,14 +111,16 @@ def detail_correlation(first: Images, second: Images) -> npt.NDArray[np.float32]
     """
     own, other = _detail(first), _detail(second)
     height, width = own.shape[2:]
-    inner = _centred(other[:, :, _MOVE : height - _MOVE, _MOVE : width - _MOVE])
-    best = torch.full((len(own),), -1.0)
-    for down in range(2 * _MOVE + 1):
-        for right in range(2 * _MOVE + 1):
-            moved = _centred(own[:, :, down : height - 2 * _MOVE + down, right : width - 2 * _MOVE + right])
-            best = torch.maximum(best, (moved * inner).sum(1))
-    found: npt.NDArray[np.float32] = best.numpy()
-    return found
+    inner = _centred(other[:, :, _MOVE : height - _MOVE, _MOVE : width - _MOVE])[:, :, None]  # (n, values, 1)
+    best = torch.empty(len(own))
+    for start in range(0, len(own), _PAIRS):
+        moved = own[start : start + _PAIRS].unfold(2, height - 2 * _MOVE, 1).unfold(3, width - 2 * _MOVE, 1)
+        windows = moved.permute(0, 2, 3, 1, 4, 5).flatten(1, 2).flatten(2)  # (n, moves, values)
+        spread = windows.square().sum(2) - windows.sum(2).square() / windows.shape[2]
+        found = (windows @ inner[start : start + _PAIRS])[:, :, 0] / spread.clamp_min(1e-6).sqrt()
+        best[start : start + _PAIRS] = found.amax(1)
+    result: npt.NDArray[np.float32] = best.numpy()
+    return result
 
 
 def _detail(images: Images) -> Tensor:

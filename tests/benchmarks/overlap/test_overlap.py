@@ -46,6 +46,10 @@ def test_near_copies_are_the_nearest_and_the_most_alike(images):
     assert found.likeness[list(PLANTED), 0].min() > 0.7
     assert [bool(found.mirrored[own, 0]) for own in PLANTED] == [False, False, True, False]
     assert (np.diff(found.likeness, axis=1) <= 0).all()
+    fewer = nearest(*images, least=0.7)
+    reached = found.likeness >= 0.7
+    assert np.array_equal(fewer.likeness >= 0.7, reached)
+    assert np.array_equal(fewer.likeness[reached], found.likeness[reached])
     unflipped = nearest(*images, mirror=False)
     assert unflipped.likeness[11, 0] < 0.7
     assert not unflipped.mirrored.any()
