@@ -137,7 +137,8 @@ def _centred(block: Tensor) -> Tensor:
 
 
 def _unit(rows: Tensor) -> Tensor:
-    return rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-3)
+    unit: Tensor = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-3)
+    return unit
 
 
 def _as_tensor(images: Images) -> Tensor:
