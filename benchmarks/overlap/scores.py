@@ -51,15 +51,15 @@ class Score:
 def score_all(study: Overlap, results: Path) -> list[Score]:
     """All measured rows of the tables whose data set was searched for its own test images, in the tables' order.
 
-    Raises `InputError` where a search is lacking, or was of other test images than the rows'.
+    Raises `InputError` where no data set was, or one has other test images than the rows.
     """
     found = []
-    for pair in study.pairs:
-        if pair.corpus != pair.test:
-            continue
-        searched = read_found(results, pair)
+    own = [(pair, read_found(results, pair)) for pair in study.pairs if pair.corpus == pair.test]
+    if not any(searched for _, searched in own):
+        raise InputError("no data set was searched for its own test images; run: python -m benchmarks.overlap search")
+    for pair, searched in own:
         if searched is None:
-            raise InputError(f"{pair.name} was not searched; run: python -m benchmarks.overlap search")
+            continue
         near = searched.test_images_at(max(study.duplicates, pair.leave_out))
         found += _scores(pair.test, near, searched.test_images, results)
     return found

@@ -141,5 +141,5 @@ def test_mistakes_are_said(cli, tmp_path):
     with pytest.raises(InputError, match="mirrored"):
         load_overlap(wrong)
     unsearched = Overlap(duplicates=0.7, pairs=[Pair(corpus="a", test="a", leave_out=0.7)])
-    with pytest.raises(InputError, match="was not searched"):
+    with pytest.raises(InputError, match="no data set was searched"):
         scores.score_all(unsearched, tmp_path)

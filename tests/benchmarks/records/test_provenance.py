@@ -32,7 +32,7 @@ OLDER_THAN_THEIR_COMMIT = {
 AT_THE_END_OF_THEIR_GRID = {
     "cifar10/dcgan-in-domain-rotations-views-sqrt-variance", "cifar10/dcgan-in-domain-views-sqrt-variance",
     "cifar10/dcgan-in-domain-views-variance", "cifar10/kmeans-1-layer", "cifar10/kmeans-1-layer-1600",
-    "cifar10/kmeans-1-layer-1600-split", "cifar10/kmeans-1-layer-1600-triangle", "cifar10/kmeans-3-layer-random-rf",
+    "cifar10/kmeans-3-layer-random-rf",
     "cifar10/kmeans-view-invariant", "cifar10/kmeans-view-invariant-1600", "cifar10/second-order-rotations",
     "cifar10-layers/dcgan-small-layer-1-2-3-grid-2", "cifar10-layers/dcgan-small-layer-1-grid-1",
     "cifar10-layers/dcgan-small-layer-1-grid-2", "cifar10-layers/dcgan-small-layer-1-grid-4",
