@@ -10,7 +10,9 @@ import itertools
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -161,3 +163,9 @@ def unstack_frames(stacked: Tensor, channels: int) -> Tensor:
     frames = stacked.float().reshape(count, stack // channels, channels, height, width)
     pixels = frames.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
     return pixels.permute(0, 1, 3, 4, 2).contiguous()
+
+
+def stacked_pixels(clips: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Clips uint8 (n, frames, height, width, channels) as images (n, height, width, frames x channels)."""
+    count, frames, height, width, channels = clips.shape
+    return np.ascontiguousarray(clips.transpose(0, 2, 3, 1, 4)).reshape(count, height, width, frames * channels)

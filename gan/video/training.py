@@ -30,6 +30,7 @@ from dcgan_features.gan.video.networks import (
     VideoSpec,
     clip_discriminator,
     stack_frames,
+    stacked_pixels,
     unstack_frames,
 )
 from dcgan_features.gan.video.recipe import FREE_SETTINGS, VideoRecipe
@@ -263,12 +264,6 @@ def reestimate(discriminator: Discriminator, clips: Clips, spec: VideoSpec) -> D
     chosen = np.arange(min(len(clips), STATISTICS_CLIPS))
     windows = [clips.take(part)[:, -spec.window :] for part in np.array_split(chosen, -(-len(chosen) // 256))]
     return reestimate_batch_statistics(discriminator, stacked_pixels(np.concatenate(windows)))
-
-
-def stacked_pixels(clips: Frames) -> NDArray[np.uint8]:
-    """Clips uint8 (n, frames, height, width, channels) as images (n, height, width, frames x channels)."""
-    count, frames, height, width, channels = clips.shape
-    return np.ascontiguousarray(clips.transpose(0, 2, 3, 1, 4)).reshape(count, height, width, frames * channels)
 
 
 def _rows(clips: Frames, predicted: Frames) -> NDArray[np.uint8]:
