@@ -5,12 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def pixel_loss(predicted: Tensor, truth: Tensor, kind: str) -> Tensor:
-    """The mean absolute ("l1") or squared ("l2") difference of frames (n, frames, height, width)."""
-    difference = predicted - truth
-    return difference.abs().mean() if kind == "l1" else difference.square().mean()
-
-
 def gradient_difference_loss(predicted: Tensor, truth: Tensor) -> Tensor:
     """How far the absolute differences of neighbouring pixels are apart, down and across; the sum of the two means.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dcgan_features.data.utils.errors import unknown_name
+from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.gan.training.recipe import check_settings
 from dcgan_features.gan.video.networks import VIDEO_SPECS, VideoSpec
@@ -19,14 +19,16 @@ FREE_SETTINGS = frozenset({"checkpoint_seconds", "checkpoint_every", "sample_eve
 class VideoRecipe(BaseModel):
     """Settings of one training run of frame prediction.
 
-    The generator's loss is the sum of three means over pixels or clips, of frames scaled to -1..1: Mathieu, Couprie &
+    The generator's loss is a weighted sum of means over pixels or clips, of frames scaled to -1..1: Mathieu, Couprie &
     LeCun, Deep multi-scale video prediction beyond mean square error, ICLR 2016, section 3.
 
     network : name in `gan.video.networks.VIDEO_SPECS`.
     clips : to see in all; the learning rates fall along a cosine to nothing over them, so a run cannot be lengthened.
     seed : decides initial weights, order of the clips, made clips, and which windows are judged.
     batch_size : clips a minibatch; both networks are updated on each.
-    pixels : "l1" or "l2", the distance of predicted and true pixels.
+    l1, l2 : factors of the absolute and the squared differences of predicted and true pixels. 1 for either in the
+        source. Where most pixels are black and motion is uncertain, the best guess by absolute differences alone is
+        black, by squared ones grey.
     gradient_difference : factor of the difference of absolute gradients; 0: none. 1 in the source.
     adversarial : factor of the adversarial loss; 0: none, and no discriminator. 0.05 in the source.
     learning_rate, discriminator_rate, beta1, beta2 : Adam's.
@@ -42,9 +44,10 @@ class VideoRecipe(BaseModel):
     clips: Annotated[int, Field(ge=1)] = 60_000
     seed: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=2)] = 16
-    pixels: Literal["l1", "l2"] = "l1"
-    gradient_difference: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
-    adversarial: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    l1: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    l2: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    gradient_difference: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.25
+    adversarial: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.001
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
     discriminator_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-4
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
@@ -72,6 +75,8 @@ def make_video_recipe(settings: dict[str, Any], where: str = "the recipe") -> Vi
     recipe = check_settings(VideoRecipe, settings, where)
     if recipe.network not in VIDEO_SPECS:
         raise unknown_name("network", recipe.network, VIDEO_SPECS, where)
+    if not recipe.l1 and not recipe.l2:
+        raise InputError(f"{where}: 'l1' and 'l2' are both 0, so that no pixel is compared; give one of them")
     return recipe
 
 

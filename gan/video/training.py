@@ -24,7 +24,7 @@ from dcgan_features.data.video.clips import Clips, Frames
 from dcgan_features.gan.batch_norm import reestimate_batch_statistics
 from dcgan_features.gan.networks import Discriminator
 from dcgan_features.gan.training.loop import TrainingRun
-from dcgan_features.gan.video.losses import gradient_difference_loss, pixel_loss
+from dcgan_features.gan.video.losses import gradient_difference_loss
 from dcgan_features.gan.video.networks import (
     ClipGenerator,
     VideoSpec,
@@ -44,10 +44,11 @@ STATISTICS_CLIPS = 2_048  # on a window of each, the saved discriminator's batch
 class PredictionLosses:
     """Means of one minibatch as 0-d tensors, before the update; None where not computed.
 
-    pixels, gradients, adversarial : the generator's, without their factors. real, fake : the discriminator's.
+    l1, l2, gradients, adversarial : the generator's, without their factors. real, fake : the discriminator's.
     """
 
-    pixels: Tensor
+    l1: Tensor
+    l2: Tensor
     gradients: Tensor | None = None
     adversarial: Tensor | None = None
     real: Tensor | None = None
@@ -123,8 +124,9 @@ class FramePrediction:
 
     def _update(self, clips: Tensor, truth: Tensor, predicted: Tensor, fall: float) -> PredictionLosses:
         recipe = self.recipe
-        found = {"pixels": pixel_loss(predicted, truth, recipe.pixels)}
-        total = found["pixels"]
+        difference = predicted - truth
+        found = {"l1": difference.abs().mean(), "l2": difference.square().mean()}
+        total = recipe.l1 * found["l1"] + recipe.l2 * found["l2"]
         if recipe.gradient_difference:
             found["gradients"] = gradient_difference_loss(predicted, truth)
             total = total + recipe.gradient_difference * found["gradients"]
