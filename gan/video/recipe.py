@@ -44,7 +44,7 @@ class VideoRecipe(BaseModel):
     clips: Annotated[int, Field(ge=1)] = 60_000
     seed: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=2)] = 16
-    l1: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    l1: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
     l2: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     gradient_difference: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.25
     adversarial: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.001
