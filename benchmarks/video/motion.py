@@ -190,5 +190,10 @@ def _multi_label(
 
 
 def _decisions(X: torch.Tensor, present: NDArray[np.bool_], queries: torch.Tensor, C: float) -> NDArray[np.float64]:
-    columns = [L2SVM(C).fit(X, column.astype(np.int64)).decision_function(queries) for column in present.T]
-    return np.stack(columns, 1).astype(np.float64)
+    columns = []
+    for column in present.T:
+        if column.all() or not column.any():  # a part without the class says nothing of it
+            columns.append(np.zeros(len(queries)))
+        else:
+            columns.append(np.asarray(L2SVM(C).fit(X, column.astype(np.int64)).decision_function(queries), np.float64))
+    return np.stack(columns, 1)

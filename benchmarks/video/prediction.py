@@ -30,6 +30,11 @@ def copy_last(predicted: int) -> Predictor:
     return lambda given: np.repeat(given[:, -1:], predicted, 1)
 
 
+def black(predicted: int) -> Predictor:
+    """The control of SSIM, which is 1 wherever both frames are black: nothing at all."""
+    return lambda given: np.zeros((len(given), predicted, *given.shape[2:]), np.uint8)
+
+
 @dataclass(frozen=True)
 class Mean:
     """A mean over test clips of a clip's mean over its predicted frames, with its 95% interval over test clips."""

@@ -18,6 +18,7 @@ from dcgan_features.benchmarks.video.prediction import (
     METRICS,
     Predictor,
     Values,
+    black,
     copy_last,
     differences,
     mean_over_clips,
@@ -37,7 +38,7 @@ from dcgan_features.gan.video.recipe import make_video_recipe
 from dcgan_features.gan.video.training import PredictionRun, predict
 from dcgan_features.gan.video.weights import load_video_weights
 
-_SHORT = {"dcgan": "DCGAN", "l2": "L2 twin", "copy": "last frame"}
+_SHORT = {"dcgan": "DCGAN", "l2": "L2 twin", "copy": "last frame", "black": "black"}
 _TASKS = {"direction": "Direction", "speed": "Speed", "pictures": "Both pictures"}
 
 
@@ -96,7 +97,8 @@ class Measurement:
         begun = time.perf_counter()
         generators = {name: load_video_weights(self.store / name).generator.to(self.device) for name in ("dcgan", "l2")}
         predictors: dict[str, Predictor] = {name: _predictor(generators[name]) for name in generators}
-        predictors["copy"] = copy_last(self.spec.predicted)
+        controls = {"copy": copy_last(self.spec.predicted), "black": black(self.spec.predicted)}
+        predictors |= controls
         with progress(len(self.test_clips), "predicting test clips") as advance:
             figures = measure(predictors, self.test_clips, self.spec.given, advance)
         content = {
@@ -117,6 +119,7 @@ class Measurement:
         }
         shown = self.test_clips.take(np.arange(min(SHOWN, len(self.test_clips))))
         made = {_SHORT[name]: predictor(shown[:, : self.spec.given]) for name, predictor in predictors.items()}
+        del made[_SHORT["black"]]  # of which there is nothing to see
         write_results(stem, content, shown, made)
         return f"{_said(content)}\nwritten: {stem}.json, .md, .png and .gif"
 
@@ -127,7 +130,7 @@ class Measurement:
                 "name": name,
                 "title": self.study.titles[name],
                 "short": _SHORT[name],
-                "parameters": None if name == "copy" else parameters,
+                "parameters": parameters if name in ("dcgan", "l2") else None,
                 **{metric: asdict(mean_over_clips(own[metric])) for metric in METRICS},
                 "by_frame": {metric: own[metric].mean(0).tolist() for metric in METRICS},
             }
