@@ -127,7 +127,8 @@ def run_probe(
     kept, held = holdout(len(own), round(HELD * len(own)), 0)
     found = {}
     for name, view in views.items():
-        X, X_test = torch.from_numpy(view.features(own, fit=True)), torch.from_numpy(view.features(queries))
+        features = view.features(own, fit=True)
+        X, X_test = in_own_axes(features, view.features(queries))
         predicted, chosen = {}, {}
         for task in ("direction", "speed"):
             svm = L2SVMCV(probe.Cs, holdout=held).fit(X, known[task])
@@ -141,7 +142,7 @@ def run_probe(
             right = 100 * float((predicted[task] == asked[task]).mean())
             accuracy[task] = (right, *wilson_interval(right, len(queries)))
         precision = mean_average_precision(present[1], scores)
-        found[name] = Found(predicted, chosen, accuracy, precision, X.shape[1])
+        found[name] = Found(predicted, chosen, accuracy, precision, features.shape[1])
         advance(1)
     return found
 
@@ -163,6 +164,23 @@ def compared(
         for second in found
         if second != first
     }
+
+
+def in_own_axes(features: Features, queries: Features) -> tuple[torch.Tensor, torch.Tensor]:
+    """The features (n, d) turned into the axes of the n training rows, and the queries likewise: at most n columns.
+
+    An L2-SVM's weights lie in the span of its rows, so that its decisions are the same, up to rounding; many fits on
+    few rows of many features are then quick. Features that are fewer than the rows are left as they are.
+    """
+    if features.shape[1] <= len(features):
+        return torch.from_numpy(features), torch.from_numpy(queries)
+    rows = features.astype(np.float64)
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    kept = values > values[-1] * 1e-10
+    axes = rows.T @ (vectors[:, kept] / np.sqrt(values[kept]))  # (d, kept), orthonormal
+    turned = (np.ascontiguousarray(part @ axes, np.float32) for part in (rows, queries.astype(np.float64)))
+    own, others = turned
+    return torch.from_numpy(own), torch.from_numpy(others)
 
 
 def _present(shown: Labels, classes: int) -> NDArray[np.bool_]:

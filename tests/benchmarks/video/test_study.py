@@ -8,10 +8,11 @@ import pytest
 import yaml
 from PIL import Image
 from scipy import stats
+from sklearn.svm import LinearSVC
 from typer.testing import CliRunner
 
 from dcgan_features.benchmarks.video.__main__ import app
-from dcgan_features.benchmarks.video.motion import View, run_probe
+from dcgan_features.benchmarks.video.motion import View, in_own_axes, run_probe
 from dcgan_features.benchmarks.video.prediction import copy_last, differences, mean_over_clips, measure
 from dcgan_features.benchmarks.video.settings import STUDIES, Probe, load_study
 from dcgan_features.data.utils.errors import InputError
@@ -63,6 +64,18 @@ def test_the_probe_tells_motion_of_clips_and_not_of_single_frames():
     assert found["frame"].n_features == 256
     assert found["clip"].n_features == 1280
     assert found["frame"].accuracy["pictures"][0] > 50  # of three pairs
+
+
+def test_turned_features_give_the_same_decisions():
+    random = np.random.default_rng(0)
+    X, queries = (random.normal(0.5, 1, (count, 90)).astype(np.float32) for count in (30, 20))
+    y = random.integers(0, 3, 30)
+    own, others = in_own_axes(X, queries)
+    assert own.shape == (30, 30)
+    expected = LinearSVC(C=0.01, tol=1e-9, max_iter=100_000).fit(X, y).decision_function(queries)
+    found = LinearSVC(C=0.01, tol=1e-9, max_iter=100_000).fit(own, y).decision_function(others)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert in_own_axes(X[:, :5], queries[:, :5])[0].shape == (30, 5)
 
 
 @pytest.fixture
