@@ -5,6 +5,8 @@ Pixels are scaled to 0..1. The squared error is summed over a frame's pixels, th
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
@@ -18,14 +20,16 @@ MOST_DECIBELS = 100.0  # of frames that are equal
 def squared_errors(truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> Values:
     """The sum over pixels of the squared differences, 0..1 each; (n, frames) of uint8 (n, frames, h, w, channels)."""
     difference = (truth.astype(np.float32) - predicted.astype(np.float32)) / 255
-    return np.square(difference).sum((2, 3, 4), dtype=np.float64)
+    errors: Values = np.square(difference).sum((2, 3, 4), dtype=np.float64)
+    return errors
 
 
 def peak_ratios(truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> Values:
     """The peak signal-to-noise ratio in decibels, at most 100; shapes as above."""
     mean = squared_errors(truth, predicted) / np.prod(truth.shape[2:])
     with np.errstate(divide="ignore"):
-        return np.minimum(-10 * np.log10(mean), MOST_DECIBELS)
+        ratios: Values = np.minimum(-10 * np.log10(mean), MOST_DECIBELS)
+    return ratios
 
 
 def similarities(truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> Values:
@@ -46,10 +50,11 @@ def similarities(truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> Valu
     alike = (2 * mean_x * mean_y + C1) * (2 * covariance + C2)
     alike /= (mean_x**2 + mean_y**2 + C1) * (variance_x + variance_y + C2)
     inside = alike[:, :, RADIUS:-RADIUS, RADIUS:-RADIUS]
-    return inside.mean((2, 3, 4), dtype=np.float64)
+    similar: Values = inside.mean((2, 3, 4), dtype=np.float64)
+    return similar
 
 
-def _windowed(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _windowed(values: NDArray[Any]) -> NDArray[Any]:
     """Weighted means of the windows around each pixel."""
-    found: NDArray[np.float32] = gaussian_filter(values, (0, 0, SIGMA, SIGMA, 0), radius=(0, 0, RADIUS, RADIUS, 0))
+    found: NDArray[Any] = gaussian_filter(values, (0, 0, SIGMA, SIGMA, 0), radius=(0, 0, RADIUS, RADIUS, 0))
     return found

@@ -68,7 +68,8 @@ def figure_of(content: Mapping[str, Any], clips: Frames, predicted: Mapping[str,
     content : as `files.write_results` keeps it.
     """
     figure = new_figure(11, 7.4, warning)
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1.15, 1])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1.15, 1])
+    top, bottom = parts
     axes = top.subplots(1, 3, width_ratios=[1, 1, 1.5])
     systems = content["prediction"]["systems"]
     for panel, metric, title in ((axes[0], "squared_error", "squared error a frame"), (axes[1], "ssim", "SSIM")):

@@ -92,7 +92,7 @@ def _of_video(file: Path, size: int) -> Iterator[NDArray[np.uint8]]:
                 if frame.width * frame.height > _LARGEST:
                     raise ValueError(f"a frame of {frame.width}x{frame.height} pixels")
                 found += 1
-                yield resize(frame.to_ndarray(format="rgb24")[None], size)[0]
+                yield resize(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)[None], size)[0]
     except (av.FFmpegError, ValueError, IndexError, MemoryError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise InputError(

@@ -79,7 +79,8 @@ class MovingPictures:
         """Upper left corners in pixels, int64 (n, objects, frames, 2), down and right."""
         places = trajectories(self.start[indices], self.velocity[indices], self.length)
         room = self.size - np.array(self.pictures.shape[1:])
-        return (places * room).astype(np.int64)
+        corners: Indices = (places * room).astype(np.int64)
+        return corners
 
     def take(self, indices: Indices) -> Frames:
         """The clips of these numbers: uint8 (n, frames, size, size, 1)."""

@@ -15,6 +15,7 @@ from dcgan_features.benchmarks.video.__main__ import app
 from dcgan_features.benchmarks.video.motion import View, in_own_axes, run_probe
 from dcgan_features.benchmarks.video.prediction import copy_last, differences, mean_over_clips, measure
 from dcgan_features.benchmarks.video.settings import STUDIES, Probe, load_study
+from dcgan_features.data.utils.cli import progress
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import read_sealed
 from dcgan_features.data.video.clips import ArrayClips
@@ -25,7 +26,11 @@ from dcgan_features.features import RawPixels
 def test_the_last_frame_is_copied_and_measured_frame_by_frame():
     frames = np.random.default_rng(0).integers(0, 256, (130, 4, 12, 12, 1), dtype=np.uint8)
     told: list[float] = []
-    found = measure({"copy": copy_last(2)}, ArrayClips(frames, "noise"), 2, lambda count, note="": told.append(count))
+
+    def advance(count: float = 1, note: str = "") -> None:
+        told.append(count)
+
+    found = measure({"copy": copy_last(2)}, ArrayClips(frames, "noise"), 2, advance)
     expected = ((frames[:, 2:].astype(float) - frames[:, 1:2]) ** 2).sum((2, 3, 4)) / 255**2
     np.testing.assert_allclose(found["copy"]["squared_error"], expected, rtol=1e-5)
     assert sum(told) == 130
@@ -58,7 +63,8 @@ def test_the_probe_tells_motion_of_clips_and_not_of_single_frames():
     ]
     views = {"clip": View("clip", RawPixels(), "all"), "frame": View("frame", RawPixels(), "middle")}
     probe = Probe(train=300, test=200, Cs=(1e-3, 1e-1))
-    found = run_probe(views, (motions[0], motions[1]), probe, 3, lambda count, note="": None)
+    with progress(2, "probing") as advance:
+        found = run_probe(views, (motions[0], motions[1]), probe, 3, advance)
     assert found["clip"].accuracy["direction"][0] > 60  # of 8
     assert found["frame"].accuracy["direction"][1] < 12.5 < found["frame"].accuracy["direction"][2]
     assert found["frame"].n_features == 256

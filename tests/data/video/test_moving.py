@@ -12,8 +12,9 @@ def pictures():
     return np.random.default_rng(0).integers(1, 256, (6, 5, 4), dtype=np.uint8)
 
 
-def published_path(y, x, v_y, v_x, frames):
-    """The rule as the authors' generator has it, for one coordinate pair after another."""
+def published_path(start, velocity, frames):
+    """The rule as the authors' generator has it, one coordinate after another."""
+    (y, x), (v_y, v_x) = start, velocity
     found = []
     for _ in range(frames):
         y, x = y + v_y, x + v_x
@@ -37,7 +38,7 @@ def test_trajectories_are_those_of_the_rule_written_out():
     assert found.max() == 1  # walls were met
     for clip in range(7):
         for thing in range(2):
-            expected = published_path(*start[clip, thing], *velocity[clip, thing], 15)
+            expected = published_path(start[clip, thing].tolist(), velocity[clip, thing].tolist(), 15)
             np.testing.assert_allclose(found[clip, thing], expected)
 
 

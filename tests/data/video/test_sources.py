@@ -1,5 +1,7 @@
 """From names to clips: training clips of training pictures, test clips of test pictures, the published file."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from dcgan_features.data.video.sources import (
 @pytest.fixture
 def root(tmp_path):
     """A data root whose training digits are all of brightness 100, and whose test digits of 200."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for part, value, count in (("train", 100, 8), ("test", 200, 6)):
         arrays[f"{part}_x"] = np.full((count, 28, 28), value, np.uint8)
         arrays[f"{part}_y"] = np.arange(count) % 10

@@ -55,6 +55,7 @@ def test_losses_of_a_step_are_those_of_the_networks_before_it():
     torch.testing.assert_close(found.l2, functional.mse_loss(predicted, clips[:, 3:]))
     torch.testing.assert_close(found.real, functional.binary_cross_entropy_with_logits(on_real, torch.ones(8)))
     torch.testing.assert_close(found.fake, functional.binary_cross_entropy_with_logits(on_fake, torch.zeros(8)))
+    assert found.adversarial is not None
     assert found.adversarial > 0
 
 
