@@ -92,7 +92,7 @@ from dcgan_features.gan.video.training import PredictionRun
 from tests.gan.tiny_video import tiny_clips, tiny_recipe
 import torch
 torch.set_num_threads(1)
-PredictionRun(tiny_recipe(clips=8 * 400, checkpoint_every=1), tiny_clips(), Path(sys.argv[1])).finish()
+PredictionRun(tiny_recipe(clips=8 * 150, checkpoint_every=1), tiny_clips(), Path(sys.argv[1])).finish()
 """
 
 
@@ -104,9 +104,9 @@ def test_a_killed_run_resumes_to_the_bit(tmp_path):
         assert child.poll() is None, "the run ended before it could be killed"
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    recipe = tiny_recipe(clips=8 * 400, checkpoint_every=100)
+    recipe = tiny_recipe(clips=8 * 150, checkpoint_every=50)
     run = PredictionRun(recipe, tiny_clips(), killed)
-    assert 1 <= run.training.steps_done < 400
+    assert 1 <= run.training.steps_done < 150
     run.finish()
     PredictionRun(recipe, tiny_clips(), whole).finish()
     assert (killed / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
