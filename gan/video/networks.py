@@ -65,7 +65,7 @@ def _halving(*maps: int) -> tuple[Convolution, ...]:
 
 
 # Kernels of 4 at a stride of 2 everywhere, which leave no checkerboard.
-MOVING_64 = VideoSpec("moving-64", 64, 1, 10, 10, 5, (32, 64, 128), 2, _halving(24, 48, 96, 192))
+MOVING_64 = VideoSpec("moving-64", 64, 1, 10, 10, 5, (16, 32, 64), 2, _halving(16, 32, 64, 128))
 VIDEO_SPECS: dict[str, VideoSpec] = {
     spec.name: spec
     for spec in (
