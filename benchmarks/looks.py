@@ -95,8 +95,9 @@ def _look(content: Any) -> Look | None:
     ]
     if not figures or content.get("stand_in"):
         return None
-    about = (content["finished"], content["table"], content["row"], content.get("preset", ""))
-    return Look(*map(str, about), str(content.get("commit") or ""), "; ".join(figures))
+    finished, table, row = (str(content[name]) for name in ("finished", "table", "row"))
+    preset, commit = (str(content.get(name) or "") for name in ("preset", "commit"))
+    return Look(finished, table, row, preset, commit, "; ".join(figures))
 
 
 @app.command()

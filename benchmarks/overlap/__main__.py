@@ -24,10 +24,8 @@ def search(
 
     study = load_overlap()
     for pair in study.chosen(only or []):
-        found = search_pair(pair, data_root, results)
-        typer.echo(
-            f"{pair.name}: {len(found.hits):,} pairs, {len({hit.image for hit in found.hits}):,} images left out"
-        )
+        hits = search_pair(pair, data_root, results).hits
+        typer.echo(f"{pair.name}: {len(hits):,} pairs, {len({hit.image for hit in hits}):,} images left out")
     all_found = [found for pair in study.pairs if (found := read_found(results, pair)) is not None]
     if len(all_found) == len(study.pairs):
         for path in write_lists(all_found):

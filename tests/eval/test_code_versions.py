@@ -41,10 +41,10 @@ def files_of(module, seen):
 def code_in(text):
     """A module's lines without docstrings, comments of their own and empty lines."""
     lines = text.splitlines()
-    left_out = set()
+    left_out: set[int] = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            left_out.update(range(node.lineno - 1, node.end_lineno))
+            left_out.update(range(node.lineno - 1, node.end_lineno or node.lineno))
     kept = [line for number, line in enumerate(lines) if number not in left_out]
     return "\n".join(line for line in kept if line.strip() and not line.strip().startswith("#"))
 

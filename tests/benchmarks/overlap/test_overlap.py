@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ PLANTED = {3: 40, 7: 41, 11: 42, 15: 43}  # test image: where its near copy lies
 @pytest.fixture(scope="module")
 def images():
     """A corpus with near copies of four test images: brighter, moved by a pixel, flipped, and with noise."""
-    made = stand_in(300, 30)
+    made: Any = stand_in(300, 30)
     test, corpus = made.test_images, made.train_images.copy()
     noise = np.random.default_rng(0).normal(0, 6, test[15].shape)
     changed = {
@@ -36,8 +37,9 @@ def images():
 
 
 def test_near_copies_are_the_nearest_and_the_most_alike(images):
-    counted = []
-    found = nearest(*images, report=counted.append)
+    counted: list[int] = []
+    test, corpus = images
+    found = nearest(test, corpus, report=counted.append)
     assert sum(counted) == len(images[0])
     assert found.image.shape == (30, 5)
     assert {own: found.image[own, 0] for own in PLANTED} == PLANTED
@@ -46,11 +48,11 @@ def test_near_copies_are_the_nearest_and_the_most_alike(images):
     assert found.likeness[list(PLANTED), 0].min() > 0.7
     assert [bool(found.mirrored[own, 0]) for own in PLANTED] == [False, False, True, False]
     assert (np.diff(found.likeness, axis=1) <= 0).all()
-    fewer = nearest(*images, least=0.7)
+    fewer = nearest(test, corpus, least=0.7)
     reached = found.likeness >= 0.7
     assert np.array_equal(fewer.likeness >= 0.7, reached)
     assert np.array_equal(fewer.likeness[reached], found.likeness[reached])
-    unflipped = nearest(*images, mirror=False)
+    unflipped = nearest(test, corpus, mirror=False)
     assert unflipped.likeness[11, 0] < 0.7
     assert not unflipped.mirrored.any()
 
@@ -107,7 +109,9 @@ def test_scores_without_near_duplicates_are_those_of_the_other_test_images(make_
         (row, protocol) for row in ("means", "pixels") for protocol in ("all-labels", "5-per-class")
     ]
     kept = np.delete(np.arange(100), near)
-    predicted = predictions_of(results, read_row(results / "tiny" / "pixels.json"))
+    result = read_row(results / "tiny" / "pixels.json")
+    assert result is not None
+    predicted = predictions_of(results, result)
     expected = [(made == predicted.truth)[kept].mean() * 100 for made in predicted.by_protocol["5-per-class"]]
     assert found[3].without == pytest.approx(np.mean(expected))
     assert found[3].kept == 97
