@@ -26,9 +26,10 @@ Seed = Annotated[int, Field(ge=0)]
 class Sound(Strict):
     """How recordings become equally long.
 
-    rate : samples a second. placement : see `data.audio.placed`."""
+    rate : samples a second. placement : see `data.audio.placed`.
+    """
 
-    place_: ClassVar[str] = "the sound"
+    place: ClassVar[str] = "the sound"
     rate: Count
     seconds: Positive
     placement: str

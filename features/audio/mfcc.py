@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -124,7 +125,5 @@ class MfccStatistics(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
         slopes = [library.feature.delta(coefficients, width=_WIDTH, order=order, mode="nearest") for order in (1, 2)]
         stacked = np.concatenate([coefficients, *slopes]).astype(np.float64)  # (3 x coefficients, frames)
         edges = np.linspace(0, stacked.shape[1], self.segments + 1)
-        parts = [
-            stacked[:, int(low) : max(int(high), int(low) + 1)] for low, high in zip(edges, edges[1:], strict=False)
-        ]
+        parts = [stacked[:, int(low) : max(int(high), int(low) + 1)] for low, high in itertools.pairwise(edges)]
         return np.concatenate([value for part in parts for value in (part.mean(1), part.std(1))])
