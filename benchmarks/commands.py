@@ -34,6 +34,7 @@ COMMANDS = {
     "latent": Command("benchmarks.latent", "directions, walks and arithmetic in the latent space"),
     "memorisation": Command("benchmarks.memorisation", "do samples repeat training images?"),
     "mnist-generated": Command("benchmarks.mnist_generated", "do generated digits teach a classifier?"),
+    "speech": Command("benchmarks.speech", "spoken digits from spectrograms, on known and unknown speakers"),
     "select": Command("benchmarks.select", "choose features on training images"),
     "speed": Command("benchmarks.speed", "how fast each part is on this machine"),
     "train": Command("gan.train", "train a DCGAN"),

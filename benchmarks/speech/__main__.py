@@ -29,9 +29,10 @@ def speech(
     store: Annotated[Path, typer.Option(help="Folder of spectrograms, networks, features.")] = Path("feature-store"),
 ) -> None:
     """Measure DCGAN features of spectrograms, their control and the field's baselines on spoken digits."""
-    from dcgan_features.benchmarks.speech.measure import measure_study  # late, as it imports PyTorch: --help is quick
+    from dcgan_features.benchmarks.speech.measure import Options, measure_study  # late: --help is quick without torch
 
-    measure_study(preset, only or [], data_root, split, networks, resume, results, store)
+    splits = () if split is None else (split,)
+    measure_study(Options(preset, tuple(only or ()), splits, data_root, networks, resume, results, store))
 
 
 if __name__ == "__main__":

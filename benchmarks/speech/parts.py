@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +22,9 @@ from dcgan_features.data.dataset import Dataset, Images
 from dcgan_features.data.utils.cli import Advance, progress
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import keep_array, kept_array
+from dcgan_features.data.utils.formats.sound import Sound as SoundArray
 from dcgan_features.data.utils.hashing import digest_of
-from dcgan_features.features.audio import LogMelSpectrogram
+from dcgan_features.features.audio import LogMelSpectrogram, MfccStatistics
 
 OWN, SPEAKERS = "own", "speakers"
 
@@ -61,6 +63,13 @@ class Parts:
         """Spectrograms of all recordings, uint8 (n, height, width, 1)."""
         return self._spectrograms(0.0)
 
+    def of_recordings(self, extractor: MfccStatistics) -> NDArray[np.float32]:
+        """What an extractor that learns nothing makes of all recordings, as long as they are: float32 (n, d)."""
+        settings = [self.recordings.digest, extractor.get_params()]
+        path = self.store / "recordings" / f"{digest_of(settings)[:24]}.npy"
+        width = extractor.fit(()).n_features_out_
+        return self._kept(path, np.dtype(np.float32), (width,), lambda: self.recordings.sounds(), extractor, "MFCC")
+
     def folds(self, split: str) -> tuple[Fold, ...]:
         """The folds of a split: of the own one a single one; of the speakers one for each."""
         return (self.recordings.fold(SPLIT),) if split == OWN else self.recordings.leave_one_group_out()
@@ -84,18 +93,37 @@ class Parts:
         sound = self.study.sound
         settings = [self.recordings.digest, sound.model_dump(), self.log_mel.get_params(), shift]
         path = self.store / "spectrograms" / f"{digest_of(settings)[:24]}.npy"
-        dtype, shape = np.dtype(np.uint8), (len(self.recordings), self.log_mel.bands, self.log_mel.frames, 1)
-        found = kept_array(path, dtype, shape)
+        shape = (self.log_mel.bands, self.log_mel.frames, 1)
+
+        def windows() -> Iterator[SoundArray]:
+            return self.recordings.windows(sound.seconds, sound.placement, shift)
+
+        return self._kept(path, np.dtype(np.uint8), shape, windows, self.log_mel, f"spectrograms, moved by {shift:g} s")
+
+    def _kept(
+        self,
+        path: Path,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        sounds: Callable[[], Iterator[SoundArray]],
+        transformer: LogMelSpectrogram | MfccStatistics,
+        what: str,
+    ) -> NDArray[Any]:
+        """What a transformer makes of each recording's sound, (n, *shape), from the store where it has it."""
+        whole = (len(self.recordings), *shape)
+        found = kept_array(path, dtype, whole)
         if found is None:
-            with progress(len(self.recordings), f"spectrograms, moved by {shift:g} s") as advance:
-                keep_array(path, self._made(shift, advance), dtype, shape)
-            found = kept_array(path, dtype, shape)
+            with progress(len(self.recordings), what) as advance:
+                keep_array(path, _each(sounds(), transformer, advance), dtype, whole)
+            found = kept_array(path, dtype, whole)
         if found is None:
             raise InputError(f"{path} changed while it was being written; run the same command again")
         return found
 
-    def _made(self, shift: float, advance: Advance) -> Iterator[Images]:
-        sound = self.study.sound
-        for window in self.recordings.windows(sound.seconds, sound.placement, shift):
-            yield self.log_mel.transform([window])
-            advance()
+
+def _each(
+    sounds: Iterator[SoundArray], transformer: LogMelSpectrogram | MfccStatistics, advance: Advance
+) -> Iterator[NDArray[Any]]:
+    for sound in sounds:
+        yield transformer.transform([sound])
+        advance()

@@ -89,6 +89,7 @@ class Row(Strict):
     features: Annotated[list[Component], Field(min_length=1)]
     trained: bool = False
     control: str | None = None
+    citation: str = ""
     note: str = ""
 
     @property

@@ -48,8 +48,8 @@ def sound_folder(root: Path | str, rate: int, names: str | None = None) -> Recor
         beside = next((file for file in files if file.parent == folder), None)
         if beside is not None:
             raise InputError(
-                f"{printable(beside)} lies beside the folders that name the labels; move it into one of them, or say by "
-                "a regular expression how names give labels"
+                f"{printable(beside)} lies beside the folders that name the labels; move it into one of them, or say "
+                "by a regular expression how names give labels"
             )
         labels = [file.relative_to(folder).parts[0] for file in files]
     else:

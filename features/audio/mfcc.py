@@ -20,12 +20,12 @@ _WIDTH = 9  # frames over which a slope is taken: librosa's
 
 @known_as("features.audio.MfccStatistics")
 class MfccStatistics(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Mean and standard deviation over time of MFCC and of their first and second slopes, standardised.
+    """Mean and standard deviation over time of MFCC and of their first and second slopes.
 
     A sound of whatever length becomes `segments` x 6 x `coefficients` numbers: for each of the segments, which follow
     one another and are equally long, the means, then the standard deviations, of the coefficients, of their slopes
-    (deltas) and of the slopes of these. With one segment all order in time is left out. Each number is then
-    standardised by its mean and standard deviation over the sounds fitted on, in which no label counts.
+    (deltas) and of the slopes of these. With one segment all order in time is left out. The numbers are of very
+    different sizes: put scikit-learn's `StandardScaler` behind it.
 
     Davis & Mermelstein, IEEE ASSP 1980, by librosa: frames of `window` seconds each `hop` seconds, logarithms of
     `bands` mel bands within 80 dB of the largest, type II cosine transform.
@@ -45,7 +45,6 @@ class MfccStatistics(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     Attributes
     ----------
-    mean_, scale_ : float32 (n_features_out_,), of the sounds fitted on.
     n_features_out_ : int.
 
     Examples
@@ -74,50 +73,36 @@ class MfccStatistics(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.hop = hop
 
     def fit(self, sounds: Iterable[Sound], y: object = None) -> Self:
-        """Learn how the numbers are standardised from sounds, each (samples,). `y` is ignored.
+        """Check the parameters; nothing is learned. `sounds` and `y` are ignored.
 
-        Raises ValueError for parameters that do not go together, or no sounds.
+        Raises ValueError for parameters that do not go together.
         """
-        self._fit(self._raw(sounds))
-        return self
-
-    def transform(self, sounds: Iterable[Sound]) -> NDArray[np.float32]:
-        """The numbers of each sound, float32 (n, n_features_out_)."""
-        check_is_fitted(self, "mean_")
-        return self._standardised(self._raw(sounds))
-
-    def fit_transform(self, sounds: Iterable[Sound], y: object = None, **_: Any) -> NDArray[np.float32]:
-        """`fit` and `transform` in one pass over sounds that may be read only once."""
-        raw = self._raw(sounds)
-        self._fit(raw)
-        return self._standardised(raw)
-
-    def _fit(self, raw: NDArray[np.float64]) -> None:
-        deviation = raw.std(0)
-        self.mean_ = raw.mean(0).astype(np.float32)
-        self.scale_ = np.where(deviation > 0, deviation, 1).astype(np.float32)
-        self.n_features_out_ = raw.shape[1]
-
-    def _standardised(self, raw: NDArray[np.float64]) -> NDArray[np.float32]:
-        return ((raw - self.mean_) / self.scale_).astype(np.float32)
-
-    def _raw(self, sounds: Iterable[Sound]) -> NDArray[np.float64]:
         check_counts(rate=self.rate, coefficients=self.coefficients, segments=self.segments, bands=self.bands)
         if not 0 < self.hop <= self.window:
             raise ValueError(f"hop={self.hop!r} must be above 0 and at most window={self.window!r}")
         if self.coefficients > self.bands:
             raise ValueError(f"coefficients={self.coefficients} are more than bands={self.bands}")
+        self.n_features_out_ = 6 * self.coefficients * self.segments
+        return self
+
+    def transform(self, sounds: Iterable[Sound]) -> NDArray[np.float32]:
+        """The numbers of each sound, float (samples,): float32 (n, n_features_out_).
+
+        Raises ValueError for no sounds, and for samples that are not finite.
+        """
+        check_is_fitted(self, "n_features_out_")
         library = sound_library("librosa")
         rows = [self._of(np.asarray(sound, np.float32), library) for sound in sounds]
         if not rows:
             raise ValueError("there are no sounds: give at least one")
-        return np.stack(rows)
+        return np.stack(rows).astype(np.float32)
 
     def _of(self, sound: Sound, library: Any) -> NDArray[np.float64]:
         if sound.ndim != 1 or not len(sound) or not np.isfinite(sound).all():
             raise ValueError(f"a sound must be finite samples (samples,), not of shape {sound.shape}")
         samples = max(round(self.window * self.rate), 2)
         n_fft = 1 << (samples - 1).bit_length()  # a power of two, of which the window is the middle
+        sound = np.pad(sound, (0, max(n_fft - len(sound), 0)))  # one that is shorter than a frame
         coefficients = library.feature.mfcc(
             y=sound, sr=self.rate, n_mfcc=self.coefficients, n_fft=n_fft, win_length=samples,
             hop_length=max(round(self.hop * self.rate), 1), n_mels=self.bands,

@@ -161,6 +161,9 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
             magnitudes = library.feature.inverse.mel_to_stft(
                 power, sr=self.rate, n_fft=self.window, power=2.0, fmin=self.low
             )
+            magnitudes = np.pad(
+                magnitudes, ((0, 0), (0, 1)), mode="edge"
+            )  # the frame at the end, which images leave out
             made = library.griffinlim(
                 magnitudes, n_iter=self.iterations, hop_length=self.hop_, n_fft=self.window, length=self.n_samples_,
                 random_state=self.seed,

@@ -28,8 +28,8 @@ def read_sound(path: Path | str, rate: int | None = None, remedy: str = "restore
         quality); None leaves it. remedy : ends messages.
     Returns float32 (samples,), nominally -1..1, the mean of the channels where there are several, and the rate. Whole
     numbers of 8, 16, 24 and 32 bits are divided by their largest; floating point stays as it is.
-    Raises `InputError`, naming the file, when it is absent, no sound, empty, cut off, holds samples that are no numbers,
-    or when the optional libraries are not installed.
+    Raises `InputError`, naming the file, when it is absent, no sound, empty, cut off or holds samples that are not
+    finite, or when the optional libraries are not installed.
     """
     library = sound_library("soundfile")
     name = printable(path)
