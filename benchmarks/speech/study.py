@@ -135,6 +135,11 @@ class Study(Strict):
                 raise InputError(
                     f"{where}, protocol {name}: holdout, validation and scored_on have no place here; leave them out"
                 )
+            if protocol.per_class is not None and protocol.per_class < protocol.folds:
+                raise InputError(
+                    f"{where}, protocol {name}: C cannot be chosen by {protocol.folds} folds of {protocol.per_class} "
+                    "labels a class; give more labels or fewer folds"
+                )
         return self
 
     def log_mel(self) -> Component:

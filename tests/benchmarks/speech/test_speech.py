@@ -32,7 +32,7 @@ def small_study(folder, **changes):
     content = yaml.safe_load((STUDIES / "speech-demo.yaml").read_text(encoding="utf-8"))
     content |= {"per_speaker": 6, "images": {"own": 64, "speakers": 64}}
     content["rows"] = [row for row in content["rows"] if row["name"] in ROWS]
-    content["protocols"] = {"1-label": {"title": "1 label a class", "per_class": 1, "draws": 2, "folds": 2}}
+    content["protocols"] = {"2-labels": {"title": "2 labels a class", "per_class": 2, "draws": 2, "folds": 2}}
     content["Cs"] = [10]
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(content | changes), encoding="utf-8")
@@ -73,8 +73,8 @@ def test_all_that_is_promised_is_written(measured):
             assert found is not None
             assert found.stand_in
             kept = read_predictions(results, table, row)
-            assert kept.by_protocol["1-label"].shape == (2, recordings)
-            assert (kept.by_protocol["1-label"] >= 0).all()
+            assert kept.by_protocol["2-labels"].shape == (2, recordings)
+            assert (kept.by_protocol["2-labels"] >= 0).all()
         assert "(stand-in)" in (results / f"{table}.md").read_text(encoding="utf-8")
     page = (results / "speech-differences.md").read_text(encoding="utf-8")
     assert "(stand-in)" in page
@@ -91,9 +91,9 @@ def test_all_that_is_promised_is_written(measured):
 def test_figures_and_differences_follow_from_the_predictions(measured):
     results = measured[0] / "results"
     one, other = (read_predictions(results, "speech-speakers", row) for row in ("dcgan", "mfcc"))
-    first, second = (kept.by_protocol["1-label"] == kept.truth for kept in (one, other))
+    first, second = (kept.by_protocol["2-labels"] == kept.truth for kept in (one, other))
     found = read_row(results / "speech-speakers" / "dcgan.json")
-    assert np.isclose(found.protocols["1-label"].measured, 100 * first.mean())
+    assert np.isclose(found.protocols["2-labels"].measured, 100 * first.mean())
     line = next(
         line
         for line in read_sealed(results / "speech-differences.json")["lines"]
@@ -107,10 +107,15 @@ def test_figures_and_differences_follow_from_the_predictions(measured):
     assert np.isclose(line["speakers_low"], expected.confidence_interval(0.95)[0])
 
 
-def test_no_network_has_seen_the_recordings_that_it_is_tested_on(measured):
-    folder, trained = measured
-    study = load_study(str(folder / "small.yaml"))
-    parts = Parts(study, write_synthetic_digits(folder / "again", 6), folder / "store")
+@pytest.fixture(scope="module")
+def parts(measured):
+    """What the small study has measured, found again by content."""
+    folder, _ = measured
+    return Parts(load_study(str(folder / "small.yaml")), write_synthetic_digits(folder / "again", 6), folder / "store")
+
+
+def test_no_network_has_seen_the_recordings_that_it_is_tested_on(measured, parts):
+    _, trained = measured
     folds = [*parts.folds(OWN), *parts.folds(SPEAKERS)]
     assert len(trained) == len(folds) == 5
     for images, fold in zip(trained, folds, strict=True):
@@ -119,10 +124,7 @@ def test_no_network_has_seen_the_recordings_that_it_is_tested_on(measured):
         assert not seen & {parts.images[index].tobytes() for index in fold.test}
 
 
-def test_no_label_reaches_the_training_of_a_network(measured):
-    folder, _ = measured
-    study = load_study(str(folder / "small.yaml"))
-    parts = Parts(study, write_synthetic_digits(folder / "again", 6), folder / "store")
+def test_no_label_reaches_the_training_of_a_network(parts):
     path = parts.network(OWN, parts.folds(OWN)[0], train=False).path
     about = load_weights(path).metadata
     assert "label" not in json.dumps({key: about[key] for key in ("recipe", "data")})
@@ -167,6 +169,7 @@ def test_a_users_mistake_is_a_sentence(tmp_path, monkeypatch, capsys, options, m
         ({"sound": {"rate": 8000, "seconds": 0.64, "placement": "end"}}, "placement must be one of"),
         ({"rows": [{"name": "a", "title": "A", "features": [{"class": "RawPixel"}]}]}, "did you mean 'RawPixels'"),
         ({"protocols": {"a": {"title": "A", "per_class": 5, "validation": 9}}}, "have no place here"),
+        ({"protocols": {"a": {"title": "A", "per_class": 1}}}, "folds of 1 labels a class"),
     ],
 )
 def test_a_study_that_says_what_it_cannot_say(tmp_path, changes, message):
