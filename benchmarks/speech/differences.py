@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.records.figures import interval, rounded
@@ -81,9 +82,10 @@ def _kept(results: Path, parts: Parts, split: str) -> dict[str, _Kept]:
     return {name: _Kept(row, predictions_of(results, row)) for name, row in found.items() if row is not None}
 
 
-def _groups(parts: Parts, split: str) -> np.ndarray:
+def _groups(parts: Parts, split: str) -> NDArray[Any]:
     tested = np.sort(np.concatenate([fold.test for fold in parts.folds(split)]))
-    return np.array(parts.recordings.groups)[tested]
+    groups: NDArray[Any] = np.array(parts.recordings.groups)[tested]
+    return groups
 
 
 def _line(parts: Parts, split: str, protocol: str, one: _Kept, other: _Kept) -> Line | None:

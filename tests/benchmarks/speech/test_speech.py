@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,7 +93,7 @@ def test_figures_and_differences_follow_from_the_predictions(measured):
     results = measured[0] / "results"
     one, other = (read_predictions(results, "speech-speakers", row) for row in ("dcgan", "mfcc"))
     first, second = (kept.by_protocol["2-labels"] == kept.truth for kept in (one, other))
-    found = read_row(results / "speech-speakers" / "dcgan.json")
+    found: Any = read_row(results / "speech-speakers" / "dcgan.json")
     assert np.isclose(found.protocols["2-labels"].measured, 100 * first.mean())
     line = next(
         line

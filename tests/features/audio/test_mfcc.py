@@ -65,6 +65,7 @@ def test_wrong_parameters_and_sounds():
     ):
         with pytest.raises(ValueError, match=message):
             MfccStatistics(**settings).fit(())
-    for sounds, message in (([], "no sounds"), ([np.zeros((2, 2))], r"shape \(2, 2\)"), ([[np.nan]], "finite")):
+    flat, absent = np.zeros((2, 2), np.float32), np.full(9, np.nan, np.float32)
+    for sounds, message in (([], "no sounds"), ([flat], r"shape \(2, 2\)"), ([absent], "finite")):
         with pytest.raises(ValueError, match=message):
             MfccStatistics().fit(()).transform(sounds)
