@@ -23,9 +23,11 @@ from dcgan_features.benchmarks.records.predictions import DIGEST, write_predicti
 from dcgan_features.benchmarks.records.reading import read_row
 from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, row_path, write_row
 from dcgan_features.benchmarks.speech.fits import Fitted, draws_of, fit_best, unit_scaled
+from dcgan_features.benchmarks.speech.folds import MeasuredFold, keep_fold, kept_fold
 from dcgan_features.benchmarks.speech.parts import OWN, Parts
 from dcgan_features.benchmarks.speech.study import Row
 from dcgan_features.data.audio import Fold
+from dcgan_features.data.audio.spoken_digits import SPLIT
 from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.eval.protocols import NORMAL_QUANTILE, wilson_interval
 
@@ -77,33 +79,21 @@ class RowOfSplit:
 
     def measure(self, results: Path, say: Say) -> RowResult:
         """Measure the row and write its result and predictions. say : told after each fold."""
-        study, recordings = self.parts.study, self.parts.recordings
+        study, recordings, identity = self.parts.study, self.parts.recordings, self.identity()
         tested = np.sort(np.concatenate([fold.test for fold in self.folds]))
-        counts = {name: item.draws if item.per_class else 1 for name, item in study.protocols.items()}
-        predicted = {name: np.full((count, len(tested)), -1, np.int64) for name, count in counts.items()}
-        chosen: dict[str, list[dict[str, Any]]] = {name: [{} for _ in range(n)] for name, n in counts.items()}
-        seconds, features_seconds, width = dict.fromkeys(study.protocols, 0.0), 0.0, 0
-        drawn: dict[str, list[list[NDArray[np.int64]]]] = {name: [[] for _ in range(n)] for name, n in counts.items()}
+        measured: list[MeasuredFold] = []
         for number, fold in enumerate(self.folds, 1):
             begun = time.perf_counter()
-            candidates = self._candidates(fold)
-            width = max(width, *(features.shape[1] for features in candidates))
-            features_seconds += time.perf_counter() - begun
-            at = np.searchsorted(tested, fold.test)
-            for name, protocol in study.protocols.items():
-                began = time.perf_counter()
-                for draw, own in enumerate(draws_of(protocol, recordings.labels, fold, study.seeds)):
-                    fitted = self._fit(candidates, own, fold, protocol)
-                    predicted[name][draw, at] = fitted.predicted
-                    chosen[name][draw][fold.name] = fitted.chosen
-                    drawn[name][draw].append(own)
-                seconds[name] += time.perf_counter() - began
+            path = self.parts.store / "speech-folds" / identity[:24] / f"{fold.name}.json"
+            found = kept_fold(path)
+            if found is None:
+                found = self._measure_fold(fold)
+                keep_fold(path, found)
+            measured.append(found)
             say(f"{self.row.name}: {fold.name}, {number} of {len(self.folds)}, {time.perf_counter() - begun:.0f} s")
+        predicted = {name: self._joined(name, tested, measured) for name in study.protocols}
         truth = recordings.labels[tested]
-        protocols = {
-            name: self._summary(name, truth, predicted[name], chosen[name], drawn[name], seconds[name])
-            for name in study.protocols
-        }
+        protocols = {name: self._summary(name, truth, predicted[name], measured) for name in study.protocols}
         digests: dict[str, str | None] = {"data": recordings.digest}
         if self.row.trained:
             networks = {fold.name: self.parts.network(self.split, fold, train=False).digest for fold in self.folds}
@@ -111,7 +101,7 @@ class RowOfSplit:
         digests[DIGEST] = write_predictions(results, self.table, self.row.name, truth, predicted)
         result = RowResult(
             format=1,
-            identity=self.identity(),
+            identity=identity,
             table=self.table,
             row=self.row.name,
             title=self.row.title,
@@ -121,8 +111,8 @@ class RowOfSplit:
             data_note=recordings.note,
             unlabelled=self.unlabelled,
             protocols=protocols,
-            features={"count": width, "dtype": "float32"},
-            seconds={"features": features_seconds},
+            features={"count": max(item.width for item in measured), "dtype": "float32"},
+            seconds={"features": sum(item.features_seconds for item in measured)},
             peak_gib=peak_gib(),
             peak_device_gib=None,
             device=describe_device(torch.device("cpu")),
@@ -143,6 +133,31 @@ class RowOfSplit:
         number = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
         part = "the training part" if self.split == OWN else "all but the speaker tested on"
         return f"{self.parts.recordings.name}, {part} ({number} images)"
+
+    def _measure_fold(self, fold: Fold) -> MeasuredFold:
+        study, begun = self.parts.study, time.perf_counter()
+        candidates = self._candidates(fold)
+        features_seconds, seconds = time.perf_counter() - begun, {}
+        fits: dict[str, list[Fitted]] = {}
+        for name, protocol in study.protocols.items():
+            begun = time.perf_counter()
+            draws = draws_of(protocol, self.parts.recordings.labels, fold, study.seeds)
+            fits[name] = [self._fit(candidates, own, fold, protocol) for own in draws]
+            seconds[name] = time.perf_counter() - begun
+        return MeasuredFold(
+            width=max(features.shape[1] for features in candidates),
+            features_seconds=features_seconds,
+            seconds=seconds,
+            predicted={name: [fit.predicted.tolist() for fit in own] for name, own in fits.items()},
+            chosen={name: [fit.chosen for fit in own] for name, own in fits.items()},
+        )
+
+    def _joined(self, name: str, tested: Labels, measured: list[MeasuredFold]) -> Labels:
+        """Predictions of all recordings tested under a protocol, (draws, recordings)."""
+        joined = np.full((len(measured[0].predicted[name]), len(tested)), -1, np.int64)
+        for fold, found in zip(self.folds, measured, strict=True):
+            joined[:, np.searchsorted(tested, fold.test)] = found.predicted[name]
+        return joined
 
     def _candidates(self, fold: Fold) -> list[Tensor]:
         """Features of all recordings by each extractor, fitted on the fold's training part, (n, d) each."""
@@ -167,35 +182,31 @@ class RowOfSplit:
         return fit_best(candidates, recordings.labels, groups, own, fold, study.Cs, protocol.folds, study.seeds.folds)
 
     def _summary(
-        self,
-        name: str,
-        truth: Labels,
-        predicted: NDArray[np.int64],
-        chosen: list[dict[str, Any]],
-        drawn: list[list[NDArray[np.int64]]],
-        seconds: float,
+        self, name: str, truth: Labels, predicted: NDArray[np.int64], measured: list[MeasuredFold]
     ) -> ProtocolResult:
+        study, by_fold = self.parts.study, dict(zip((fold.name for fold in self.folds), measured, strict=True))
+        protocol = study.protocols[name]
+        drawn = [draws_of(protocol, self.parts.recordings.labels, fold, study.seeds) for fold in self.folds]
+        chosen = [{fold: found.chosen[name][draw] for fold, found in by_fold.items()} for draw in range(len(predicted))]
         values = [100 * float(share) for share in (predicted == truth).mean(1)]
         sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        measured = float(np.mean(values))
-        low, high = wilson_interval(measured, len(truth))
-        several = self.parts.study.protocols[name].per_class is not None
+        mean = float(np.mean(values))
+        low, high = wilson_interval(mean, len(truth))
+        digests = [data.digest_indices(np.concatenate(own)) for own in zip(*drawn, strict=True)]
         return ProtocolResult(
             metric="accuracy",
             published=None,
             published_pm=None,
-            measured=measured,
+            measured=mean,
             difference=None,
             sd=sd,
             pm=None if sd is None else NORMAL_QUANTILE * sd,
             low=low,
             high=high,
             values=values,
-            chosen=[next(iter(item.values())) for item in chosen]
-            if self.split == OWN
-            else [{"folds": i} for i in chosen],
+            chosen=[item[SPLIT] if self.split == OWN else {"folds": item} for item in chosen],
             labels=len(drawn[0][0]),
             test_images=len(truth),
-            seconds=seconds,
-            draw_digests=[data.digest_indices(np.concatenate(own)) for own in drawn] if several else [],
+            seconds=sum(found.seconds[name] for found in measured),
+            draw_digests=digests if protocol.per_class is not None else [],
         )

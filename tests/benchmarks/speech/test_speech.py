@@ -16,6 +16,7 @@ from dcgan_features.benchmarks.records.reading import read_predictions, read_row
 from dcgan_features.benchmarks.speech.__main__ import app
 from dcgan_features.benchmarks.speech.fits import draws_of, fit_best, group_folds, unit_scaled
 from dcgan_features.benchmarks.speech.parts import OWN, SPEAKERS, Parts
+from dcgan_features.benchmarks.speech.rows import RowOfSplit
 from dcgan_features.benchmarks.speech.study import STUDIES, Seeds, load_study
 from dcgan_features.data.audio import Fold, write_synthetic_digits
 from dcgan_features.data.utils.cli import run
@@ -144,6 +145,32 @@ def test_what_is_measured_is_kept_and_a_damaged_result_is_named(measured, monkey
         assert "mfcc.json is damaged" in capsys.readouterr().err
     finally:
         (folder / "results" / "speech" / "mfcc.json").write_bytes(before)
+
+
+def test_a_row_that_was_killed_goes_on_at_the_next_fold_and_comes_to_the_same(measured, parts, tmp_path, monkeypatch):
+    folder, _ = measured
+    row = next(row for row in parts.study.rows if row.name == "raw-spectrogram")
+    fresh = Parts(parts.study, parts.recordings, tmp_path)
+    wanted, measure = RowOfSplit(fresh, row, SPEAKERS, "demo"), RowOfSplit._measure_fold
+    began = []
+
+    def killed(self, fold):
+        began.append(fold.name)
+        if len(began) == 3:
+            raise KeyboardInterrupt
+        return measure(self, fold)
+
+    monkeypatch.setattr(RowOfSplit, "_measure_fold", killed)
+    with pytest.raises(KeyboardInterrupt):
+        wanted.measure(tmp_path / "results", str)
+    assert not (tmp_path / "results").exists()
+    kept = sorted((tmp_path / "speech-folds").rglob("*.json"))
+    kept[0].write_bytes(kept[0].read_bytes()[:-9])  # what is damaged is measured anew
+    found = wanted.measure(tmp_path / "results", str)
+    assert began == ["alto", "bass", "soprano", "alto", "soprano", "tenor"]
+    whole: Any = read_row(folder / "results" / "speech-speakers" / "raw-spectrogram.json")
+    assert found.protocols["2-labels"].values == whole.protocols["2-labels"].values
+    assert found.digests == whole.digests
 
 
 @pytest.mark.parametrize(
