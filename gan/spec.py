@@ -135,6 +135,7 @@ SVHN_32 = NetworkSpec(
     generator=_layers(5, (128, 64, 3), (2, 2, 2)),
 )
 
+<<<<<<< HEAD
 # The same with half of the maps and spectral normalisation: a quarter of the work, for studies that train many.
 SVHN_32_NARROW_SPECTRAL = replace(
     SVHN_32,
@@ -143,6 +144,15 @@ SVHN_32_NARROW_SPECTRAL = replace(
     discriminator=_layers(5, (32, 64, 128), (2, 2, 2)),
     generator_start=(128, 4, 4),
     generator=_layers(5, (64, 32, 3), (2, 2, 2)),
+=======
+# The same for one channel, as log-mel spectrograms have it (`features.audio`), with the uniform z of section 4.
+SPECTROGRAM_32 = replace(
+    SVHN_32,
+    name="spectrogram-32",
+    channels=1,
+    latent="uniform",
+    generator=_layers(5, (128, 64, 1), (2, 2, 2)),
+>>>>>>> main
 )
 
 # Section 4.1 and figure 1: the LSUN bedroom network.
@@ -171,6 +181,7 @@ LSUN_64_NARROW = NetworkSpec(
 
 SPECS: dict[str, NetworkSpec] = {
     spec.name: spec
+<<<<<<< HEAD
     for spec in (
         PAPER_32,
         PAPER_32_WIDE,
@@ -180,4 +191,7 @@ SPECS: dict[str, NetworkSpec] = {
         LSUN_64,
         LSUN_64_NARROW,
     )
+=======
+    for spec in (PAPER_32, PAPER_32_WIDE, PAPER_32_SPECTRAL, SVHN_32, SPECTROGRAM_32, LSUN_64, LSUN_64_NARROW)
+>>>>>>> main
 }
