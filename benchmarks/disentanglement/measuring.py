@@ -138,7 +138,7 @@ def inversion(
     report["explained by factor"] = {
         name: explained(error, column) for name, column in zip(test.names, values.T, strict=True)
     }
-    report["by value"] = {
+    report["errors"] = {
         factor.name: by_value(error, column, factor.values)
         for factor, column in zip(test.factors, values.T, strict=True)
     }

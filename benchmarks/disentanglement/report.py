@@ -100,9 +100,9 @@ def _key(line: Line) -> Key:
 def _cell(line: Line) -> str:
     digits = 1 if abs(line["mean"]) >= 10 else 3
     text = f"{_fixed(line['mean'], digits)}"
-    if line["low"] is None:
+    if line["from"] is None:
         return text
-    return f"{text} ({_fixed(line['low'], digits)} to {_fixed(line['high'], digits)})"
+    return f"{text} ({_fixed(line['from'], digits)} to {_fixed(line['to'], digits)})"
 
 
 def _fixed(value: float, digits: int) -> str:
@@ -143,8 +143,8 @@ def _readings(
         sentence = (
             f"- {measure}: largest with {_space(most)}, {_cell(most)}, smallest with {_space(least)}, {_cell(least)}"
         )
-        if least["high"] is not None and len(here) > 1:
-            sentence += "; the intervals " + ("do not overlap" if most["low"] > least["high"] else "overlap")
+        if least["to"] is not None and len(here) > 1:
+            sentence += "; the intervals " + ("do not overlap" if most["from"] > least["to"] else "overlap")
         text.append(sentence + ".")
     return text
 
@@ -160,8 +160,8 @@ def _hardest(measured: Sequence[dict[str, Any]]) -> list[str]:
         "",
     ]
     cells = []
-    for name in measured[0]["measured"]["inversion"]["by value"]:
-        columns = zip(*(one["measured"]["inversion"]["by value"][name] for one in measured), strict=True)
+    for name in measured[0]["measured"]["inversion"]["errors"]:
+        columns = zip(*(one["measured"]["inversion"]["errors"][name] for one in measured), strict=True)
         means = [(sum(column) / len(column), value) for value, column in enumerate(columns) if None not in column]
         (low, easiest), (high, hardest) = min(means), max(means)
         cells.append([name, str(easiest), f"{low:.1f}", str(hardest), f"{high:.1f}"])
@@ -202,7 +202,7 @@ def _curve(axes: Axes, shown: Sequence[Line], name: str, number: int) -> None:
     if not shown:
         return
     means = [line["mean"] for line in shown]
-    errors = [0.0 if line["high"] is None else line["high"] - line["mean"] for line in shown]
+    errors = [0.0 if line["to"] is None else line["to"] - line["mean"] for line in shown]
     axes.errorbar(
         [line["latent_size"] for line in shown], means, errors, label=name, capsize=2.5, **curve_style(number)
     )

@@ -26,7 +26,17 @@ PATHS = ("perceptual path length", "largest step over mean step")
 INVERSION = (
     "mean image", "nearest of 1,000 samples", "encoder", "optimised", "optimised, own samples", "R² of z, own samples",
 )  # fmt: skip
-COLUMNS = ("latent", "latent_size", "part", "of", "measure", "mean", "low", "high", "seeds")
+COLUMNS = (
+    "latent",
+    "latent_size",
+    "part",
+    "of",
+    "measure",
+    "mean",
+    "from",
+    "to",
+    "seeds",
+)  # write_csv rounds low and high
 Line = dict[str, Any]
 
 
@@ -90,7 +100,7 @@ def lines(results: Sequence[dict[str, Any]]) -> list[Line]:
             mean, low, high = mean_interval([one[key] for one in figures])
             names = dict(zip(("part", "of", "measure"), key, strict=True))
             found.append(
-                {"latent": latent, "latent_size": size, **names, "mean": mean, "low": low, "high": high}
+                {"latent": latent, "latent_size": size, **names, "mean": mean, "from": low, "to": high}
                 | {"seeds": len(figures)}
             )
     return found
