@@ -135,16 +135,6 @@ SVHN_32 = NetworkSpec(
     generator=_layers(5, (128, 64, 3), (2, 2, 2)),
 )
 
-<<<<<<< HEAD
-# The same with half of the maps and spectral normalisation: a quarter of the work, for studies that train many.
-SVHN_32_NARROW_SPECTRAL = replace(
-    SVHN_32,
-    name="svhn-32-narrow-spectral",
-    discriminator_normalisation="spectral",
-    discriminator=_layers(5, (32, 64, 128), (2, 2, 2)),
-    generator_start=(128, 4, 4),
-    generator=_layers(5, (64, 32, 3), (2, 2, 2)),
-=======
 # The same for one channel, as log-mel spectrograms have it (`features.audio`), with the uniform z of section 4.
 SPECTROGRAM_32 = replace(
     SVHN_32,
@@ -152,7 +142,16 @@ SPECTROGRAM_32 = replace(
     channels=1,
     latent="uniform",
     generator=_layers(5, (128, 64, 1), (2, 2, 2)),
->>>>>>> main
+)
+
+# SVHN_32 with half of the maps and spectral normalisation: a quarter of the work, for studies that train many.
+SVHN_32_NARROW_SPECTRAL = replace(
+    SVHN_32,
+    name="svhn-32-narrow-spectral",
+    discriminator_normalisation="spectral",
+    discriminator=_layers(5, (32, 64, 128), (2, 2, 2)),
+    generator_start=(128, 4, 4),
+    generator=_layers(5, (64, 32, 3), (2, 2, 2)),
 )
 
 # Section 4.1 and figure 1: the LSUN bedroom network.
@@ -181,17 +180,14 @@ LSUN_64_NARROW = NetworkSpec(
 
 SPECS: dict[str, NetworkSpec] = {
     spec.name: spec
-<<<<<<< HEAD
     for spec in (
         PAPER_32,
         PAPER_32_WIDE,
         PAPER_32_SPECTRAL,
         SVHN_32,
         SVHN_32_NARROW_SPECTRAL,
+        SPECTROGRAM_32,
         LSUN_64,
         LSUN_64_NARROW,
     )
-=======
-    for spec in (PAPER_32, PAPER_32_WIDE, PAPER_32_SPECTRAL, SVHN_32, SPECTROGRAM_32, LSUN_64, LSUN_64_NARROW)
->>>>>>> main
 }

@@ -1,12 +1,8 @@
 """The one way to read each format: whatever is wrong with a file becomes an `InputError` that names it.
 
-<<<<<<< HEAD
 `read_array` and `map_array` (.npy), `read_archive` (.npz), `read_hdf5`, `read_json`, `read_yaml`, `read_tensors`
-(.safetensors); `sealed` and `opened` for JSON that this project writes, which a digest covers.
-=======
-`read_array` and `map_array` (.npy), `read_archive` (.npz), `read_json`, `read_yaml`, `read_tensors` (.safetensors),
-`read_sound` (WAV, FLAC); `sealed` and `opened` for JSON that this project writes, which a digest covers.
->>>>>>> main
+(.safetensors), `read_sound` (WAV, FLAC); `sealed` and `opened` for JSON that this project writes, which a digest
+covers.
 """
 
 from dcgan_features.data.utils.formats.archive import read_archive
