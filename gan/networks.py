@@ -142,10 +142,9 @@ class Generator(nn.Module):
         self.normalisations = nn.ModuleList()
         for index, layer in enumerate(spec.generator):
             padding = (layer.kernel - 1) // 2
+            further = layer.stride - layer.kernel + 2 * padding  # so that the stride alone says the size
             self.convolutions.append(
-                nn.ConvTranspose2d(
-                    maps, layer.maps, layer.kernel, layer.stride, padding, output_padding=layer.stride - 1, bias=False
-                )
+                nn.ConvTranspose2d(maps, layer.maps, layer.kernel, layer.stride, padding, further, bias=False)
             )
             last = index == len(spec.generator) - 1
             self.normalisations.append(nn.Identity() if last else nn.BatchNorm2d(layer.maps, EPSILON))

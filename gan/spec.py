@@ -13,8 +13,8 @@ from dcgan_features.data.utils.identity import known_as
 class Convolution:
     """One convolution layer: `maps` output channels, a square `kernel`, and its `stride`.
 
-    Padding is (kernel - 1) / 2, so that a stride of 1 keeps the size and a stride of 2 halves it (or, in the
-    generator, doubles it).
+    Padding is (kernel - 1) / 2, rounded down, so that a stride of 1 keeps the size and a stride of 2 halves it (or, in
+    the generator, doubles it). A kernel of even size goes with a stride of 2, in the generator alone.
     """
 
     maps: int
@@ -178,6 +178,14 @@ LSUN_64_NARROW = NetworkSpec(
     generator=_layers(5, (160, 80, 40, 3), (2, 2, 2, 2)),
 )
 
+# With generator kernels that the stride divides: each pixel is then drawn by as many weights, which takes away a cause
+# of checkerboards (Odena, Dumoulin & Olah 2016, "Deconvolution and checkerboard artifacts").
+LSUN_64_NARROW_EVEN = replace(
+    LSUN_64_NARROW,
+    name="lsun-64-narrow-even",
+    generator=_layers(4, (160, 80, 40, 3), (2, 2, 2, 2)),
+)
+
 SPECS: dict[str, NetworkSpec] = {
     spec.name: spec
     for spec in (
@@ -189,5 +197,6 @@ SPECS: dict[str, NetworkSpec] = {
         SPECTROGRAM_32,
         LSUN_64,
         LSUN_64_NARROW,
+        LSUN_64_NARROW_EVEN,
     )
 }

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -6,7 +7,16 @@ import pytest
 import torch
 
 from dcgan_features.gan.networks import Discriminator, Generator, draw_latent, scale_images, unscale_images
-from dcgan_features.gan.spec import LSUN_64, PAPER_32, PAPER_32_SPECTRAL, PAPER_32_WIDE, SPECS, SVHN_32, NetworkSpec
+from dcgan_features.gan.spec import (
+    LSUN_64,
+    PAPER_32,
+    PAPER_32_SPECTRAL,
+    PAPER_32_WIDE,
+    SPECS,
+    SVHN_32,
+    Convolution,
+    NetworkSpec,
+)
 from tests.gan.tiny import TINY
 
 
@@ -175,3 +185,14 @@ def test_parts_of_a_minibatch_are_normalised_apart(name):
     apart = torch.cat([network(images[:4]), network(images[4:])])
     torch.testing.assert_close(network(images, parts=(4, 3)), apart)
     assert (network(images) - apart).abs().max() > 1e-3 or name == "tiny-spectral"
+
+
+def test_generator_kernels_of_even_size_double_the_size_and_draw_each_pixel_alike():
+    spec = replace(TINY, name="tiny-even", generator=(Convolution(5, 4, 2), Convolution(3, 4, 2)))
+    generator = Generator(spec, torch.Generator().manual_seed(0))
+    assert generator(draw_latent(spec, 3)).shape == (3, 3, 8, 8)
+    for kernel, uneven in ((4, False), (5, True)):
+        layer = Generator(replace(spec, generator=(Convolution(1, kernel, 2), Convolution(3, 3, 1)))).convolutions[0]
+        torch.nn.init.ones_(layer.weight)
+        drawn = layer(torch.ones(1, TINY.generator_start[0], 6, 6))[0, 0, 3:-3, 3:-3]
+        assert (drawn.std() > 0) == uneven
