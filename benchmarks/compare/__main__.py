@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from dcgan_features.data.utils.cli import run
+
 app = typer.Typer(add_completion=False)
 
 _DATA, _TABLE = "Your own pictures", "A table's images and protocols"
@@ -153,8 +155,4 @@ def _numbers(option: str, text: str | None) -> list[float]:
 
 
 if __name__ == "__main__":
-    if "--help" in sys.argv:
-        app()  # needs none of the packages that take seconds to import
-    from dcgan_features.data.utils.cli import run
-
     run(app)
