@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from dcgan_features.benchmarks.records.predictions import DIGEST, Predictions, p
 from dcgan_features.benchmarks.records.reading import read_row
 from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, row_path, write_row
 from dcgan_features.benchmarks.runner.progress import Stages
+from dcgan_features.data.labelled.labels import wrong_labels
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
 from dcgan_features.data.utils.formats import read_sealed, write_sealed
@@ -171,7 +172,7 @@ def _measure(
             continue
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            protocols[probe.name], predicted[probe.name] = judge(probe, features, dataset, choice, place.device)
+            protocols[probe.name], predicted[probe.name] = judge(probe, features, dataset, choice, place)
         said = [str(item.message) for item in caught if item.category.__name__ == "ConvergenceWarning"]
         remarks += [f"{probe.title}: {' '.join(said[0].split())}"] if said else []
         kept[probe.name] = {**probe.settings(), "title": probe.title, "digest": wanted[probe.name]}
@@ -260,23 +261,32 @@ def _costs(fitted: Any | None, images: NDArray[np.uint8], file: Path) -> dict[st
     return known
 
 
-def fit_probe(probe: Probe, X: Tensor, dataset: LabelledDataset, choice: Choice, device: str) -> Any:
-    """The classifier fitted to the features of the training images, (n, d); those without a label are left out."""
+def fit_probe(probe: Probe, X: Tensor, dataset: LabelledDataset, choice: Choice, device: str, seed: int) -> Any:
+    """The classifier fitted to the features of the training images, (n, d); those without a label are left out.
+
+    seed : of the labels that are made wrong. Raises `InputError` where too few of a class are left.
+    """
     labelled = dataset.train_labels
     if (labelled < 0).any():
         rows = np.flatnonzero(labelled >= 0)
         X, labelled = X[torch.from_numpy(rows)], labelled[rows]
+    if probe.noise:
+        labelled = wrong_labels(labelled, probe.noise, seed)
+        least = int(np.bincount(labelled)[np.unique(labelled)].min())
+        if least < 2:
+            raise InputError(f"label_noise {probe.noise:g} leaves a class 1 image; give more training images, or less")
+        choice = replace(choice, folds=min(choice.folds, least))
     return probe.make(choice, len(labelled), None if device == "cpu" else device).fit(X, labelled)
 
 
 def judge(
-    probe: Probe, features: Features, dataset: LabelledDataset, choice: Choice, device: str
+    probe: Probe, features: Features, dataset: LabelledDataset, choice: Choice, place: Place
 ) -> tuple[ProtocolResult, NDArray[Any]]:
     """Fit a probe on all labelled training images; its figures, and its predictions of the test images, (1, n_test)."""
     begun = time.perf_counter()
     X, X_test = features.standardised if probe.standardised else (features.train, features.test)
     truth = dataset.test_labels
-    classifier = fit_probe(probe, X, dataset, choice, device)
+    classifier = fit_probe(probe, X, dataset, choice, place.device, place.seed)
     if hasattr(classifier, "predict_proba"):
         shares = classifier.predict_proba(X_test)
         predicted, error = classifier.classes_[shares.argmax(1)], calibration_error(truth, classifier.classes_, shares)

@@ -58,7 +58,7 @@ class MultiLabelReport:
 
 def multi_label_report(given: Sequence[Any] | Mapping[str, Any], request: Request) -> MultiLabelReport:
     """Compare as `benchmarks.compare.compare_multi_label` says."""
-    data, Cs = request.data, tuple(request.Cs) or CS
+    data, Cs = request.data, tuple(request.settings.C) or CS
     if len(data) != 4:
         raise InputError("images of several classes each have no stratified split; give (X, Y, X_test, Y_test)")
     images, test_images = check_image_array(data[0], "X"), check_image_array(data[2], "X_test")
@@ -81,7 +81,7 @@ def multi_label_report(given: Sequence[Any] | Mapping[str, Any], request: Reques
         features, about = features_of(
             proposal, adapt(dataset, proposal.adaptation), place, Stages(proposal.title), identity
         )
-        C, found = _scores(features, truth, Cs, request.standardised, place.seed)
+        C, found = _scores(features, truth, Cs, request.settings.standardise, place.seed)
         scores[proposal.title] = found
         precisions = average_precisions(test_truth, found)
         lines.append(
