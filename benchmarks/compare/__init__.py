@@ -126,7 +126,8 @@ def compare(
 
 def compare_multi_label(
     *extractors: Any,
-    data: Sequence[Any],
+    data: Sequence[Any] | str | Path,
+    size: int | None = None,
     C: float | Sequence[float] = (),
     standardise: bool = False,
     seed: int = 0,
@@ -136,7 +137,8 @@ def compare_multi_label(
 ) -> MultiLabelReport:
     """Compare extractors on images of several classes each, by mean average precision; nothing is written.
 
-    data : (X, Y, X_test, Y_test), images as for `compare` and Y (n, k) of 0 and 1. For each class an L2-SVM is fitted
+    data : (X, Y, X_test, Y_test), images as for `compare` and Y (n, k) of 0 and 1; or a CSV file of path and labels,
+    these separated by "|", and perhaps split and group. For each class an L2-SVM is fitted
     against all other images. C, the same for all classes, is chosen by mean average precision on a fifth of the
     training images held out, then all are fitted. The other parameters are those of `compare`.
     Raises `data.utils.errors.InputError` for what cannot be used.
@@ -150,6 +152,7 @@ def compare_multi_label(
     given: Any = extractors[0] if len(extractors) == 1 and isinstance(extractors[0], Mapping) else extractors
     request = Request(
         data=data,
+        size=size,
         settings=Settings.checked({"C": _several(C), "standardise": standardise, "seed": seed}, "compare_multi_label"),
         table=table,
         device=device,

@@ -95,6 +95,7 @@ def compare(
     from dcgan_features.benchmarks.compare.run import run_comparison
     from dcgan_features.benchmarks.compare.settings import read_settings
     from dcgan_features.benchmarks.compare.text import print_comparison
+    from dcgan_features.data.labelled.multi import is_multi_label
 
     if suite is not None:
         from dcgan_features.benchmarks.compare.suite import run_suite
@@ -118,6 +119,11 @@ def compare(
         resume=not rerun,
         save=save,
     )
+    if is_multi_label(data):
+        from dcgan_features.benchmarks.compare.multi_label import compare_list
+
+        compare_list(given, request)
+        return
     if data is None and probe is None and save is None:
         check_without_probes(request)
         compared = run_comparison(

@@ -14,7 +14,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def curves(
-    only: Annotated[list[str] | None, typer.Option(help="Measure this row alone; repeatable.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="This row, group or pattern alone: dcgan, baselines, 'dcgan*'; repeatable.")
+    ] = None,
     table: Annotated[str, typer.Option(help="Name of a shipped table, or a table of your own in YAML.")] = "cifar10",
     preset: Annotated[str | None, typer.Option(help="default, small, from-scratch or demo.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,

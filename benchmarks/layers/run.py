@@ -48,7 +48,10 @@ def run_layers(
     loaded = load_table(table)
     chosen, _ = loaded.preset(preset)
     path = Path(table) if Path(table).suffix else None
-    (job,) = make_jobs(loaded, path, loaded.chosen_rows([row]), chosen, data_root, device, results, store)
+    rows = loaded.chosen_rows([row])
+    if len(rows) > 1:
+        raise InputError(f"--row {row} names {len(rows)} rows; give one of {', '.join(each.name for each in rows)}")
+    (job,) = make_jobs(loaded, path, rows, chosen, data_root, device, results, store)
     if training is not None and not any(training.glob(SNAPSHOTS)):
         raise InputError(f"{training} holds no snapshots; give a run that was trained with 'snapshot_every'")
     return _measure(job, protocols or default_protocols(job), training, resume)

@@ -23,7 +23,10 @@ def table_command(name: str) -> typer.Typer:
 
     @app.command()
     def measure(
-        only: Annotated[list[str] | None, typer.Option(help="Measure this row alone; repeatable.")] = None,
+        only: Annotated[
+            list[str] | None,
+            typer.Option(help="This row, group or pattern alone: dcgan, baselines, 'dcgan*'; repeatable."),
+        ] = None,
         table: Annotated[Path | None, typer.Option(help="A table of your own, in YAML.")] = None,
         preset: Annotated[str | None, typer.Option(help="default, small, from-scratch or demo.")] = None,
         data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
