@@ -19,13 +19,14 @@ Predicted = Mapping[str, Mapping[str, NDArray[np.int64]]]  # by extractor and pr
 class Ranking:
     """Two probes' orders of the same extractors.
 
-    tau : Kendall's tau-b. swapped : pairs of extractors whose order differs, of `pairs`. contradicted : those of them
-    that both probes tell apart, each in its own direction.
+    tau : Kendall's tau-b; None where one of them puts all on a par. swapped : pairs of extractors whose order differs,
+    of `pairs`. contradicted : those of them that both probes tell apart, each in its own direction. largest_move : the
+    most ranks that one extractor moves.
     """
 
     first: str
     second: str
-    tau: float
+    tau: float | None
     pairs: int
     swapped: int
     contradicted: int
@@ -70,7 +71,8 @@ def rankings(truth: NDArray[np.int64], predicted: Predicted, probes: Sequence[st
         swapped = sum((a[one] - a[other]) * (b[one] - b[other]) < 0 for one, other in couples)
         against = sum(x * y < 0 for x, y in zip(order[first], order[second], strict=True))
         moves = np.abs(stats.rankdata(-a) - stats.rankdata(-b))
-        tau = float(stats.kendalltau(a, b).statistic) if len(titles) > 1 else float("nan")
+        level = np.ptp(a) == 0 or np.ptp(b) == 0
+        tau = None if level else float(stats.kendalltau(a, b).statistic)
         made.append(Ranking(first, second, tau, len(couples), int(swapped), int(against), int(moves.max())))
     return made
 

@@ -110,7 +110,7 @@ def _page(study: ProbeStudy, part: Measured, found: dict[str, Any]) -> list[str]
     ]
     heads = ["Probe", "Other probe", "Kendall's tau", "Swapped", "Contradicted", "Largest change of rank"]
     cells = [
-        [names[item.first], names[item.second], f"{item.tau:.2f}", f"{item.swapped} of {item.pairs}", *_moves(item)]
+        [names[item.first], names[item.second], *_order(item), f"{item.contradicted}", f"{item.largest_move:g}"]
         for item in found["rankings"]
     ]
     text += markdown_table(heads, cells, 2)
@@ -164,8 +164,8 @@ def _ranks(table: dict[str, dict[str, float]], probe: str) -> dict[str, float]:
     return dict(zip(titles, stats.rankdata([-table[title][probe] for title in titles]).tolist(), strict=True))
 
 
-def _moves(item: Ranking) -> list[str]:
-    return [f"{item.contradicted}", f"{item.largest_move:g}"]
+def _order(item: Ranking) -> list[str]:
+    return ["" if item.tau is None else f"{item.tau:.2f}", f"{item.swapped} of {item.pairs}"]
 
 
 def _named(item: Change, names: dict[str, str]) -> list[str]:
