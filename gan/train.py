@@ -73,7 +73,7 @@ def train(
         save_real(out, pixels, of_run.sample_count)
     weights = training.finish()
     print(f"weights: {weights}")
-    if is_first():
+    if is_first() and of_run.steps >= of_run.log_every:
         print(f"picture: {draw_losses(out)}")
     if is_first() and any((out / "samples").glob("*.png")):
         try:

@@ -77,7 +77,7 @@ def labelled_images(
         listed, name = list_folder(path), path.resolve().name
     elif path.exists():
         raise InputError(f"{path} is neither a folder nor a CSV file; give a folder of class folders, or a list in CSV")
-    elif len(path.parts) > 1 or path.suffix:
+    elif "/" in text or "\\" in text or path.suffix:
         raise InputError(f"{path} does not exist; check the path")
     else:
         raise unknown_name("data set", text, [*LOADERS, "a folder", "a .csv file", "torchvision:NAME", "hf:NAME"])

@@ -1,6 +1,7 @@
 """`python -m benchmarks.compare --data` and the same in Python, on tiny pictures."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from dcgan_features.benchmarks.compare import compare
 from dcgan_features.benchmarks.compare import files as comparison_files
 from dcgan_features.benchmarks.compare.__main__ import app
 from dcgan_features.benchmarks.compare.probes import choice_of, make_probes
+from dcgan_features.benchmarks.compare.proposals import Surroundings, propose
 from dcgan_features.benchmarks.compare.settings import Settings, read_settings
 from dcgan_features.benchmarks.compare.sgd import SGDProbe
+from dcgan_features.benchmarks.config.schema import load_table
+from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.eval import L2SVMCV
 from dcgan_features.eval.calibration import calibration_error
@@ -236,3 +240,22 @@ def test_sgd_comes_to_the_optimum_of_softmax_regression_where_that_is_easy():
     assert (fitted.predict(X) == SGDProbe(0.1, epochs=200, batch=300).fit(X, y).predict(X)).all()
     with pytest.warns(ConvergenceWarning, match="diverges"):
         assert np.isfinite(SGDProbe(1e30).fit(1e20 * X, y).coef_).all()
+
+
+def test_a_row_that_the_preset_leaves_out_is_taken_as_another_has_it(here):
+    table = load_table("cifar10")
+    around = Surroundings(table, None, "default", stand_in(20, 10), "cpu", here, None)
+    (found,) = propose(["kmeans-view-invariant-400"], around)
+    assert found.extractor.n_units == 400
+    assert found.deviations[-1] == "as in the preset small"
+    with pytest.raises(InputError, match="exemplar-cnn-clustered of the table cifar10 is measured in no preset"):
+        propose(["exemplar-cnn-clustered"], replace(around, table=without_presets(table)))
+
+
+def without_presets(table):
+    """The table with the row exemplar-cnn-clustered measured in no preset."""
+    rows = [
+        row.model_copy(update={"measured_in": []}) if row.name == "exemplar-cnn-clustered" else row
+        for row in table.rows
+    ]
+    return table.model_copy(update={"rows": rows})
