@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import save
 from torch import Tensor
 
-from dcgan_features.benchmarks.compare.measure import Place, features_of, fit_probe
+from dcgan_features.benchmarks.compare.extraction import Place, features_of
+from dcgan_features.benchmarks.compare.measure import fit_probe
 from dcgan_features.benchmarks.compare.probes import Choice, Probe
 from dcgan_features.benchmarks.compare.proposals import Proposal, Surroundings, propose, table_and_path
 from dcgan_features.benchmarks.config.images import LabelledDataset, adapt, labelled

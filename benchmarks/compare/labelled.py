@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from dcgan_features.benchmarks.compare.extraction import Place
 from dcgan_features.benchmarks.compare.finished import finished_candidates, is_finished
 from dcgan_features.benchmarks.compare.keeping import Origin, keep_probe
-from dcgan_features.benchmarks.compare.measure import PRESET, Place, is_measured, measure
+from dcgan_features.benchmarks.compare.measure import PRESET, is_measured, measure
 from dcgan_features.benchmarks.compare.probes import Choice, Probe, choice_of, make_probes
 from dcgan_features.benchmarks.compare.proposals import Proposal, Surroundings, propose, table_and_path, title_of
 from dcgan_features.benchmarks.compare.result import Candidate, Compared

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dcgan_features.benchmarks.compare.extraction import Features, Place, features_of
 from dcgan_features.benchmarks.compare.labelled import Request
-from dcgan_features.benchmarks.compare.measure import Features, Place, features_of
 from dcgan_features.benchmarks.compare.probes import CS
 from dcgan_features.benchmarks.compare.proposals import Surroundings, propose, table_and_path
 from dcgan_features.benchmarks.compare.run import BROUGHT

