@@ -95,6 +95,7 @@ def compare(
     from dcgan_features.benchmarks.compare.run import run_comparison
     from dcgan_features.benchmarks.compare.settings import read_settings
     from dcgan_features.benchmarks.compare.text import print_comparison
+    from dcgan_features.benchmarks.runner.dry_run import size_of
     from dcgan_features.data.labelled.multi import is_multi_label
 
     if suite is not None:
@@ -135,6 +136,7 @@ def compare(
         files = write_comparison(compared)
         print_comparison(compared)
         print(f"written: {compared.folder}: {', '.join(files)}")
+        print(f"features and trained networks: {size_of(store)} in {store}")
     for title, why in compared.failed.items():
         print(f"error: {title} is not measured: {why}", file=sys.stderr)
     if compared.failed:
