@@ -108,7 +108,7 @@ class Probe:
 def make_probes(
     kinds: Sequence[str],
     Cs: Sequence[float] = (),
-    ks: Sequence[int] = (),
+    ks: Sequence[float] = (),
     standardised: bool = False,
     rate: float | None = None,
     noise: Sequence[float] = (),

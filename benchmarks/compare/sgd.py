@@ -46,7 +46,8 @@ class SGDProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kept = [tensor.detach().clone() for tensor in layer.parameters()]
         for epoch in range(self.epochs):
             total = 0.0
-            for part in torch.randperm(len(rows), generator=stream(self.seed, _ORDER, epoch)).split(self.batch):
+            order = torch.randperm(len(rows), generator=stream(self.seed, _ORDER, epoch))
+            for part in torch.split(order, self.batch):
                 optimiser.zero_grad()
                 loss = nn.functional.cross_entropy(layer(rows[part].float()), labels[part])
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -62,7 +63,7 @@ class SGDProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities of the classes, (n, k)."""
-        parts = [self._logits(part) for part in torch.as_tensor(X).split(_ROWS)]
+        parts = [self._logits(part) for part in torch.split(torch.as_tensor(X), _ROWS)]
         return torch.cat(parts).double().softmax(1).numpy()
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -67,4 +67,5 @@ def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64
     sums = np.r_[0.0, np.cumsum(values)]
     places = np.arange(len(values))
     low, high = np.maximum(places - window, 0), np.minimum(places + window + 1, len(values))
-    return (sums[high] - sums[low]) / (high - low)
+    means: NDArray[np.float64] = (sums[high] - sums[low]) / (high - low)
+    return means

@@ -256,7 +256,7 @@ def test_a_comparison_that_was_stopped_goes_on_with_the_next_probe(monkeypatch, 
 
     measuring = SimpleNamespace(judge=measure_module.judge)
     monkeypatch.setattr(measure_module, "judge", judge)
-    call = {"data": (X, y, X_test, y_test), "probe": ["l2-svm", "knn"], "k": 3, "C": 1.0}
+    call: dict[str, Any] = {"data": (X, y, X_test, y_test), "probe": ["l2-svm", "knn"], "k": 3, "C": 1.0}
     with pytest.raises(KeyboardInterrupt):
         compare(Colours(), **call)
     report = compare(Colours(), **call)

@@ -20,8 +20,8 @@ def test_what_a_run_logged_is_drawn(tmp_path):
     assert np.asarray(Image.open(picture).convert("L")).std() > 5
     values = {name.removeprefix("loss/"): found for name, found in logged.items() if name.startswith("loss/")}
     (axes,) = losses_figure(values).axes
-    drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
-    expected = [np.mean(values["generator"][max(0, i - 1) : i + 2, 1]) for i in range(10)]  # a window of one
+    drawn = {line.get_label(): np.asarray(line.get_ydata()) for line in axes.lines}
+    expected = [float(np.mean(values["generator"][max(0, i - 1) : i + 2, 1])) for i in range(10)]  # a window of one
     np.testing.assert_allclose(drawn["generator"], expected)
 
 
