@@ -34,7 +34,7 @@ from dcgan_features.eval.calibration import calibration_error
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features import FeatureStore
 from dcgan_features.features.cache.fingerprint import describe
-from dcgan_features.features.effective_rank import effective_rank
+from dcgan_features.data.utils.effective_rank import effective_rank
 
 PRESET = "labelled"
 _VERSION = 2  # of what is measured: a result of another one is measured again

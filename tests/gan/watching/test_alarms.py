@@ -1,0 +1,79 @@
+import math
+
+import pytest
+
+from dcgan_features.gan.watching.alarms import (
+    IN_A_ROW,
+    MONITORS,
+    WARM_UP,
+    Monitor,
+    Reading,
+    best,
+    deviations,
+    is_healthy,
+    new_alarms,
+)
+
+
+def readings(name, values):
+    return [Reading(100 * number, {name: value}) for number, value in enumerate(values)]
+
+
+def limit(name):
+    found = MONITORS[name].limit
+    assert found is not None
+    return found
+
+
+def test_a_value_is_compared_with_the_best_median_of_three_since_the_warm_up():
+    values = [99.0, 99.0, 10.0, 8.0, 16.0, 12.0, 4.0]  # the warm-up's two high values count for nothing
+    found = deviations(readings("rank/1", values))
+    assert found[:WARM_UP] == [{}, {}, {}]
+    best_so_far = [10.0, 9.0, 10.0, 12.0]
+    expected = [math.log(reference / value) for reference, value in zip(best_so_far, values[WARM_UP:], strict=True)]
+    assert [own["rank/1"] for own in found[WARM_UP:]] == pytest.approx(expected)
+
+
+def test_what_is_bad_when_high_and_shares_as_differences():
+    shares = deviations(readings("dead/2", [0, 0, 0.1, 0.2, 0.1, 0.5]))
+    assert [own.get("dead/2") for own in shares[WARM_UP:]] == pytest.approx([0.1, -0.05, 0.4])
+    norms = deviations(readings("spectral_norm/1", [1, 1, 2, 2, 2, 6]))
+    assert norms[-1]["spectral_norm/1"] == pytest.approx(math.log(3))
+    assert best([], MONITORS["rank"]) is None
+
+
+def test_beside_real_images_the_reference_is_one():
+    monitor = Monitor("the diversity", "low", "ratio", past=False, limit=0.5)
+    assert monitor.deviation(0.5, 1.0) == pytest.approx(math.log(2))
+    assert "real images have 1" in monitor.sentence("", 0.5, 1.0, 1000)
+
+
+def test_an_alarm_takes_two_readings_in_a_row_and_is_given_once():
+    bad = math.exp(-1.1 * limit("rank")) * 10
+    series = readings("rank/3", [10, 10, 10, 10, bad, 10, bad, bad, bad])
+    heard = []
+    for count in range(1, len(series) + 1):
+        heard += new_alarms(series[:count], [alarm.key for alarm in heard])
+        assert is_healthy(series[:count]) == (series[count - 1].values["rank/3"] == 10)
+    assert IN_A_ROW == 2
+    assert [(alarm.key, alarm.images) for alarm in heard] == [("rank/3", 700)]
+    assert heard[0].reason == (
+        f"after 700 images the effective rank of the features of layer 3 is {bad:.3g}, where 10 was the best of this run"
+    )
+
+
+def test_of_a_gradient_the_reason_names_the_network():
+    high = math.exp(1.1 * limit("gradient"))
+    (alarm,) = new_alarms(readings("gradient/generator", [1, 1, 1, 1, high, high]), [])
+    assert "the norm of the gradient of the generator is" in alarm.reason
+
+
+def test_every_monitor_warns_of_what_is_worse_alone():
+    for name, monitor in MONITORS.items():
+        if monitor.limit is not None:
+            better, worse = (0.9, 0.1) if monitor.worse == "low" else (0.1, 0.9)
+            step = monitor.limit * 1.1
+            if monitor.scale == "ratio":
+                better, worse = (math.exp(step), 1.0) if monitor.worse == "low" else (1.0, math.exp(step))
+            assert new_alarms(readings(name, [better] * 5 + [worse] * 2), []), name
+            assert not new_alarms(readings(name, [worse] * 5 + [better] * 2), []), name
