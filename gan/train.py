@@ -28,7 +28,9 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="How often to see each; for folders 25 unless given.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides every random number.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
-    watch: Annotated[bool, typer.Option(help="Take readings of its health meanwhile, and warn; see stability.md.")] = True,
+    watch: Annotated[
+        bool, typer.Option(help="Take readings of its health meanwhile, and warn; see stability.md.")
+    ] = True,
     on_alarm: Annotated[
         str, typer.Option(help="stop, rollback (to the last healthy state, at half the learning rate) or go-on.")
     ] = "go-on",

@@ -28,7 +28,9 @@ def stability(
 
     A run that is measured is kept, one that was killed goes on where it was.
     """
-    from dcgan_features.benchmarks.runner.executor import check_writable  # late, as they import PyTorch: --help is quick
+    from dcgan_features.benchmarks.runner.executor import (
+        check_writable,
+    )  # late, as they import PyTorch: --help is quick
     from dcgan_features.benchmarks.stability.files import write_study
     from dcgan_features.benchmarks.stability.study import load_stability
     from dcgan_features.benchmarks.stability.trial import Material, measure_trial, read_trial, trial_key, trial_path

@@ -146,7 +146,9 @@ def measure_trial(study: Study, condition: Condition, seed: int, material: Mater
         raise RuntimeError("the run was not watched")
     begun = time.perf_counter()
     files = sorted((out / "snapshots").glob("*.safetensors"))
-    scores = [Score(images=int(file.stem.rpartition("-")[2]), accuracies=probe(file, study.probe, material)) for file in files]
+    scores = [
+        Score(images=int(file.stem.rpartition("-")[2]), accuracies=probe(file, study.probe, material)) for file in files
+    ]
     probing = time.perf_counter() - begun
     content = {
         "format": 1,
