@@ -45,7 +45,7 @@ class NetworkSpec:
     discriminator_normalisation : "batch" for batch normalisation of all its convolutions but the first; "spectral" for
         a shift for each map, and weights that are divided by their largest singular values in training; "none" for a
         shift for each map alone.
-    generator_normalisation : "batch" for batch normalisation of all layers but the last; "none" for a shift for each map.
+    generator_normalisation : "batch" for batch normalisation of all layers but the last; "none" for shifts of each map.
     generator_upsampling : "transposed" for transposed convolutions, as in the paper; "resize" for convolutions of maps
         whose pixels are repeated first where the stride is 2, which leave no checkerboard (Odena et al., Deconvolution
         and checkerboard artifacts, Distill 2016).

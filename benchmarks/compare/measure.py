@@ -25,6 +25,7 @@ from dcgan_features.benchmarks.records.predictions import DIGEST, Predictions, p
 from dcgan_features.benchmarks.records.reading import read_row
 from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, row_path, write_row
 from dcgan_features.benchmarks.runner.progress import Stages
+from dcgan_features.data.utils.effective_rank import effective_rank
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
 from dcgan_features.data.utils.formats import read_sealed, write_sealed
@@ -34,7 +35,6 @@ from dcgan_features.eval.calibration import calibration_error
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features import FeatureStore
 from dcgan_features.features.cache.fingerprint import describe
-from dcgan_features.data.utils.effective_rank import effective_rank
 
 PRESET = "labelled"
 _VERSION = 2  # of what is measured: a result of another one is measured again

@@ -28,14 +28,15 @@ from dcgan_features.data.utils.files import write_text
 from dcgan_features.gan.watching.alarms import IN_A_ROW, MONITORS
 
 COLUMNS = (
-    "condition", "kind", "remedy_for", "seed", "judges", "failed_after", "first_warning", "lead", "warned_by", "diverged",
-    "best", "final", "training_seconds", "watching_seconds", "commit",
+    "condition", "kind", "remedy_for", "seed", "judges", "failed_after", "first_warning", "lead", "warned_by",
+    "diverged", "best", "final", "training_seconds", "watching_seconds", "commit",
 )  # fmt: skip
+FIGURES = "figures"  # beside the page: pictures that the documents show
 ByCondition = dict[str, list[Judged]]
 
 
 def write_study(stem: Path, study: Study, trials: Sequence[Trial]) -> list[str]:
-    """Write `<stem>.csv`, `.md`, `.png` and `-warnings.png`; return the conclusions, a sentence each."""
+    """Write `<stem>.csv`, `.md`, and two pictures in `figures/` beside them; return the conclusions."""
     limits = shipped_limits()
     judged = {condition.name: [judge(trial, limits) for trial in trials if trial.condition == condition.name]
               for condition in study.conditions}  # fmt: skip
@@ -67,14 +68,15 @@ def write_study(stem: Path, study: Study, trials: Sequence[Trial]) -> list[str]:
         "",
         *_limits(chosen_limits(own) if own else {}),
         "",
-        f"![Accuracy over the training]({stem.name}.png)",
+        f"![Accuracy over the training]({FIGURES}/{stem.name}.png)",
         "",
-        f"![What warned of which failure]({stem.name}-warnings.png)",
+        f"![What warned of which failure]({FIGURES}/{stem.name}-warnings.png)",
     ]
     write_text(stem.with_suffix(".md"), "\n".join(page) + "\n")
-    write_accuracies(stem.with_suffix(".png"), study, judged, warning)
-    write_warnings(stem.with_name(f"{stem.name}-warnings.png"), study, judging, warning)
-    return [*sentences, f"written: {stem}.csv, .md, .png and -warnings.png"]
+    figures = stem.parent / FIGURES
+    write_accuracies(figures / f"{stem.name}.png", study, judged, warning)
+    write_warnings(figures / f"{stem.name}-warnings.png", study, judging, warning)
+    return [*sentences, f"written: {stem}.csv and .md, {figures / stem.name}.png and -warnings.png"]
 
 
 def judges(study: Study, run: Judged) -> bool:
@@ -90,8 +92,8 @@ def conclusions(study: Study, judging: ByCondition) -> list[str]:
     sentences = []
     if failures:
         sentences.append(
-            f"{len(failures)} runs of {len(kinds)} kinds failed; {early} of them ({100 * early / len(failures):.0f}%) had "
-            f"an alarm before, by {100 * LEAD:.0f}% or more of the images seen until the accuracy fell."
+            f"{len(failures)} runs of {len(kinds)} kinds failed; {early} of them ({100 * early / len(failures):.0f}%) "
+            f"had an alarm before, by {100 * LEAD:.0f}% or more of the images seen until the accuracy fell."
         )
     healthy = [run for run in judging.get(HEALTHY, []) if run.failed is None]
     if healthy:
@@ -152,13 +154,13 @@ def _line(study: Study, run: Judged) -> dict[str, Any]:
 def _method(study: Study, trials: Sequence[Trial]) -> list[str]:
     probe = study.probe
     return [
-        f"Runs of {trials[0].recipe['images']:,} images of {markdown_text(trials[0].data['description'])}, of which the "
-        f"networks see {study.unlabelled:,} without labels. Accuracy: an L2-SVM on the discriminator's features, "
-        f"{probe.per_class} labels a class of these images in {probe.draws} draws, on {probe.evaluated:,} other training "
-        f"images; no test image is used. A run fails where that accuracy (the median of three snapshots) falls for good "
-        f"by {FALL:g} point below its best, or where a loss is no longer finite. An alarm is a measure beyond its limit "
-        f"at {IN_A_ROW} readings in a row, of {study.readings} in a run. Limits are chosen on seeds below {study.choosing}; "
-        "figures and pictures of alarms are of the other seeds.",
+        f"Runs of {trials[0].recipe['images']:,} images of {markdown_text(trials[0].data['description'])}, of which "
+        f"the networks see {study.unlabelled:,} without labels. Accuracy: an L2-SVM on the discriminator's features, "
+        f"{probe.per_class} labels a class of these images in {probe.draws} draws, on {probe.evaluated:,} other "
+        "training images; no test image is used. A run fails where that accuracy (the median of three snapshots) falls "
+        f"for good by {FALL:g} point below its best, or where a loss is no longer finite. An alarm is a measure beyond "
+        f"its limit at {IN_A_ROW} readings in a row of {study.readings} in a run. Limits are chosen on healthy runs of "
+        f"seeds below {study.choosing}; the tables are of all other seeds, the picture of accuracies is of all.",
     ]
 
 

@@ -20,8 +20,11 @@ Limits = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Judged:
-    """One run. failed : images after which its accuracy had fallen for good, or None. warnings : by monitor, images after
-    which it warned. final : accuracy at the end, in percent: the median of the last three snapshots."""
+    """One run.
+
+    failed : images after which its accuracy had fallen for good, or None. warnings : by monitor, images after which it
+    first warned. final, best : accuracy at the end and at its best, in percent, smoothed as `smoothed` says.
+    """
 
     trial: Trial
     failed: int | None
@@ -35,7 +38,10 @@ class Judged:
         return min(self.warnings.values()) if self.warnings else None
 
     def lead(self, monitor: str | None = None) -> float | None:
-        """By how much of the images seen until the failure a warning came before it; negative: after it. None: no one."""
+        """The share of the images seen until the failure by which a warning came before it; negative: after it.
+
+        monitor : whose; None: the first of any. None where the run did not fail, or nothing warned.
+        """
         warned = self.first if monitor is None else self.warnings.get(monitor)
         if self.failed is None or warned is None:
             return None
@@ -89,7 +95,7 @@ def shipped_limits() -> dict[str, float | None]:
 
 
 def chosen_limits(healthy: Sequence[Trial]) -> dict[str, float]:
-    """Limits that these healthy runs stay below: `MARGIN` times the largest deviation that lasts as long as an alarm needs.
+    """Limits that these healthy runs stay below: `MARGIN` times the largest deviation that lasts as an alarm's has to.
 
     Rounded up to two digits after the point; at least `LEAST`, so that what never moved does not warn of a trifle.
     """

@@ -22,9 +22,9 @@ HEALTHY = "healthy"
 class Condition(Strict):
     """One way to train, several times.
 
-    kind : what is wrong with it, in a word or two; None where it is expected to go well. of : of a remedy, the condition
-    that it is to prevent from failing. recipe : in place of the study's own settings. unlabelled : images that the
-    networks see, in place of the study's number.
+    kind : what is wrong with it, in a word or two; None where it is expected to go well. of : of a remedy, the
+    condition that it is to prevent from failing. recipe : in place of the study's own settings. unlabelled : images
+    that the networks see, in place of the study's number. seeds : likewise.
     """
 
     place: ClassVar[str] = "a condition"
@@ -32,7 +32,7 @@ class Condition(Strict):
     title: str
     kind: str | None = None
     of: str | None = None
-    recipe: dict[str, Any] = {}
+    recipe: dict[str, Any] = Field(default_factory=dict)
     unlabelled: Count | None = None
     seeds: Count | None = None
 
@@ -71,7 +71,7 @@ class Study(Strict):
     readings: Count
     snapshots: Count
     seeds: Count
-    choosing: Count
+    choosing: Annotated[int, Field(ge=0)]
     recipe: dict[str, Any]
     probe: Probe
     conditions: Annotated[list[Condition], Field(min_length=1)]

@@ -39,10 +39,10 @@ AnyDiscriminator = TypeVar("AnyDiscriminator", bound=nn.Module)
 class Losses:
     """Mean losses of one minibatch, of the recipe's kind (cross-entropies are in nats), as 0-d tensors.
 
-    real, fake : the discriminator's on either kind of image; of a relativistic one, of which an image has no loss alone,
-        `real` is that of pairs. generator : of fakes taken for real. penalty, fake_penalty, dragan : the discriminator's
-        for its gradients at real and fake images and around real ones. rotation : its, for telling how images were
-        turned. Each is None where it was not computed.
+    real, fake : the discriminator's on either kind of image; where the loss is of pairs of them, `real` is that.
+        generator : of fakes taken for real. penalty, fake_penalty, dragan : the discriminator's for its gradients at
+        real images, at fake ones, and around real ones. rotation : its, for telling how images were turned. Each is
+        None where it was not computed.
     """
 
     real: Tensor | None = None
@@ -281,7 +281,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         return contextlib.nullcontext()
 
     def _update_generator(self, latent: Tensor, *more: Tensor) -> dict[str, Tensor]:
-        """more : real images where the loss is relativistic, and the fake ones' noise where there is any."""
+        """More : real images where the loss is relativistic, and the fake ones' noise where there is any."""
         self.discriminator.requires_grad_(False)
         kind = LOSSES[self.recipe.loss]
         with self._reduced_precision():
@@ -301,7 +301,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         return {"generator": loss}
 
     def _update_discriminator(self, latent: Tensor, real: Tensor, *more: Tensor) -> dict[str, Tensor]:
-        """more : where the recipe has them, the fake images' noise, perturbed images, turned ones and their turns."""
+        """More : where the recipe has them, the fake images' noise, perturbed images, turned ones and their turns."""
         given = list(more)
         with self._reduced_precision():
             with torch.no_grad():

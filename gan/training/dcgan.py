@@ -20,8 +20,8 @@ from dcgan_features.gan.samples import sample_grid
 from dcgan_features.gan.spec import NetworkSpec
 from dcgan_features.gan.training.adversarial import AdversarialTraining, Adversaries
 from dcgan_features.gan.training.data_parallel import SharedBatch, WholeBatch
-from dcgan_features.gan.training.loop import TrainingDiverged, TrainingRun
 from dcgan_features.gan.training.logs import Log
+from dcgan_features.gan.training.loop import TrainingDiverged, TrainingRun
 from dcgan_features.gan.training.recipe import FREE_SETTINGS, Recipe
 from dcgan_features.gan.training.watched import WatchedRun
 from dcgan_features.gan.watching.watch import WatchSettings, recorded

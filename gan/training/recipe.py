@@ -37,8 +37,8 @@ class Recipe(BaseModel):
     discriminator_updates : minibatches that update the discriminator for each one that updates the generator.
     flips : mirror half of the real images left to right (not in the paper).
     loss : "cross-entropy", as in the paper, "hinge" or "relativistic"; see `gan.training.losses`.
-    discriminator_rate : the discriminator's learning rate as a multiple of `learning_rate`, which is the generator's (two
-        time scales: Heusel et al., NeurIPS 2017); 1: the same.
+    discriminator_rate : the discriminator's learning rate as a multiple of `learning_rate`, which is the generator's
+        (two time scales: Heusel et al., NeurIPS 2017); 1: the same.
     gradient_penalty : gamma of the R1 penalty of the discriminator, in float32 always, at every one of its updates; 0:
         none. See `gan.training.r1_penalty`. 10 in its source, for images of -1..1 like these.
     fake_gradient_penalty : gamma of the R2 penalty, which is the same at fake images. R1 and R2 with the relativistic

@@ -1,4 +1,4 @@
-"""A fixed view of images by which samples are compared with real ones: features of a network that is not in training."""
+"""A fixed view of images, by which samples are compared with real ones: features of a network that is not trained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LAYERS, DIRECTIONS = 2, 16
 
 
 class FrozenFeatures:
-    """Means of the maps of the first two layers of a shipped discriminator, along the leading directions of real images.
+    """Means of the maps of a shipped discriminator's first two layers, along the leading directions of real images.
 
     real : images (n, channels, size, size), scaled to -1..1, n at least 2; they give the mean and the directions, and
         are what samples are compared with. Images of other sizes are resized, grey ones taken as colours alike.

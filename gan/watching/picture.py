@@ -34,7 +34,7 @@ _ALARM = "#b00020"
 
 
 def write_picture(folder: Path) -> Path:
-    """Draw `watch.json` of a run's folder as `watch.png` beside it; return its path. `InputError` where there is none."""
+    """Draw a run's `watch.json` as `watch.png` beside it; return its path. `InputError` where there is none."""
     log = folder / LOG
     if not log.exists():
         raise InputError(f"{folder} holds no readings of a watched training; train with --watch")

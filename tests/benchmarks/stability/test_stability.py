@@ -61,7 +61,7 @@ def test_from_a_study_to_its_page(call, tmp_path, monkeypatch):
     assert "spectral normalisation: " in out
     assert len((results / "small.csv").read_text().splitlines()) == 4
     for name in ("small.png", "small-warnings.png"):
-        with Image.open(results / name) as picture:
+        with Image.open(results / "figures" / name) as picture:
             assert picture.width > 300
     assert not list((tmp_path / "store" / "small").iterdir())
     found = read_trial(results / "small" / "healthy-0.json")
@@ -136,7 +136,8 @@ def test_what_decides_a_run_is_in_its_key(tmp_path):
     ({"conditions": [{"name": "healthy", "title": "a", "recipe": {"losss": "hinge"}}]}, "did you mean 'loss'"),
     ({"conditions": [{"name": "healthy", "title": "a"}, {"name": "b", "title": "b", "of": "helthy"}]},
      "unknown condition 'helthy'"),
-    ({"conditions": [{"name": "healthy", "title": "a"}, {"name": "healthy", "title": "b"}]}, "two conditions are named"),
+    ({"conditions": [{"name": "healthy", "title": "a"}, {"name": "healthy", "title": "b"}]},
+     "two conditions are named"),
     ({"colour": "red"}, "unknown key 'colour'"),
 ])  # fmt: skip
 def test_a_study_that_is_wrong_is_one_sentence(call, tmp_path, changes, sentence):

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.random_streams import LATENT, stream
 from dcgan_features.gan.networks import draw_latent
 from dcgan_features.gan.training.adversarial import AdversarialTraining
 from dcgan_features.gan.training.data_parallel import WholeBatch
@@ -15,7 +16,6 @@ from dcgan_features.gan.training.dcgan import Run
 from dcgan_features.gan.training.dragan import distance_from_one, perturbed
 from dcgan_features.gan.training.minibatches import instance_noise
 from dcgan_features.gan.training.spectral_norm import plain_copy
-from dcgan_features.data.utils.random_streams import LATENT, stream
 from tests.gan.tiny import DATA, tiny_images, tiny_recipe
 
 

@@ -58,7 +58,8 @@ def test_an_alarm_takes_two_readings_in_a_row_and_is_given_once():
     assert IN_A_ROW == 2
     assert [(alarm.key, alarm.images) for alarm in heard] == [("rank/3", 700)]
     assert heard[0].reason == (
-        f"after 700 images the effective rank of the features of layer 3 is {bad:.3g}, where 10 was the best of this run"
+        f"after 700 images the effective rank of the features of layer 3 is {bad:.3g}, "
+        "where 10 was the best of this run"
     )
 
 

@@ -25,7 +25,7 @@ def source(seed=0):
 
 def oscillation_by_hand(maps):
     """With numpy's full transform: each frequency is added to its negative, and the strongest of these pairs found."""
-    count, filters, height, width = maps.shape
+    filters, height, width = maps.shape[1:]
     shares = []
     for power in (
         np.abs(np.fft.fft2(maps)).__pow__(2).mean(0),
