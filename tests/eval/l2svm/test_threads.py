@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from dcgan_features.eval.l2svm.threads import share_out
+from dcgan_features.eval.l2svm.threads import as_tasks, share_out
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -45,3 +45,12 @@ def test_one_part_needs_no_thread(threads):
     assert share_out([5], lambda parts: (threading.current_thread() is threading.main_thread(), list(parts))) == [
         (True, [5])
     ]
+
+
+def test_no_thread_that_computes_is_a_daemon_which_would_crash_inside_torch_when_python_ends(threads):
+    def is_daemon(part):
+        thread = threading.current_thread()
+        return thread is not threading.main_thread() and thread.daemon
+
+    assert not any(share_out([1, 2, 3], is_daemon))
+    assert not any(as_tasks([1, 2, 3], is_daemon))
