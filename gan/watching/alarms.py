@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-WARM_UP = 3  # readings, the one before the first minibatch among them, of which nothing is judged
+WARM_UP = 2  # readings, the one before the first minibatch among them, of which nothing is judged
 IN_A_ROW = 2  # readings beyond a limit that make an alarm
 _FLOOR = 1e-6  # of values whose ratio is taken
 
@@ -20,7 +20,7 @@ class Monitor:
     title : in words, with {where} for the layer. worse : the direction in which it gets worse.
     scale : "ratio", the logarithm of the value over the reference, or "difference", of shares; either way positive
         where it is worse. past : whether the reference is the best median of three readings in a row that the run has
-        shown, the warm-up left out; else it is 1, which is what real images have.
+        shown, untrained networks among them; else it is 1, which is what real images have.
     limit : of the deviation on that scale; None: it is logged, and judged by nobody.
     """
 
@@ -95,8 +95,7 @@ def deviations(readings: Sequence[Reading]) -> list[dict[str, float]]:
             reference = best(seen, monitor) if monitor.past else 1.0
             if number >= WARM_UP and reference is not None:
                 own[key] = monitor.deviation(value, reference) if math.isfinite(value) else math.inf
-            if number >= WARM_UP - 1:
-                seen.append(value)
+            seen.append(value)
         found.append(own)
     return found
 
@@ -132,7 +131,7 @@ def is_healthy(readings: Sequence[Reading]) -> bool:
 def _alarm(readings: Sequence[Reading], key: str) -> Alarm:
     name, _, layer = key.partition("/")
     monitor, last = MONITORS[name], readings[-1]
-    past = [reading.values[key] for reading in readings[WARM_UP - 1 : -1] if key in reading.values]
+    past = [reading.values[key] for reading in readings[:-1] if key in reading.values]
     reference = best(past, monitor) if monitor.past else 1.0
     reason = monitor.sentence(layer, last.values[key], 1.0 if reference is None else reference, last.images)
     if name == "gradient":

@@ -11,6 +11,7 @@ from dcgan_features.benchmarks.stability.judge import (
     chosen_limits,
     failed_after,
     judge,
+    long_drift,
     smoothed,
     warned_after,
 )
@@ -82,10 +83,17 @@ def test_limits_are_chosen_on_what_lasts_in_healthy_runs():
     once, lasting = 10 * math.exp(-2.0), 10 * math.exp(-0.8)
     healthy = [trial(ranks=[10, 10, 10, 10, once, 10, lasting, lasting]), trial(ranks=[10] * 8)]
     limits = chosen_limits(healthy)
-    assert limits == {"rank": pytest.approx(MARGIN * 0.8, abs=0.0101)}
+    assert limits["rank"] == pytest.approx(MARGIN * 0.8, abs=0.0101)
     assert limits["rank"] >= MARGIN * 0.8
     assert all(warned_after(run, limits) == {} for run in healthy)
-    assert chosen_limits([trial(ranks=[10] * 8)]) == {"rank": LEAST["ratio"]}
+    assert chosen_limits([trial(ranks=[10] * 8)])["rank"] == LEAST["ratio"]
+
+
+def test_limits_leave_room_for_what_a_long_training_does_to_weights():
+    drift, limits = long_drift(), chosen_limits([])
+    assert set(drift) == {"spectral_norm", "stable_rank"}
+    assert min(drift.values()) > 0.5
+    assert all(limits[name] == pytest.approx(MARGIN * value, abs=0.0101) for name, value in drift.items())
 
 
 def test_a_verdict_counts():
