@@ -45,7 +45,7 @@ def write_study(stem: Path, study: Study, trials: Sequence[Trial]) -> list[str]:
     warning = WARNING if any(trial.data["stand_in"] for trial in trials) else ""
     write_csv(stem.with_suffix(".csv"), [_line(study, run) for runs in judged.values() for run in runs], COLUMNS)
     sentences = conclusions(study, judging)
-    own = [trial for trial in trials if trial.condition == HEALTHY and trial.seed < study.choosing]
+    own = [trial for trial in trials if trial.condition == HEALTHY and not study.judges(HEALTHY, trial.seed)]
     page = [
         f"# {study.title}",
         "",
@@ -81,7 +81,7 @@ def write_study(stem: Path, study: Study, trials: Sequence[Trial]) -> list[str]:
 
 def judges(study: Study, run: Judged) -> bool:
     """Whether a run's seed is one of those that limits were not chosen on."""
-    return run.trial.seed >= study.choosing
+    return study.judges(run.trial.condition, run.trial.seed)
 
 
 def conclusions(study: Study, judging: ByCondition) -> list[str]:
@@ -152,15 +152,17 @@ def _line(study: Study, run: Judged) -> dict[str, Any]:
 
 
 def _method(study: Study, trials: Sequence[Trial]) -> list[str]:
-    probe = study.probe
+    probe, own = study.probe, study.condition(HEALTHY).choosing
+    chosen = study.choosing if own is None else own
     return [
         f"Runs of {trials[0].recipe['images']:,} images of {markdown_text(trials[0].data['description'])}, of which "
         f"the networks see {study.unlabelled:,} without labels. Accuracy: an L2-SVM on the discriminator's features, "
         f"{probe.per_class} labels a class of these images in {probe.draws} draws, on {probe.evaluated:,} other "
         "training images; no test image is used. A run fails where that accuracy (the median of three snapshots) falls "
         f"for good by {FALL:g} point below its best, or where a loss is no longer finite. An alarm is a measure beyond "
-        f"its limit at {IN_A_ROW} readings in a row of {study.readings} in a run. Limits are chosen on healthy runs of "
-        f"seeds below {study.choosing}; the tables are of all other seeds, the picture of accuracies is of all.",
+        f"its limit at {IN_A_ROW} readings in a row of {study.readings} in a run. Limits are chosen on the first {chosen} "
+        f"runs of each healthy condition, conditions by a look at the first {study.choosing}; these runs are in the "
+        "picture of accuracies and in no table.",
     ]
 
 

@@ -24,7 +24,7 @@ class Condition(Strict):
 
     kind : what is wrong with it, in a word or two; None where it is expected to go well. of : of a remedy, the
     condition that it is to prevent from failing. recipe : in place of the study's own settings. unlabelled : images
-    that the networks see, in place of the study's number. seeds : likewise.
+    that the networks see, in place of the study's number. seeds, choosing : likewise.
     """
 
     place: ClassVar[str] = "a condition"
@@ -35,6 +35,7 @@ class Condition(Strict):
     recipe: dict[str, Any] = Field(default_factory=dict)
     unlabelled: Count | None = None
     seeds: Count | None = None
+    choosing: Annotated[int, Field(ge=0)] | None = None
 
 
 class Probe(Strict):
@@ -59,7 +60,7 @@ class Study(Strict):
 
     unlabelled : training images that the networks see, the first of the data set; those evaluated follow them.
     readings, snapshots : in each run. seeds : of each condition, unless it says otherwise. choosing : the first so many
-    of them, on whose healthy runs the limits of alarms are chosen; all others judge them.
+    of them are for choosing: limits of alarms on the healthy ones, conditions by a look at the others. The rest judge.
     recipe : of every run, see `gan.training.recipe.Recipe`.
     """
 
@@ -109,6 +110,11 @@ class Study(Strict):
             if condition.name == name:
                 return condition
         raise unknown_name("condition", name, [condition.name for condition in self.conditions], self.name)
+
+    def judges(self, name: str, seed: int) -> bool:
+        """Whether a run of that condition is one of those that nothing was chosen on."""
+        own = self.condition(name).choosing
+        return seed >= (self.choosing if own is None else own)
 
     def trials(self, only: list[str] | None = None) -> Iterator[tuple[Condition, int]]:
         """Every run: seed by seed, so that a study cut short has some of each condition."""
