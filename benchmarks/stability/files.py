@@ -45,7 +45,11 @@ def write_study(stem: Path, study: Study, trials: Sequence[Trial]) -> list[str]:
     warning = WARNING if any(trial.data["stand_in"] for trial in trials) else ""
     write_csv(stem.with_suffix(".csv"), [_line(study, run) for runs in judged.values() for run in runs], COLUMNS)
     sentences = conclusions(study, judging)
-    own = [trial for trial in trials if trial.condition == HEALTHY and not study.judges(HEALTHY, trial.seed)]
+    chosen_on = [
+        trial
+        for trial in trials
+        if study.condition(trial.condition).is_healthy and not study.judges(trial.condition, trial.seed)
+    ]
     page = [
         f"# {study.title}",
         "",
@@ -66,7 +70,7 @@ def write_study(stem: Path, study: Study, trials: Sequence[Trial]) -> list[str]:
         "",
         *_monitors(study, judging),
         "",
-        *_limits(chosen_limits(own) if own else {}),
+        *_limits(chosen_limits(chosen_on)),
         "",
         f"![Accuracy over the training]({FIGURES}/{stem.name}.png)",
         "",
@@ -95,7 +99,7 @@ def conclusions(study: Study, judging: ByCondition) -> list[str]:
             f"{len(failures)} runs of {len(kinds)} kinds failed; {early} of them ({100 * early / len(failures):.0f}%) "
             f"had an alarm before, by {100 * LEAD:.0f}% or more of the images seen until the accuracy fell."
         )
-    healthy = [run for run in judging.get(HEALTHY, []) if run.failed is None]
+    healthy = _healthy(study, judging)
     if healthy:
         false = sum(bool(run.warnings) for run in healthy)
         sentences.append(f"{false} of {len(healthy)} healthy runs had a false alarm.")
@@ -110,6 +114,12 @@ def conclusions(study: Study, judging: ByCondition) -> list[str]:
         f"Watching took {100 * share:.1f}% of the time of these short trainings, with {study.readings} readings each."
     )
     return sentences
+
+
+def _healthy(study: Study, judging: ByCondition) -> list[Judged]:
+    """The runs of healthy conditions that did not fail all the same."""
+    runs = [run for name, own in judging.items() if study.condition(name).is_healthy for run in own]
+    return [run for run in runs if run.failed is None]
 
 
 def _failing(study: Study, judging: ByCondition) -> ByCondition:
@@ -160,9 +170,9 @@ def _method(study: Study, trials: Sequence[Trial]) -> list[str]:
         f"{probe.per_class} labels a class of these images in {probe.draws} draws, on {probe.evaluated:,} other "
         "training images; no test image is used. A run fails where that accuracy (the median of three snapshots) falls "
         f"for good by {FALL:g} point below its best, or where a loss is no longer finite. An alarm is a measure beyond "
-        f"its limit at {IN_A_ROW} readings in a row of {study.readings} in a run. Limits are chosen on the first {chosen} "
-        f"runs of each healthy condition, conditions by a look at the first {study.choosing}; these runs are in the "
-        "picture of accuracies and in no table.",
+        f"its limit at {IN_A_ROW} readings in a row of {study.readings} in a run. Limits are chosen on the first "
+        f"{chosen} runs of each healthy condition, conditions by a look at the first {study.choosing}; these runs are "
+        "in the picture of accuracies and in no table.",
     ]
 
 
@@ -206,7 +216,7 @@ def _remedies(study: Study, judging: ByCondition) -> list[str]:
 
 def _monitors(study: Study, judging: ByCondition) -> list[str]:
     failures = [run for runs in _failing(study, judging).values() for run in runs if run.failed is not None]
-    healthy = [run for run in judging.get(HEALTHY, []) if run.failed is None]
+    healthy = _healthy(study, judging)
     rows = []
     for name, monitor in MONITORS.items():
         leads = [lead for run in failures if (lead := run.lead(name)) is not None and lead >= LEAD]

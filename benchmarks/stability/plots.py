@@ -11,7 +11,7 @@ import numpy as np
 from dcgan_features.benchmarks.reporting.escaping import figure_text
 from dcgan_features.benchmarks.reporting.plots.style import COLOURS, FAINT, INK, new_figure, tidy, write_figure
 from dcgan_features.benchmarks.stability.judge import LEAD, Judged
-from dcgan_features.benchmarks.stability.study import HEALTHY, Study
+from dcgan_features.benchmarks.stability.study import Study
 from dcgan_features.gan.watching.alarms import MONITORS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def write_accuracies(path: Path, study: Study, judged: dict[str, list[Judged]], 
         panels.append(axes)
         axes.set_title(figure_text(study.condition(name).title), loc="left", fontsize=9, color=INK)
         for run in judged[name]:
-            _run(axes, run, COLOURS[2] if name == HEALTHY else COLOURS[0])
+            _run(axes, run, COLOURS[2] if study.condition(name).is_healthy else COLOURS[0])
         tidy(axes)
         axes.tick_params(labelsize=8)
         if number % _COLUMNS == 0:

@@ -37,6 +37,11 @@ class Condition(Strict):
     seeds: Count | None = None
     choosing: Annotated[int, Field(ge=0)] | None = None
 
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it is expected to go well, and no remedy."""
+        return self.kind is None and self.of is None
+
 
 class Probe(Strict):
     """How snapshots are scored: an L2-SVM on few labels, all of training images.
