@@ -20,7 +20,6 @@ from dcgan_features.gan.samples import sample_grid
 from dcgan_features.gan.spec import NetworkSpec
 from dcgan_features.gan.training.adversarial import AdversarialTraining, Adversaries
 from dcgan_features.gan.training.data_parallel import SharedBatch, WholeBatch
-from dcgan_features.gan.training.logs import Log
 from dcgan_features.gan.training.loop import TrainingDiverged, TrainingRun
 from dcgan_features.gan.training.recipe import FREE_SETTINGS, Recipe
 from dcgan_features.gan.training.watched import WatchedRun
@@ -69,7 +68,7 @@ class ImageRun(TrainingRun[AnyAdversaries]):
         self.recipe = recipe
         super().__init__(recipe, FREE_SETTINGS, out, data, begin, resume, processes)
 
-    def _after_step(self, log: Log) -> None:
+    def _after_step(self) -> None:
         training, recipe = self.training, self.recipe
         last = training.steps_done == recipe.steps
         if recipe.sample_every is not None and (last or training.steps_done % recipe.sample_every == 0):

@@ -185,7 +185,7 @@ class TrainingRun(Generic[AnyTraining]):
             done = training.steps_done * recipe.batch_size
             with progress(recipe.steps * recipe.batch_size, f"training {recipe.network}", done) as advance:
                 if training.steps_done == 0:
-                    self._before_first_step(log)
+                    self._take_readings(log)
                 while training.steps_done < recipe.steps:
                     self._one_step(log, advance)
                     if stopped:
@@ -202,17 +202,18 @@ class TrainingRun(Generic[AnyTraining]):
         losses = self.training.step()
         self._record(losses)
         note = self._log(log) if self.training.steps_done % self.settings.log_every == 0 else ""
-        self._after_step(log)
+        self._after_step()
+        self._take_readings(log)
         if self._is_due():
             log.flush()
             self._save()
         advance((self.training.steps_done - before) * self.settings.batch_size, note)  # less where it went back
 
-    def _before_first_step(self, log: Log) -> None:
-        """What a kind of run does before a training that is begun anew."""
-
-    def _after_step(self, log: Log) -> None:
+    def _after_step(self) -> None:
         """What else a kind of run does now and then."""
+
+    def _take_readings(self, log: Log) -> None:
+        """Look after the training's health, where a kind of run does; before the first minibatch too."""
 
     def _watch_state(self) -> dict[str, Any] | None:
         """What the run's watch has seen, to be saved with the position."""

@@ -59,15 +59,11 @@ class WatchedRun(TrainingRun[AdversarialTraining]):
     def _watch_state(self) -> dict[str, Any] | None:
         return self._state_before if self.watch is None else self.watch.state(self.training)
 
-    def _before_first_step(self, log: Log) -> None:
-        super()._before_first_step(log)
-        if self.watch is not None:
-            self._look(self.watch, log)
-
-    def _after_step(self, log: Log) -> None:
-        super()._after_step(log)
-        if self.watch is not None and self.watch.is_due(self.training.images_seen, self.settings.batch_size):
-            self._look(self.watch, log)
+    def _take_readings(self, log: Log) -> None:
+        training, watch = self.training, self.watch
+        first = training.steps_done == 0
+        if watch is not None and (first or watch.is_due(training.images_seen, self.settings.batch_size)):
+            self._look(watch, log)
 
     def _one_step(self, log: Log, advance: Advance) -> None:
         try:
