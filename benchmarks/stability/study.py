@@ -24,7 +24,8 @@ class Condition(Strict):
 
     kind : what is wrong with it, in a word or two; None where it is expected to go well. of : of a remedy, the
     condition that it is to prevent from failing. recipe : in place of the study's own settings. unlabelled : images
-    that the networks see, in place of the study's number. seeds, choosing : likewise.
+    that the networks see, in place of the study's number. seeds, choosing : likewise. from_start : whether it goes on
+    from the study's start, or begins with untrained networks.
     """
 
     place: ClassVar[str] = "a condition"
@@ -36,11 +37,23 @@ class Condition(Strict):
     unlabelled: Count | None = None
     seeds: Count | None = None
     choosing: Annotated[int, Field(ge=0)] | None = None
+    from_start: bool = True
 
     @property
     def is_healthy(self) -> bool:
         """Whether it is expected to go well, and no remedy."""
         return self.kind is None and self.of is None
+
+
+class Start(Strict):
+    """A healthy training from which conditions go on, so that what fails was well at first.
+
+    recipe : in place of the study's own settings. seeds : so many are trained; runs with more seeds share them.
+    """
+
+    place: ClassVar[str] = "the start"
+    recipe: dict[str, Any]
+    seeds: Count
 
 
 class Probe(Strict):
@@ -66,7 +79,7 @@ class Study(Strict):
     unlabelled : training images that the networks see, the first of the data set; those evaluated follow them.
     readings, snapshots : in each run. seeds : of each condition, unless it says otherwise. choosing : the first so many
     of them are for choosing: limits of alarms on the healthy ones, conditions by a look at the others. The rest judge.
-    recipe : of every run, see `gan.training.recipe.Recipe`.
+    recipe : of every run, see `gan.training.recipe.Recipe`. start : where runs begin; None: with untrained networks.
     """
 
     place: ClassVar[str] = "the study"
@@ -79,6 +92,7 @@ class Study(Strict):
     seeds: Count
     choosing: Annotated[int, Field(ge=0)]
     recipe: dict[str, Any]
+    start: Start | None = None
     probe: Probe
     conditions: Annotated[list[Condition], Field(min_length=1)]
 
@@ -108,6 +122,13 @@ class Study(Strict):
         images = int(settings.get("images", Recipe.model_fields["images"].default))
         always = {"snapshot_every": max(images // self.snapshots, 1), "sample_every": None}
         return make_recipe({**settings, **always}, f"{where}, condition {condition.name}")
+
+    def start_of(self, condition: Condition, seed: int) -> Recipe | None:
+        """The settings of the training from which one run goes on; None where it begins with untrained networks."""
+        if self.start is None or not condition.from_start:
+            return None
+        own = {"seed": seed % self.start.seeds, "sample_every": None}
+        return make_recipe({**self.recipe, **self.start.recipe, **own}, "the study's start")
 
     def condition(self, name: str) -> Condition:
         """The condition of that name. Raises `InputError` where there is none."""

@@ -23,8 +23,11 @@ from dcgan_features.data.utils.hashing import array_digest, digest_of
 from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.eval import l2svm_path
 from dcgan_features.features import DiscriminatorFeatures
+from dcgan_features.gan.networks import Discriminator
+from dcgan_features.gan.training.adversarial import AdversarialTraining
 from dcgan_features.gan.training.dcgan import Run
 from dcgan_features.gan.training.loop import TrainingDiverged
+from dcgan_features.gan.training.recipe import Recipe
 from dcgan_features.gan.watching.alarms import Reading
 from dcgan_features.gan.watching.watch import WatchSettings
 
@@ -111,7 +114,8 @@ def trial_key(study: Study, condition: Condition, seed: int, material: Material)
     """The digest of all that decides what a run comes to."""
     changed = study.recipe_of(condition, seed).model_dump(exclude_defaults=True)
     decides = [changed, condition.unlabelled, study.readings, study.probe.model_dump(), material.about["digest"]]
-    return digest_of(decides)
+    start = study.start_of(condition, seed)
+    return digest_of([*decides, None if start is None else start.model_dump(exclude_defaults=True)])
 
 
 def trial_path(folder: Path, condition: Condition, seed: int) -> Path:
@@ -135,7 +139,9 @@ def measure_trial(study: Study, condition: Condition, seed: int, material: Mater
     recipe, key = study.recipe_of(condition, seed), trial_key(study, condition, seed, material)
     out = store / f"{condition.name}-{seed}-{key[:12]}"
     images = material.unlabelled[: condition.unlabelled or None]
-    run = Run(recipe, images, out, material.about, watch=WatchSettings(recipe.images // study.readings))
+    start = _started(study.start_of(condition, seed), material, store)
+    watching = WatchSettings(recipe.images // study.readings)
+    run = Run(recipe, images, out, material.about, start_from=start, watch=watching)
     diverged = None
     try:
         run.finish()
@@ -146,9 +152,11 @@ def measure_trial(study: Study, condition: Condition, seed: int, material: Mater
         raise RuntimeError("the run was not watched")
     begun = time.perf_counter()
     files = sorted((out / "snapshots").glob("*.safetensors"))
-    scores = [
-        Score(images=int(file.stem.rpartition("-")[2]), accuracies=probe(file, study.probe, material)) for file in files
-    ]
+    first = AdversarialTraining(recipe, images).final_discriminator if start is None else start
+    scores = [Score(images=0, accuracies=probe(first, study.probe, material))]
+    for file in files:
+        seen = int(file.stem.rpartition("-")[2])
+        scores.append(Score(images=seen, accuracies=probe(file, study.probe, material)))
     probing = time.perf_counter() - begun
     content = {
         "format": 1,
@@ -168,10 +176,21 @@ def measure_trial(study: Study, condition: Condition, seed: int, material: Mater
     return Trial.model_validate(content)
 
 
-def probe(weights: Path, settings: Probe, material: Material) -> list[float]:
+def _started(recipe: Recipe | None, material: Material, store: Path) -> Path | None:
+    """The weights of the study's start, trained where they are not there yet."""
+    if recipe is None:
+        return None
+    key = digest_of([recipe.model_dump(exclude_defaults=True), material.about["digest"]])
+    out = store / f"start-{recipe.seed}-{key[:12]}"
+    weights = out / "weights.safetensors"
+    return weights if weights.exists() else Run(recipe, material.unlabelled, out, material.about).finish()
+
+
+def probe(weights: Path | Discriminator, settings: Probe, material: Material) -> list[float]:
     """Accuracies in percent on the evaluated images, of each draw of labels, by the C of the best mean.
 
-    A network whose features are no longer finite knows nothing: its accuracy is that of guessing.
+    weights : a file, or the network itself. A network whose features are no longer finite knows nothing: its accuracy
+    is that of guessing.
     """
     rows = np.unique(np.concatenate(material.draws))
     try:

@@ -37,7 +37,8 @@ class FrozenFeatures:
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """Features (n, 16), float64, of images (n, channels, size, size), scaled to -1..1."""
-        return (self._means(images) - self._centre) @ self._directions
+        features: Tensor = (self._means(images) - self._centre) @ self._directions
+        return features
 
     def distance(self, images: Tensor) -> float:
         """The Frechet distance of images, as above and at least two, from the real ones."""

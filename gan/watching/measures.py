@@ -65,14 +65,16 @@ def _power(maps: Tensor) -> Tensor:
     kept = torch.where(alone, (2 * rows <= height)[:, None], torch.ones(height, 1, dtype=torch.bool).to(maps.device))
     paired = ~alone | ((rows > 0) & (2 * rows != height))[:, None]
     power = (power * (1 + paired.float())).flatten(-2)[..., kept.flatten()]
-    return power[..., 1:]
+    without_zero: Tensor = power[..., 1:]
+    return without_zero
 
 
 def singular_values(weight: Tensor) -> Tensor:
     """All singular values of a weight (maps, ...) as a matrix of maps by all else, largest first, float64."""
     matrix = weight.detach().flatten(1).double()
     gram = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
-    return torch.linalg.eigvalsh(gram).clamp(min=0).sqrt().flip(0)
+    values: Tensor = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt().flip(0)
+    return values
 
 
 def stable_rank(values: Tensor) -> float:

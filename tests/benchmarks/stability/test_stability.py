@@ -65,7 +65,7 @@ def test_from_a_study_to_its_page(call, tmp_path, monkeypatch):
             assert picture.width > 300
     assert not list((tmp_path / "store" / "small").iterdir())
     found = read_trial(results / "small" / "healthy-0.json")
-    assert [score.images for score in found.scores] == [128, 256, 384, 512]
+    assert [score.images for score in found.scores] == [0, 128, 256, 384, 512]
     assert [reading.images for reading in found.readings] == [0, 128, 256, 384, 512]
     assert all(len(score.accuracies) == 2 for score in found.scores)
     monkeypatch.setattr(trials, "Run", None)  # what is measured is kept

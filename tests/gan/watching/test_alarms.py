@@ -6,6 +6,7 @@ from dcgan_features.gan.watching.alarms import (
     IN_A_ROW,
     MONITORS,
     WARM_UP,
+    Alarm,
     Monitor,
     Reading,
     best,
@@ -51,7 +52,7 @@ def test_beside_real_images_the_reference_is_one():
 def test_an_alarm_takes_two_readings_in_a_row_and_is_given_once():
     bad = math.exp(-1.1 * limit("rank")) * 10
     series = readings("rank/3", [10, 10, 10, 10, bad, 10, bad, bad, bad])
-    heard = []
+    heard: list[Alarm] = []
     for count in range(1, len(series) + 1):
         heard += new_alarms(series[:count], [alarm.key for alarm in heard])
         assert is_healthy(series[:count]) == (series[count - 1].values["rank/3"] == 10)
