@@ -157,6 +157,15 @@ SVHN_32_NARROW_SPECTRAL = replace(
     SVHN_32_NARROW, name="svhn-32-narrow-spectral", discriminator_normalisation="spectral"
 )
 
+# The same for one channel, as log-mel spectrograms have it (`features.audio`), with the uniform z of section 4.
+SPECTROGRAM_32 = replace(
+    SVHN_32,
+    name="spectrogram-32",
+    channels=1,
+    latent="uniform",
+    generator=_layers(5, (128, 64, 1), (2, 2, 2)),
+)
+
 # Section 4.1 and figure 1: the LSUN bedroom network.
 LSUN_64 = NetworkSpec(
     name="lsun-64",
@@ -188,7 +197,7 @@ _NARROW = (SVHN_32_NARROW, SVHN_32_NARROW_PLAIN, SVHN_32_NARROW_BARE, SVHN_32_NA
 SPECS: dict[str, NetworkSpec] = {
     spec.name: spec
     for spec in (
-        *(PAPER_32, PAPER_32_WIDE, PAPER_32_SPECTRAL, SVHN_32),
+        *(PAPER_32, PAPER_32_WIDE, PAPER_32_SPECTRAL, SVHN_32, SPECTROGRAM_32),
         *_NARROW,
         *(LSUN_64, LSUN_64_NARROW, LSUN_64_NARROW_RESIZE),
     )
