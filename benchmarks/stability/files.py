@@ -29,7 +29,7 @@ from dcgan_features.gan.watching.alarms import IN_A_ROW, MONITORS
 
 COLUMNS = (
     "condition", "kind", "remedy_for", "seed", "judges", "failed_after", "first_warning", "lead", "warned_by",
-    "diverged", "best", "final", "training_seconds", "watching_seconds", "commit",
+    "diverged", "rollbacks", "best", "final", "training_seconds", "watching_seconds", "commit",
 )  # fmt: skip
 FIGURES = "figures"  # beside the page: pictures that the documents show
 ByCondition = dict[str, list[Judged]]
@@ -153,6 +153,7 @@ def _line(study: Study, run: Judged) -> dict[str, Any]:
         "lead": None if lead is None else round(lead, 3),
         "warned_by": " ".join(sorted(run.warnings, key=lambda name: run.warnings[name])),
         "diverged": trial.diverged,
+        "rollbacks": len(trial.rollbacks),
         "best": round(run.best, 2),
         "final": round(run.final, 2),
         "training_seconds": round(trial.seconds["training"], 1),

@@ -8,17 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dcgan_features.benchmarks.stability.trial import Score, Trial
-from dcgan_features.data.utils.random_streams import WEIGHTS, stream
-from dcgan_features.gan.networks import Discriminator
 from dcgan_features.gan.watching.alarms import IN_A_ROW, MONITORS, deviations
-from dcgan_features.gan.watching.measures import singular_values, stable_rank
-from dcgan_features.gan.weights_file import SHIPPED, load_weights
 
 FALL = 1.0  # points of accuracy below the best so far that make a failure
 LEAD = 0.1  # of the images seen until a failure, by which a warning has to come before it
 MARGIN = 1.25  # of a limit over the largest deviation of the healthy runs on which it is chosen
 LEAST = {"ratio": 0.25, "difference": 0.05}  # that a limit is, by scale
-LONG = ("svhn-32", "svhn-32-digits")  # shipped networks of 1.2 million images, whose weights' spectra have drifted far
 
 Limits = Mapping[str, float | None]
 
@@ -102,11 +97,9 @@ def shipped_limits() -> dict[str, float | None]:
 def chosen_limits(healthy: Sequence[Trial]) -> dict[str, float]:
     """Limits that these healthy runs stay below: `MARGIN` times the largest deviation that lasts as an alarm's has to.
 
-    The spectra of weights drift for as long as a training goes on, and these runs are short: of them the limit is also
-    `MARGIN` times what `long_drift` says. Rounded up to two digits after the point; at least `LEAST`, so that what
-    never moved does not warn of a trifle.
+    Rounded up to two digits after the point; at least `LEAST`, so that what never moved does not warn of a trifle.
     """
-    largest = long_drift()
+    largest: dict[str, float] = {}
     for trial in healthy:
         judged = deviations(trial.seen)
         for index in range(IN_A_ROW - 1, len(judged)):
@@ -128,22 +121,6 @@ def judge(trial: Trial, limits: Limits) -> Judged:
     if trial.diverged is not None:
         values.append(min(values))
     return Judged(trial, failed, warned_after(trial, limits), values[-1], max(values))
-
-
-def long_drift() -> dict[str, float]:
-    """By how much the spectra of the weights of shipped networks are worse than those of untrained ones, by monitor."""
-    largest: dict[str, float] = {}
-    for name in LONG:
-        trained = load_weights(SHIPPED / name).discriminator
-        untrained = Discriminator(trained.spec, stream(0, WEIGHTS))
-        for layer, before in zip(trained.convolutions, untrained.convolutions, strict=True):
-            spectra = [singular_values(of.weight) for of in (layer, before)]
-            for monitor, values in (
-                ("spectral_norm", [float(spectrum[0]) for spectrum in spectra]),
-                ("stable_rank", [stable_rank(spectrum) for spectrum in spectra]),
-            ):
-                largest[monitor] = max(largest.get(monitor, 0.0), MONITORS[monitor].deviation(*values))
-    return largest
 
 
 @dataclass(frozen=True)

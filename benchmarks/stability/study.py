@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
@@ -25,7 +25,7 @@ class Condition(Strict):
     kind : what is wrong with it, in a word or two; None where it is expected to go well. of : of a remedy, the
     condition that it is to prevent from failing. recipe : in place of the study's own settings. unlabelled : images
     that the networks see, in place of the study's number. seeds, choosing : likewise. from_start : whether it goes on
-    from the study's start, or begins with untrained networks.
+    from the study's start, or begins with untrained networks. on_alarm : "rollback" is a remedy too.
     """
 
     place: ClassVar[str] = "a condition"
@@ -38,6 +38,7 @@ class Condition(Strict):
     seeds: Count | None = None
     choosing: Annotated[int, Field(ge=0)] | None = None
     from_start: bool = True
+    on_alarm: Literal["go-on", "rollback"] = "go-on"
 
     @property
     def is_healthy(self) -> bool:

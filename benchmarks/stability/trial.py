@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dcgan_features.benchmarks.config.images import load_dataset
 from dcgan_features.benchmarks.records.environment import environment
@@ -28,7 +28,8 @@ from dcgan_features.gan.training.adversarial import AdversarialTraining
 from dcgan_features.gan.training.dcgan import Run
 from dcgan_features.gan.training.loop import TrainingDiverged
 from dcgan_features.gan.training.recipe import Recipe
-from dcgan_features.gan.watching.alarms import Reading
+from dcgan_features.gan.training.watched import TrainingAlarm
+from dcgan_features.gan.watching.alarms import MONITORS, Reading
 from dcgan_features.gan.watching.watch import WatchSettings
 
 
@@ -88,8 +89,8 @@ class _Reading(_Strict):
 class Trial(_Strict):
     """What one run came to.
 
-    key : digest of all that decides it. diverged : why it could not go on, or None. seconds : of training, watching and
-    probing.
+    key : digest of all that decides it. diverged : why it could not go on, or None. rollbacks : from where to where, in
+    images, and the learning rate after it. seconds : of training, watching and probing.
     """
 
     format: int = 1
@@ -101,6 +102,7 @@ class Trial(_Strict):
     scores: list[Score]
     readings: list[_Reading]
     diverged: str | None
+    rollbacks: list[dict[str, float]] = Field(default_factory=list)
     seconds: dict[str, float]
     environment: dict[str, Any]
 
@@ -115,7 +117,10 @@ def trial_key(study: Study, condition: Condition, seed: int, material: Material)
     changed = study.recipe_of(condition, seed).model_dump(exclude_defaults=True)
     decides = [changed, condition.unlabelled, study.readings, study.probe.model_dump(), material.about["digest"]]
     start = study.start_of(condition, seed)
-    return digest_of([*decides, None if start is None else start.model_dump(exclude_defaults=True)])
+    decides.append(None if start is None else start.model_dump(exclude_defaults=True))
+    if condition.on_alarm != "go-on":  # only then does it matter what is taken for an alarm
+        decides.append([condition.on_alarm, {name: monitor.limit for name, monitor in MONITORS.items()}])
+    return digest_of(decides)
 
 
 def trial_path(folder: Path, condition: Condition, seed: int) -> Path:
@@ -140,13 +145,13 @@ def measure_trial(study: Study, condition: Condition, seed: int, material: Mater
     out = store / f"{condition.name}-{seed}-{key[:12]}"
     images = material.unlabelled[: condition.unlabelled or None]
     start = _started(study.start_of(condition, seed), material, store)
-    watching = WatchSettings(recipe.images // study.readings)
+    watching = WatchSettings(recipe.images // study.readings, condition.on_alarm)
     run = Run(recipe, images, out, material.about, start_from=start, watch=watching)
     diverged = None
     try:
         run.finish()
-    except TrainingDiverged as error:
-        diverged = error.reason
+    except (TrainingDiverged, TrainingAlarm) as error:
+        diverged = str(error)
     watch = run.watch
     if watch is None:
         raise RuntimeError("the run was not watched")
@@ -168,6 +173,7 @@ def measure_trial(study: Study, condition: Condition, seed: int, material: Mater
         "scores": [score.model_dump() for score in scores],
         "readings": [{"images": reading.images, "values": dict(reading.values)} for reading in watch.readings],
         "diverged": diverged,
+        "rollbacks": [{key: note[key] for key in ("images", "back_to", "learning_rate")} for note in watch.rollbacks],
         "seconds": {"training": run.seconds, "watching": watch.seconds, "probing": probing},
         "environment": environment(),
     }

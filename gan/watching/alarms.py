@@ -1,4 +1,4 @@
-"""What the measures warn of: each beside the best that the same run has shown, or beside real images."""
+"""What the measures warn of: each beside what the same run has shown before."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Literal
 
 WARM_UP = 2  # readings, the one before the first minibatch among them, of which nothing is judged
 IN_A_ROW = 2  # readings beyond a limit that make an alarm
+RECENT = 8  # readings before the one that is judged, where what drifts for as long as a training goes on had been
 _FLOOR = 1e-6  # of values whose ratio is taken
 
 
@@ -19,15 +20,16 @@ class Monitor:
 
     title : in words, with {where} for the layer. worse : the direction in which it gets worse.
     scale : "ratio", the logarithm of the value over the reference, or "difference", of shares; either way positive
-        where it is worse. past : whether the reference is the best median of three readings in a row that the run has
-        shown, untrained networks among them; else it is 1, which is what real images have.
+        where it is worse. reference : "best", the best median of three readings in a row that the run has shown, that of
+        the networks as they began among them; "recent", the median of three readings around the one `RECENT` before,
+        or of the first where there are not so many.
     limit : of the deviation on that scale; None: it is logged, and judged by nobody.
     """
 
     title: str
     worse: Literal["low", "high"]
     scale: Literal["ratio", "difference"]
-    past: bool = True
+    reference: Literal["best", "recent"] = "best"
     limit: float | None = None
 
     def deviation(self, value: float, reference: float) -> float:
@@ -38,11 +40,21 @@ class Monitor:
             apart = math.log(max(value, _FLOOR) / max(reference, _FLOOR))
         return -apart if self.worse == "low" else apart
 
+    def of_past(self, values: Sequence[float]) -> float | None:
+        """The reference, of all values before the one that is judged; None of none."""
+        if not values:
+            return None
+        if self.reference == "recent":
+            middle = max(len(values) - RECENT, 0)
+            return statistics.median(values[max(middle - 1, 0) : middle + 2])
+        medians = [statistics.median(values[index : index + 3]) for index in range(max(len(values) - 2, 1))]
+        return max(medians) if self.worse == "low" else min(medians)
+
     def sentence(self, layer: str, value: float, reference: float, images: int) -> str:
         """The reason of an alarm."""
-        title = self.title.format(where=f"layer {layer}")
-        against = f"{reference:.3g} was the best of this run" if self.past else "real images have 1"
-        return f"after {images:,} images {title} is {value:.3g}, where {against}"
+        title = self.title.format(where=f"layer {layer}" if layer.isdigit() else layer)
+        when = "was the best of this run" if self.reference == "best" else "it was not long before"
+        return f"after {images:,} images {title} is {value:.3g}, where {reference:.3g} {when}"
 
 
 # Limits: see docs/stability.md. `benchmarks.stability` chooses them on the study's first seeds, and judges on others.
@@ -53,8 +65,8 @@ MONITORS: dict[str, Monitor] = {
     "mean_oscillation": Monitor(
         "the share of {where} that oscillates alike for all images", "high", "difference", limit=0.1
     ),
-    "spectral_norm": Monitor("the spectral norm of the weights of {where}", "high", "ratio", limit=1.0),
-    "stable_rank": Monitor("the stable rank of the weights of {where}", "low", "ratio", limit=0.5),
+    "spectral_norm": Monitor("the spectral norm of the weights of {where}", "high", "ratio", "recent", limit=1.0),
+    "stable_rank": Monitor("the stable rank of the weights of {where}", "low", "ratio", "recent", limit=0.5),
     "gradient": Monitor("the norm of the gradient of the {where}", "high", "ratio", limit=2.0),
     "diversity": Monitor("the distance of samples to the nearest other sample", "low", "ratio", limit=0.5),
     "frechet": Monitor("the Frechet distance of samples from real images", "high", "ratio", limit=1.0),
@@ -92,20 +104,12 @@ def deviations(readings: Sequence[Reading]) -> list[dict[str, float]]:
         for key, value in reading.values.items():
             monitor = MONITORS[key.partition("/")[0]]
             seen = past.setdefault(key, [])
-            reference = best(seen, monitor) if monitor.past else 1.0
+            reference = monitor.of_past(seen)
             if number >= WARM_UP and reference is not None:
                 own[key] = monitor.deviation(value, reference) if math.isfinite(value) else math.inf
             seen.append(value)
         found.append(own)
     return found
-
-
-def best(values: Sequence[float], monitor: Monitor) -> float | None:
-    """The best median of three values in a row, or of as many as there are; None of none."""
-    if not values:
-        return None
-    medians = [statistics.median(values[index : index + 3]) for index in range(max(len(values) - 2, 1))]
-    return max(medians) if monitor.worse == "low" else min(medians)
 
 
 def beyond(deviation: Mapping[str, float]) -> list[str]:
@@ -132,8 +136,5 @@ def _alarm(readings: Sequence[Reading], key: str) -> Alarm:
     name, _, layer = key.partition("/")
     monitor, last = MONITORS[name], readings[-1]
     past = [reading.values[key] for reading in readings[:-1] if key in reading.values]
-    reference = best(past, monitor) if monitor.past else 1.0
-    reason = monitor.sentence(layer, last.values[key], 1.0 if reference is None else reference, last.images)
-    if name == "gradient":
-        reason = reason.replace(f"layer {layer}", layer)
-    return Alarm(key, last.images, reason)
+    reference = monitor.of_past(past)
+    return Alarm(key, last.images, monitor.sentence(layer, last.values[key], reference or 0.0, last.images))

@@ -11,7 +11,6 @@ from dcgan_features.benchmarks.stability.judge import (
     chosen_limits,
     failed_after,
     judge,
-    long_drift,
     smoothed,
     warned_after,
 )
@@ -87,13 +86,6 @@ def test_limits_are_chosen_on_what_lasts_in_healthy_runs():
     assert limits["rank"] >= MARGIN * 0.8
     assert all(warned_after(run, limits) == {} for run in healthy)
     assert chosen_limits([trial(ranks=[10] * 8)])["rank"] == LEAST["ratio"]
-
-
-def test_limits_leave_room_for_what_a_long_training_does_to_weights():
-    drift, limits = long_drift(), chosen_limits([])
-    assert set(drift) == {"spectral_norm", "stable_rank"}
-    assert min(drift.values()) > 0.5
-    assert all(limits[name] == pytest.approx(MARGIN * value, abs=0.0101) for name, value in drift.items())
 
 
 def test_a_verdict_counts():

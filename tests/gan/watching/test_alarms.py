@@ -9,7 +9,6 @@ from dcgan_features.gan.watching.alarms import (
     Alarm,
     Monitor,
     Reading,
-    best,
     deviations,
     is_healthy,
     new_alarms,
@@ -40,13 +39,19 @@ def test_what_is_bad_when_high_and_shares_as_differences():
     assert [own["dead/2"] for own in shares[WARM_UP:]] == pytest.approx([0.1, -0.1, -0.1, 0.5])
     norms = deviations(readings("spectral_norm/1", [2, 2, 2, 3, 3, 6]))
     assert norms[-1]["spectral_norm/1"] == pytest.approx(math.log(3))
-    assert best([], MONITORS["rank"]) is None
+    assert MONITORS["rank"].of_past([]) is None
 
 
-def test_beside_real_images_the_reference_is_one():
-    monitor = Monitor("the diversity", "low", "ratio", past=False, limit=0.5)
-    assert monitor.deviation(0.5, 1.0) == pytest.approx(math.log(2))
-    assert "real images have 1" in monitor.sentence("", 0.5, 1.0, 1000)
+def test_what_drifts_is_compared_with_what_it_was_some_readings_before():
+    monitor = Monitor("the norm of {where}", "high", "ratio", "recent")
+    values = [float(value) for value in range(1, 21)]
+    assert monitor.of_past(values[:1]) == 1
+    assert monitor.of_past(values[:5]) == 1.5  # the first two
+    assert monitor.of_past(values[:10]) == 3  # eight before the eleventh, and its neighbours
+    assert monitor.of_past(values) == 13
+    assert "where 13 it was not long before" in monitor.sentence("2", 40, 13, 1000)
+    drifting = readings("spectral_norm/1", [1.02**number for number in range(200)])
+    assert not any(new_alarms(drifting[:count], []) for count in range(1, 200))
 
 
 def test_an_alarm_takes_two_readings_in_a_row_and_is_given_once():
