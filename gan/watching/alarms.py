@@ -19,8 +19,8 @@ class Monitor:
     """One measure, and when it is taken for a warning.
 
     title : in words, with {where} for the layer. worse : the direction in which it gets worse.
-    scale : "ratio", the logarithm of the value over the reference, or "difference", of shares; either way positive
-        where it is worse. reference : "best", the best median of three readings in a row that the run has shown, that of
+    scale : "ratio", the logarithm of value over reference, or "difference", of shares; positive where it is
+        worse. reference : "best", the best median of three readings in a row that the run has shown, that of
         the networks as they began among them; "recent", the median of three readings around the one `RECENT` before,
         or of the first where there are not so many.
     limit : of the deviation on that scale; None: it is logged, and judged by nobody.
