@@ -33,6 +33,7 @@ COMMANDS = {
     "curves": Command("benchmarks.curves", "accuracy by number of labels"),
     "layers": Command("benchmarks.layers", "accuracy by layer"),
     "latent": Command("benchmarks.latent", "directions, walks and arithmetic in the latent space"),
+    "stability": Command("benchmarks.stability", "which trainings fail, and what warns of it?"),
     "memorisation": Command("benchmarks.memorisation", "do samples repeat training images?"),
     "mnist-generated": Command("benchmarks.mnist_generated", "do generated digits teach a classifier?"),
     "looks": Command("benchmarks.looks", "when were test figures looked at?"),
