@@ -10,7 +10,7 @@ device=${DEVICE:-cuda}
 images=1300000
 if [ -n "${TINY:-}" ]; then images=640; fi
 mkdir -p "$out"
-for network in lsun-64-narrow-even lsun-64-narrow; do
+for network in lsun-64-narrow-resize lsun-64-narrow; do
     recipe=$out/$network.yaml
     cat > "$recipe" <<END
 network: $network
@@ -23,5 +23,5 @@ snapshot_every: 200000
 END
     python -m gan.train --data "$data" --recipe "$recipe" --out "$out/$network" --device "$device"
 done
-python -m benchmarks.realism faces-64 "$out/lsun-64-narrow" "$out/lsun-64-narrow-even" --data "$data" --name faces \
+python -m benchmarks.realism faces-64 "$out/lsun-64-narrow" "$out/lsun-64-narrow-resize" --data "$data" --name faces \
     --results "$out/results"

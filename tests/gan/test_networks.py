@@ -1,22 +1,21 @@
 import json
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
 
-from dcgan_features.gan.networks import Discriminator, Generator, draw_latent, scale_images, unscale_images
-from dcgan_features.gan.spec import (
-    LSUN_64,
-    PAPER_32,
-    PAPER_32_SPECTRAL,
-    PAPER_32_WIDE,
-    SPECS,
-    SVHN_32,
-    Convolution,
-    NetworkSpec,
+from dcgan_features.gan.networks import (
+    Discriminator,
+    Generator,
+    ResizeConvolution,
+    draw_latent,
+    scale_images,
+    unscale_images,
 )
+from dcgan_features.gan.spec import LSUN_64, PAPER_32, PAPER_32_SPECTRAL, PAPER_32_WIDE, SPECS, SVHN_32, NetworkSpec
 from tests.gan.tiny import TINY
 
 
@@ -187,12 +186,31 @@ def test_parts_of_a_minibatch_are_normalised_apart(name):
     assert (network(images) - apart).abs().max() > 1e-3 or name == "tiny-spectral"
 
 
-def test_generator_kernels_of_even_size_double_the_size_and_draw_each_pixel_alike():
-    spec = replace(TINY, name="tiny-even", generator=(Convolution(5, 4, 2), Convolution(3, 4, 2)))
-    generator = Generator(spec, torch.Generator().manual_seed(0))
-    assert generator(draw_latent(spec, 3)).shape == (3, 3, 8, 8)
-    for kernel, uneven in ((4, False), (5, True)):
-        layer = Generator(replace(spec, generator=(Convolution(1, kernel, 2), Convolution(3, 3, 1)))).convolutions[0]
-        torch.nn.init.ones_(layer.weight)
-        drawn = layer(torch.ones(1, TINY.generator_start[0], 6, 6))[0, 0, 3:-3, 3:-3]
-        assert (drawn.std() > 0) == uneven
+def test_a_resize_convolution_is_a_convolution_of_repeated_pixels():
+    layer = ResizeConvolution(2, 3, 5, 2, bias=True)
+    maps = torch.randn(4, 2, 3, 3)
+    repeated = maps.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(layer(maps), functional.conv2d(repeated, layer.weight, layer.bias, padding=2))
+    alike = ResizeConvolution(2, 3, 3, 1, bias=False)
+    torch.testing.assert_close(alike(maps), functional.conv2d(maps, alike.weight, padding=1))
+
+
+def test_the_generators_other_shapes():
+    latent = torch.randn(4, 100)
+    for name, layers in (("svhn-32-narrow", 3), ("svhn-32-narrow-bare", 0)):
+        generator = Generator(SPECS[name])
+        assert generator(latent).shape == (4, 3, 32, 32)
+        assert sum(isinstance(layer, nn.BatchNorm2d) for layer in generator.modules()) == layers
+        shifts = [layer.bias is not None for layer in (generator.projection, *generator.convolutions)]
+        assert shifts == ([True] * 3 if layers == 0 else [False] * 3) + [False]
+    resizing = Generator(SPECS["lsun-64-narrow-resize"])
+    assert resizing(torch.rand(2, 100)).shape == (2, 3, 64, 64)
+    assert sum(isinstance(layer, ResizeConvolution) for layer in resizing.modules()) == 4
+    assert not any(isinstance(layer, nn.ConvTranspose2d) for layer in resizing.modules())
+    plain = Discriminator(SPECS["svhn-32-narrow-plain"])
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in plain.modules())
+    assert all(layer.bias is not None for layer in plain.convolutions)
+    for spec in SPECS.values():
+        assert NetworkSpec.from_dict(spec.to_dict()) == spec
+    with pytest.raises(ValueError, match="generator_upsampling must be 'transposed' or 'resize', not 'bilinear'"):
+        NetworkSpec(**{**vars(SPECS["svhn-32"]), "generator_upsampling": "bilinear"})

@@ -106,7 +106,7 @@ def test_a_damaged_result_is_refused(tmp_path):
     path = tmp_path / "latent-measures" / "z10-uniform-seed0.json"
     path.parent.mkdir()
     path.write_text(json.dumps({"identity": "x"}), encoding="utf-8")
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match="changed since|damaged"):
         read_result(tmp_path, settings, settings.runs()[0])
 
 
