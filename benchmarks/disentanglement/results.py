@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,10 +77,11 @@ def read_result(results: Path, settings: Settings, run: Run) -> dict[str, Any] |
         found["measured"], found["about"], found["stand_in"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is no result of this study ({error!r} is missing); {_REMEDY}") from None
-    refuse_changes(settings.recipe(run), recipe, path, FREE_SETTINGS - {"images"})
-    if not same:
-        raise InputError(f"{path} was measured with other settings; give the same ones, or another folder as --results")
-    return found
+    with contextlib.suppress(InputError):
+        refuse_changes(settings.recipe(run), recipe, path, FREE_SETTINGS - {"images"})
+        if same:
+            return found
+    raise InputError(f"{path} was measured with other settings; give the same ones, or another folder as --results")
 
 
 def _own(settings: dict[str, Any]) -> dict[str, Any]:
