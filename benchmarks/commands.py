@@ -36,6 +36,7 @@ COMMANDS = {
     "mnist-generated": Command("benchmarks.mnist_generated", "do generated digits teach a classifier?"),
     "looks": Command("benchmarks.looks", "when were test figures looked at?"),
     "overlap": Command("benchmarks.overlap", "are test images in the corpora, and what is that worth?"),
+    "speech": Command("benchmarks.speech", "spoken digits from spectrograms, on known and unknown speakers"),
     "select": Command("benchmarks.select", "choose features on training images"),
     "video": Command("benchmarks.video", "predicted frames, and what features of clips know of motion"),
     "speed": Command("benchmarks.speed", "how fast each part is on this machine"),

@@ -27,9 +27,10 @@ def search(
         hits = search_pair(pair, data_root, results).hits
         typer.echo(f"{pair.name}: {len(hits):,} pairs, {len({hit.image for hit in hits}):,} images left out")
     all_found = [found for pair in study.pairs if (found := read_found(results, pair)) is not None]
-    if len(all_found) == len(study.pairs):
-        for path in write_lists(all_found):
-            typer.echo(f"written: {path}; networks trained without it are of another corpus now")
+    searched = {found.pair.name for found in all_found}
+    whole = {pair.corpus for pair in study.pairs} - {pair.corpus for pair in study.pairs if pair.name not in searched}
+    for path in write_lists([found for found in all_found if found.pair.corpus in whole]):
+        typer.echo(f"written: {path}; networks trained before are of another corpus now")
     typer.echo(f"written: {write_page(study, all_found, results)}")
 
 

@@ -54,7 +54,7 @@ def search_pair(pair: Pair, data_root: Path | None, results: Path) -> Found:
     write_sealed(found_path(results, pair), found.model_dump())
     picture = found_path(results, pair).with_suffix(".png")
     if hits:
-        write_sheet(picture, _sheet(found, test, images), scale=2, colours=128)
+        write_sheet(picture, _sheet(found, test, images), scale=2)
     else:
         picture.unlink(missing_ok=True)
     return found
@@ -68,14 +68,16 @@ def _alike(dataset: Dataset, images: Images) -> Images:
 
 
 def _sheet(found: Found, test: Images, corpus: Images) -> Sheet:
-    """Pairs over the whole range of likeness, the most alike first; test images on the left."""
-    shown = [found.hits[index] for index in np.unique(np.linspace(0, len(found.hits) - 1, _SHOWN).astype(int))]
+    """The pairs that are most alike, then others over the whole range of likeness; test images on the left."""
+    first, others = found.hits[: _SHOWN // 2], found.hits[_SHOWN // 2 :]
+    spread = np.unique(np.linspace(0, len(others) - 1, _SHOWN // 2).astype(int)) if others else []
+    shown = [*first, *(others[index] for index in spread)]
     cells = [_cell(hit, test, corpus) for hit in shown]
     rows = [Row(cells[start : start + _WIDE]) for start in range(0, len(cells), _WIDE)]
     return Sheet(
         f"{found.pair.corpus} searched for the test images of {found.pair.test}: {len(found.hits):,} pairs",
         rows,
-        note="Test image, training image of the corpus, likeness; from the most alike to the last that are left out.",
+        note="Test image, training image of the corpus, likeness: the most alike, then others down to the last.",
     )
 
 

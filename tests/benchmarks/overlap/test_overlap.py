@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from dcgan_features.benchmarks.overlap.search import detail_correlation, nearest
 from dcgan_features.benchmarks.overlap.study import STUDY, Overlap, Pair, load_overlap, read_found, write_lists
 from dcgan_features.benchmarks.records.predictions import predictions_of
 from dcgan_features.benchmarks.records.reading import read_row
+from dcgan_features.data.near_test_images import near_test_images
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
 from tests.benchmarks.conftest import measure_rows
@@ -147,3 +149,15 @@ def test_mistakes_are_said(cli, tmp_path):
     unsearched = Overlap(duplicates=0.7, pairs=[Pair(corpus="a", test="a", leave_out=0.7)])
     with pytest.raises(InputError, match="no data set was searched"):
         scores.score_all(unsearched, tmp_path)
+
+
+def test_lists_hold_every_hit_of_the_committed_searches():
+    results = Path(__file__).parents[3] / "results"
+    searched = [found for pair in load_overlap().pairs if (found := read_found(results, pair)) is not None]
+    assert {found.pair.name for found in searched} >= {"cifar10-for-cifar10", "tiny-imagenet-32-for-cifar10"}
+    for found in searched:
+        listed = near_test_images(found.pair.corpus)
+        if found.hits:
+            assert listed is not None
+            assert {hit.image for hit in found.hits} <= set(listed.left_out)
+            assert (listed.images, listed.digest) == (found.corpus_images, found.corpus_digest)
