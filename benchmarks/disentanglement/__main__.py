@@ -30,10 +30,10 @@ def disentanglement(
 
     chosen_settings = read_settings(settings, demo)
     folder = results or Path("results/demo" if demo else "results")
+    place = work or Path("runs/demo" if demo else "runs") / "latent-measures"
     if not report:
-        place = work or Path("runs/demo" if demo else "runs") / "latent-measures"
         measure_runs(chosen_settings, chosen(chosen_settings, only), data_root, place, folder)
-    print(f"written: {write_report(folder, chosen_settings)}, .csv and .png")
+    print(f"written: {write_report(folder, chosen_settings, place)}, .csv and .png")
 
 
 if __name__ == "__main__":

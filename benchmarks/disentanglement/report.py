@@ -31,8 +31,8 @@ _HOW = (
     "A GAN is trained without labels for each latent space and seed. An encoder then learns z from the generator's own "
     "samples, and its codes of real test images are scored against the factors these images were drawn by. Beside it "
     "two codes of as many dimensions: the same encoder untrained, and the principal components of the pixels. Mean and "
-    "95% interval over seeds, by Student's t, wide with {seeds} seeds. Higher is better, but for path length, steps "
-    "and errors. Errors are root mean squares in grey levels of 0..255."
+    "95% interval over seeds, by Student's t, wide with few seeds; where one seed is measured there is none. Higher is "
+    "better, but for path length, steps and errors. Errors are root mean squares in grey levels of 0..255."
 )
 _LINES = {"uniform": 0, "normal": 1}
 _CONTROLS = {UNTRAINED: 2, COMPONENTS: 3}
@@ -49,12 +49,11 @@ def write_pages(results: Path, settings: Settings, measured: Sequence[dict[str, 
     factors = list(dict.fromkeys(line["measure"] for line in table if line["part"] == "decodability by factor"))
     spaces = list(dict.fromkeys((line["latent"], line["latent_size"]) for line in table))
     about, recipe = measured[0]["about"], measured[0]["recipe"]
-    seeds = max(line["seeds"] for line in table)
     mark = f" ({STAND_IN})" if stand_in else ""
     page = [
         f"# Latent spaces in the field's measures{mark}",
         "",
-        _HOW.format(seeds=seeds),
+        _HOW,
         "",
         f"Data: {about['data']}. Network {recipe['network']}, {about['images_seen']:,} images seen, "
         f"{len(measured)} of {len(settings.runs())} GANs measured.",
@@ -143,7 +142,7 @@ def _readings(
         sentence = (
             f"- {measure}: largest with {_space(most)}, {_cell(most)}, smallest with {_space(least)}, {_cell(least)}"
         )
-        if least["to"] is not None and len(here) > 1:
+        if least["to"] is not None and most["from"] is not None and len(here) > 1:
             sentence += "; the intervals " + ("do not overlap" if most["from"] > least["to"] else "overlap")
         text.append(sentence + ".")
     return text

@@ -63,7 +63,6 @@ def measure_runs(settings: Settings, runs: list[Run], root: Path | None, work: P
             except filelock.Timeout:
                 print(f"{run.name}: another process is at it", flush=True)
             advance(1, run.name)
-    draw_pictures(settings, work, results)
 
 
 def _measure_run(
@@ -97,7 +96,9 @@ def _measure_run(
     print(f"{run.name}: measured in {duration(time.monotonic() - begun)}", flush=True)
 
 
-def write_report(results: Path, settings: Settings) -> Path:
-    """Table, CSV and plot of all runs that are measured. Raises `InputError` where none is."""
+def write_report(results: Path, settings: Settings, work: Path) -> Path:
+    """Table, CSV and plot of all runs that are measured, and pictures of GANs in `work`. `InputError` where none is."""
     found = [read_result(results, settings, run) for run in settings.runs()]
-    return write_pages(results, settings, [one for one in found if one is not None])
+    page = write_pages(results, settings, [one for one in found if one is not None])
+    draw_pictures(settings, work, results)
+    return page

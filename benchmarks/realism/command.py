@@ -10,7 +10,6 @@ import numpy as np
 from dcgan_features.benchmarks.realism.files import REAL, write_realism
 from dcgan_features.benchmarks.realism.study import (
     FrozenMeans,
-    Images,
     Nearest,
     Realism,
     find_nearest,
@@ -24,7 +23,7 @@ from dcgan_features.data.utils.cli import progress
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.gan.batch_norm import evenly_spaced
 from dcgan_features.gan.folders.prepare import prepare_folders
-from dcgan_features.gan.latent.sampler import LatentSampler
+from dcgan_features.gan.latent.sampler import Images, LatentSampler
 from dcgan_features.gan.weights_file import find_weights, load_weights
 
 _SHOWN = 24

@@ -7,12 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dcgan_features.benchmarks.realism.study import Images, Nearest, Realism
+from dcgan_features.benchmarks.realism.study import Nearest, Realism
 from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.data.utils.files import write_text
 from dcgan_features.data.utils.formats import write_sealed
 from dcgan_features.gan.figures.grid import Cell, Row, Sheet, write_sheet
+from dcgan_features.gan.latent.sampler import Images
 
 REAL = "the other half of the real images"
 _COLUMNS = 12
@@ -80,7 +81,7 @@ def write_realism(
 
 
 def _small(shown: Mapping[str, Images]) -> bool:
-    return next(iter(shown.values())).shape[1] < 48
+    return bool(next(iter(shown.values())).shape[1] < 48)
 
 
 def _sentence(figures: Mapping[str, Realism]) -> str:

@@ -90,7 +90,8 @@ def scores_of_importance(importance: npt.NDArray[np.float64]) -> tuple[float, np
 def _entropies(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Entropy of each row, made to add up to 1, as a part of the largest possible; 1 for a row of zeros."""
     if rows.shape[1] == 1:
-        return (rows.sum(1) <= 0).astype(np.float64)
+        empty: npt.NDArray[np.float64] = (rows.sum(1) <= 0).astype(np.float64)
+        return empty
     sums = rows.sum(1, keepdims=True)
     shares = np.divide(rows, sums, out=np.full_like(rows, 1 / rows.shape[1]), where=sums > 0)
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)

@@ -29,7 +29,7 @@ def factor_vae_score(
     variances = codes.astype(np.float64).var(0)
     alive = np.flatnonzero(variances > _DEAD * variances.max())
     if len(alive) == 0:
-        return 1 / values.shape[1]
+        return float(1 / values.shape[1])
     scaled = codes[:, alive].astype(np.float64) / np.sqrt(variances[alive])
     members = [{int(value): np.flatnonzero(column == value) for value in np.unique(column)} for column in values.T]
     first, second = (_ballot(scaled, members, rng, votes, images) for _ in range(2))

@@ -39,7 +39,7 @@ class LatentEncoder:
         self.head = nn.Linear(size, spec.latent_size)
         nn.init.normal_(self.head.weight, 0.0, size**-0.5, generator=weights)
         nn.init.zeros_(self.head.bias)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(memory_format=torch.channels_last)
 
     def settle(self, images: Images) -> LatentEncoder:
         """Estimate the batch statistics on `images`; without this an untrained network has none. Returns self."""

@@ -28,7 +28,8 @@ def keep_inside(latent: Tensor, kind: str) -> Tensor:
         return latent.clamp(-1.0, 1.0)
     longest = float(chi.ppf(_INSIDE, latent.shape[1]))
     lengths = latent.norm(dim=1, keepdim=True)
-    return latent * (longest / lengths.clamp_min(1e-12)).clamp_max(1.0)
+    kept: Tensor = latent * (longest / lengths.clamp_min(1e-12)).clamp_max(1.0)
+    return kept
 
 
 def reconstruction_error(images: Images, others: Images) -> NDArray[np.float64]:

@@ -16,7 +16,8 @@ def contrasty(seed=0):
     """A tiny generator whose images vary by many grey levels, as those of a trained one do."""
     sampler = tiny_sampler(seed)
     with torch.no_grad():
-        sampler.generator.convolutions[-1].weight *= 40
+        for weight in sampler.generator.convolutions[-1].parameters():
+            weight.mul_(40)
     return sampler
 
 
