@@ -105,9 +105,9 @@ class ClipGenerator(nn.Module):
     """Strided convolutions, residual blocks, transposed convolutions that also see the encoder's maps.
 
     The last layer is linear, not a tanh as in a DCGAN: where nearly all pixels are black a tanh saturates at black, and
-    learns no more. Batch normalisation everywhere but on the first and the last layer; leaky rectifiers before the blocks, rectifiers
-    after them, as in a DCGAN. Maps of the encoder beside those of the decoder: Ronneberger, Fischer & Brox, U-Net
-    (MICCAI 2015).
+    learns no more. Batch normalisation everywhere but on the first and the last layer; leaky rectifiers before the
+    blocks, rectifiers after them, as in a DCGAN. Maps of the encoder beside those of the decoder: Ronneberger, Fischer
+    & Brox, U-Net (MICCAI 2015).
 
     spec : the network's shape. generator : source of the initial weights; None draws from torch's global one.
     """
