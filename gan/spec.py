@@ -128,6 +128,15 @@ SVHN_32 = NetworkSpec(
     generator=_layers(5, (128, 64, 3), (2, 2, 2)),
 )
 
+# The same for one channel, as log-mel spectrograms have it (`features.audio`), with the uniform z of section 4.
+SPECTROGRAM_32 = replace(
+    SVHN_32,
+    name="spectrogram-32",
+    channels=1,
+    latent="uniform",
+    generator=_layers(5, (128, 64, 1), (2, 2, 2)),
+)
+
 # Section 4.1 and figure 1: the LSUN bedroom network.
 LSUN_64 = NetworkSpec(
     name="lsun-64",
@@ -153,5 +162,6 @@ LSUN_64_NARROW = NetworkSpec(
 )
 
 SPECS: dict[str, NetworkSpec] = {
-    spec.name: spec for spec in (PAPER_32, PAPER_32_WIDE, PAPER_32_SPECTRAL, SVHN_32, LSUN_64, LSUN_64_NARROW)
+    spec.name: spec
+    for spec in (PAPER_32, PAPER_32_WIDE, PAPER_32_SPECTRAL, SVHN_32, SPECTROGRAM_32, LSUN_64, LSUN_64_NARROW)
 }
