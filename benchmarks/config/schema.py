@@ -189,6 +189,7 @@ class Row(Measurement):
     measured_in : the presets that measure the row; None is all.
     group : where the table shows the row: what was published, its controls, or beyond the paper.
     control : the row that this one is compared with, image by image.
+    replicate_of : the row that this one repeats with another training seed.
     """
 
     place: ClassVar[str] = "a row"
@@ -199,6 +200,7 @@ class Row(Measurement):
     measured_in: list[str] | None = None
     group: Group | None = None
     control: str | None = None
+    replicate_of: str | None = None
     units: int | None = None
     citation: str = ""
     note: str = ""
@@ -286,6 +288,9 @@ class Table(Strict):
                 self._known("preset", preset_name, self.presets, f"{where}, row {row.name}")
             if row.control is not None:
                 self._known("row", row.control, dict.fromkeys(names), f"{where}, control of {row.name}")
+            if row.replicate_of is not None:
+                others = {item.name: item for item in self.rows if item is not row and item.replicate_of is None}
+                self._known("row", row.replicate_of, others, f"{where}, replicate_of of {row.name}")
         for kind, old, valid in (
             ("preset", self.renamed.presets, self.presets),
             ("row", self.renamed.rows, dict.fromkeys(names)),

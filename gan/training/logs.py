@@ -37,6 +37,12 @@ class Log:
         with writing(self.folder):
             self._writer.add_scalar(name, value, step)
 
+    def rewind(self, first_step: int) -> None:
+        """Hide what was logged from this step on: the training has gone back."""
+        with writing(self.folder):
+            self._writer.close()
+            self._writer = SummaryWriter(str(self.folder), purge_step=first_step)
+
     def flush(self) -> None:
         """Write what was logged."""
         with writing(self.folder):
