@@ -104,8 +104,11 @@ def write_page(study: Overlap, found: Sequence[Found], results: Path) -> Path:
     text = ["# Test images in the corpora", "", _EXPLANATION, "", *markdown_table(headings, cells, (0, 2))]
     for item in own:
         least = max(study.duplicates, item.pair.leave_out)
-        text += ["", f"Of {item.pair.test}'s test images {len(item.test_images_at(least)):,} are at least {least:g} like "
-                 "one of its training images."]  # fmt: skip
+        count = len(item.test_images_at(least))
+        text += [
+            "",
+            f"Of {item.pair.test}'s test images {count:,} are at least {least:g} like one of its training images.",
+        ]
     for item in found:
         if item.hits:
             text += ["", f"![{item.pair.corpus} searched for {item.pair.test}]({RESULTS}/{item.pair.name}.png)"]
