@@ -89,7 +89,8 @@ class ViewFeatures(Extractor):
             joined = joined / (1 + len(others))
         if self.power != 1:
             joined = signed_power(joined, self.power)
-        return joined.to(self.feature_dtype_)
+        typed: Tensor = joined.to(self.feature_dtype_)
+        return typed
 
     def _views(self, images: Images) -> list[Images]:
         moves = [(0, 0)]
