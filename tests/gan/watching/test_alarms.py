@@ -20,7 +20,7 @@ def readings(name, values):
 
 
 def limit(name):
-    found = MONITORS[name].limit
+    found = MONITORS[name].untrained
     assert found is not None
     return found
 
@@ -77,10 +77,22 @@ def test_of_a_gradient_the_reason_names_the_network():
 
 def test_every_monitor_warns_of_what_is_worse_alone():
     for name, monitor in MONITORS.items():
-        if monitor.limit is not None:
+        if monitor.untrained is not None:
             better, worse = (0.9, 0.1) if monitor.worse == "low" else (0.1, 0.9)
-            step = monitor.limit * 1.1
+            step = monitor.untrained * 1.1
             if monitor.scale == "ratio":
                 better, worse = (math.exp(step), 1.0) if monitor.worse == "low" else (1.0, math.exp(step))
             assert new_alarms(readings(name, [better] * 5 + [worse] * 2), []), name
             assert not new_alarms(readings(name, [worse] * 5 + [better] * 2), []), name
+
+
+def test_a_run_from_trained_weights_has_closer_limits():
+    for name, monitor in MONITORS.items():
+        assert (monitor.limit is None) == (monitor.untrained is None), name
+        assert (monitor.limit or 0) <= (monitor.untrained or 0)
+    between = math.exp(0.5 * (MONITORS["spectral_norm"].limit or 0) + 0.5 * limit("spectral_norm"))
+    series = readings("spectral_norm/1", [1, 1, 1, 1, between, between])
+    assert new_alarms(series, [], untrained=False)
+    assert not new_alarms(series, [], untrained=True)
+    assert is_healthy(series, untrained=True)
+    assert not is_healthy(series, untrained=False)
