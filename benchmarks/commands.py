@@ -22,6 +22,7 @@ class Command:
 
 COMMANDS = {
     "compare": Command("benchmarks.compare", "compare extractors on your own pictures or beside a table's rows"),
+    "probe-effect": Command("benchmarks.compare.probe_effect", "how much of a comparison is due to the probe"),
     "predict": Command("benchmarks.predict", "classes of pictures by a probe that compare kept"),
     "cifar10": Command("benchmarks.cifar10", "measure table 1: CIFAR-10"),
     "svhn": Command("benchmarks.svhn", "measure table 2: SVHN with 1,000 labels"),

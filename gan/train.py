@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.cli import duration, run
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.torchrun import started_by_torchrun
 
@@ -40,9 +40,11 @@ def train(
     from dcgan_features.data.utils.devices import device_option  # late, as they import PyTorch: --help is quick
     from dcgan_features.data.utils.distributed import first_goes_ahead, is_first
     from dcgan_features.gan.figures.history import make_history, save_real
+    from dcgan_features.gan.figures.losses import draw_losses
     from dcgan_features.gan.folders.near_duplicates import find_images
     from dcgan_features.gan.folders.prepare import prepare_folders
     from dcgan_features.gan.training.dcgan import Run
+    from dcgan_features.gan.training.pace import images_per_second
     from dcgan_features.gan.training.recipe import read_recipe
     from dcgan_features.gan.watching.picture import write_picture
     from dcgan_features.gan.watching.watch import WatchSettings, chosen_action
@@ -72,10 +74,16 @@ def train(
         print(f"resuming after batch {training.training.steps_done:,}")
     for note in training.notes:
         print(f"note: {note}")
+    left = of_run.images - training.training.images_seen
+    if where.type == "cpu" and not together and left > 0:
+        rate = images_per_second(of_run, pixels)
+        print(f"about {rate:,.0f} images/s here: {duration(left / rate)}, samples and checkpoints apart", flush=True)
     if of_run.sample_every is not None and is_first():
         save_real(out, pixels, of_run.sample_count)
     weights = training.finish()
     print(f"weights: {weights}")
+    if is_first() and of_run.steps >= of_run.log_every:
+        print(f"picture: {draw_losses(out)}")
     if training.watch is not None:
         share = training.watch.seconds / max(training.seconds, 1e-9)
         print(f"watched: {write_picture(out)}, {len(training.watch.alarms)} alarms, {100 * share:.1f}% of the time")

@@ -19,7 +19,7 @@ import typer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from dcgan_features.benchmarks.documents.__main__ import filled
+from dcgan_features.benchmarks.documents.figures import filled
 from dcgan_features.data.utils.files import sha256_file
 from dcgan_features.features.exemplar import load_exemplar_weights
 from dcgan_features.gan.networks import Discriminator

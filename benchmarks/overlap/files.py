@@ -70,7 +70,7 @@ def _alike(dataset: Dataset, images: Images) -> Images:
 def _sheet(found: Found, test: Images, corpus: Images) -> Sheet:
     """The pairs that are most alike, then others over the whole range of likeness; test images on the left."""
     first, others = found.hits[: _SHOWN // 2], found.hits[_SHOWN // 2 :]
-    spread = np.unique(np.linspace(0, len(others) - 1, _SHOWN // 2).astype(int)) if others else []
+    spread = np.unique(np.linspace(0, len(others) - 1, min(len(others), _SHOWN // 2)).astype(int))
     shown = [*first, *(others[index] for index in spread)]
     cells = [_cell(hit, test, corpus) for hit in shown]
     rows = [Row(cells[start : start + _WIDE]) for start in range(0, len(cells), _WIDE)]

@@ -40,6 +40,8 @@ def call(monkeypatch, capsys, tmp_path):
 def test_it_says_what_it_does_and_goes_on_where_it_was(call, tmp_path):
     code, out, err = call()
     assert code == 0, err
+    assert "images/s here: " in out
+    assert not (tmp_path / "out" / "losses.png").exists()  # fewer minibatches than one line of the log
     assert "network tiny on 70 images (images (70 images)), cpu, fp32" in out
     assert "64 images in 4 batches of 16" in out
     assert "training tiny: 64 of 64" in err
