@@ -150,8 +150,18 @@ def new_alarms(readings: Sequence[Reading], known: Sequence[str], untrained: boo
 
 
 def is_healthy(readings: Sequence[Reading], untrained: bool = True) -> bool:
-    """Whether no measure of the last reading is beyond its limit."""
-    return not beyond(deviations(readings)[-1], untrained)
+    """Whether a rollback may go back to the last reading: no measure is beyond half its limit.
+
+    An alarm comes some readings after what it warns of has begun, so that what is merely below its limit may be ill
+    already. The first reading is healthy; others of the warm-up, which are not judged, are not.
+    """
+    if len(readings) <= WARM_UP:
+        return len(readings) == 1
+    own = limits(untrained)
+    return not any(
+        (limit := own[key.partition("/")[0]]) is not None and value > limit / 2
+        for key, value in deviations(readings)[-1].items()
+    )
 
 
 def _alarm(readings: Sequence[Reading], key: str) -> Alarm:

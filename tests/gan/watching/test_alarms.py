@@ -60,13 +60,21 @@ def test_an_alarm_takes_two_readings_in_a_row_and_is_given_once():
     heard: list[Alarm] = []
     for count in range(1, len(series) + 1):
         heard += new_alarms(series[:count], [alarm.key for alarm in heard])
-        assert is_healthy(series[:count]) == (series[count - 1].values["rank/3"] == 10)
     assert IN_A_ROW == 2
     assert [(alarm.key, alarm.images) for alarm in heard] == [("rank/3", 700)]
     assert heard[0].reason == (
         f"after 700 images the effective rank of the features of layer 3 is {bad:.3g}, "
         "where 10 was the best of this run"
     )
+
+
+def test_healthy_is_what_is_well_within_its_limit():
+    near, well = (10 * math.exp(-share * limit("rank")) for share in (0.6, 0.4))
+    assert is_healthy(readings("rank/1", [10]))
+    assert not is_healthy(readings("rank/1", [10, 10]))  # not judged
+    assert is_healthy(readings("rank/1", [10, 10, well]))
+    assert not is_healthy(readings("rank/1", [10, 10, near]))
+    assert is_healthy(readings("checkerboard", [1, 1, 99]))
 
 
 def test_of_a_gradient_the_reason_names_the_network():
@@ -94,5 +102,5 @@ def test_a_run_from_trained_weights_has_closer_limits():
     series = readings("spectral_norm/1", [1, 1, 1, 1, between, between])
     assert new_alarms(series, [], untrained=False)
     assert not new_alarms(series, [], untrained=True)
-    assert is_healthy(series, untrained=True)
-    assert not is_healthy(series, untrained=False)
+    assert is_healthy(readings("rank/1", [10, 10, 8]), untrained=True)
+    assert not is_healthy(readings("rank/1", [10, 10, 8]), untrained=False)
