@@ -16,10 +16,10 @@ from dcgan_features.benchmarks.compare.costs import gmacs_of, parameters_of
 from dcgan_features.benchmarks.compare.proposals import Proposal
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.runner.progress import Stages
+from dcgan_features.data.utils.effective_rank import effective_rank
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import read_sealed, write_sealed
 from dcgan_features.features import FeatureStore
-from dcgan_features.features.effective_rank import effective_rank
 
 _ROWS = 4096
 

@@ -25,7 +25,6 @@ from dcgan_features.benchmarks.records.reading import read_row
 from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, row_path, write_row
 from dcgan_features.benchmarks.runner.progress import Stages
 from dcgan_features.data.labelled.labels import wrong_labels
-from dcgan_features.data.utils.effective_rank import effective_rank
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
 from dcgan_features.data.utils.hashing import digest_of
