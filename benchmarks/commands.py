@@ -34,6 +34,7 @@ COMMANDS = {
     "layers": Command("benchmarks.layers", "accuracy by layer"),
     "latent": Command("benchmarks.latent", "directions, walks and arithmetic in the latent space"),
     "stability": Command("benchmarks.stability", "which trainings fail, and what warns of it?"),
+    "disentanglement": Command("benchmarks.disentanglement", "latent spaces by size, in the field's measures"),
     "memorisation": Command("benchmarks.memorisation", "do samples repeat training images?"),
     "mnist-generated": Command("benchmarks.mnist_generated", "do generated digits teach a classifier?"),
     "looks": Command("benchmarks.looks", "when were test figures looked at?"),

@@ -19,7 +19,7 @@ FREE_SETTINGS = frozenset(
 # These came later than runs and results that do not know them; at their defaults they leave all as it was.
 LATER_SETTINGS = frozenset(
     {"loss", "gradient_penalty", "averaging", "rotation", "fake_gradient_penalty", "dragan", "discriminator_rate"}
-    | {"instance_noise", "instance_noise_images"}
+    | {"instance_noise", "instance_noise_images", "latent_size", "latent"}
 )
 FOLDER_EPOCHS = 25
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -29,6 +29,7 @@ class Recipe(BaseModel):
     """Settings of one training run. Defaults: the paper, section 4; where it is silent, the authors' code.
 
     network : name in `gan.SPECS`.
+    latent_size, latent : dimensions of z, and "uniform" or "normal"; None: as the network has them.
     images : real images to see in all. Every minibatch counts, as in the authors' code, although those on which
         the generator is updated play no part in the update.
     seed : decides initial weights, order of the images, z and flips.
@@ -64,6 +65,8 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: str = "svhn-32"
+    latent_size: Annotated[int | None, Field(ge=1)] = None
+    latent: Literal["uniform", "normal"] | None = None
     images: Annotated[int, Field(ge=1)] = 1_000_000
     seed: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=2)] = 128
@@ -93,8 +96,8 @@ class Recipe(BaseModel):
 
     @property
     def spec(self) -> NetworkSpec:
-        """The named network's shape."""
-        return SPECS[self.network]
+        """The named network's shape, with the latent space that the recipe gives it."""
+        return SPECS[self.network].with_latent(self.latent_size, self.latent)
 
     @property
     def penalises_gradients(self) -> bool:
