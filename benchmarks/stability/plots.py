@@ -62,7 +62,8 @@ def _run(axes: Axes, run: Judged, colour: str) -> None:
 def write_warnings(path: Path, study: Study, judging: dict[str, list[Judged]], warning: str) -> None:
     """Monitors by conditions: of how many failed runs a monitor warned in time; where none failed, how many wrongly."""
     shown = [name for name in judging if study.condition(name).of is None]
-    counts, texts = np.zeros((len(MONITORS), len(shown))), []
+    counts = np.zeros((len(MONITORS), len(shown)))
+    texts: list[list[str]] = []
     for row, monitor in enumerate(MONITORS):
         texts.append([])
         for column, name in enumerate(shown):
