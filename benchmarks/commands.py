@@ -22,6 +22,7 @@ class Command:
 
 COMMANDS = {
     "compare": Command("benchmarks.compare", "compare extractors on your own pictures or beside a table's rows"),
+    "probe-effect": Command("benchmarks.compare.probe_effect", "how much of a comparison is due to the probe"),
     "predict": Command("benchmarks.predict", "classes of pictures by a probe that compare kept"),
     "cifar10": Command("benchmarks.cifar10", "measure table 1: CIFAR-10"),
     "svhn": Command("benchmarks.svhn", "measure table 2: SVHN with 1,000 labels"),
@@ -32,6 +33,8 @@ COMMANDS = {
     "curves": Command("benchmarks.curves", "accuracy by number of labels"),
     "layers": Command("benchmarks.layers", "accuracy by layer"),
     "latent": Command("benchmarks.latent", "directions, walks and arithmetic in the latent space"),
+    "stability": Command("benchmarks.stability", "which trainings fail, and what warns of it?"),
+    "disentanglement": Command("benchmarks.disentanglement", "latent spaces by size, in the field's measures"),
     "memorisation": Command("benchmarks.memorisation", "do samples repeat training images?"),
     "mnist-generated": Command("benchmarks.mnist_generated", "do generated digits teach a classifier?"),
     "looks": Command("benchmarks.looks", "when were test figures looked at?"),

@@ -19,7 +19,7 @@ import typer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from dcgan_features.benchmarks.documents.__main__ import filled
+from dcgan_features.benchmarks.documents.figures import filled
 from dcgan_features.data.utils.files import sha256_file
 from dcgan_features.features.exemplar import load_exemplar_weights
 from dcgan_features.gan.networks import Discriminator
@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "gan.weights_file": ("data", "gan.spec", "gan.networks", "gan.description"),
     "gan.batch_norm": ("data", "gan.spec", "gan.networks"),
     "gan.samples": ("data", "gan.spec", "gan.networks"),
-    "gan.training": ("data", *_GAN),
+    "gan.watching": ("data", *_GAN),
+    "gan.training": ("data", *_GAN, "gan.watching"),
     "gan.folders": ("data", "gan.training"),
     "gan.conditional": ("data", *_GAN, "gan.training"),
     "gan.video": ("data", *_GAN, "gan.training"),
