@@ -35,6 +35,7 @@ COMMANDS = {
     "latent": Command("benchmarks.latent", "directions, walks and arithmetic in the latent space"),
     "stability": Command("benchmarks.stability", "which trainings fail, and what warns of it?"),
     "disentanglement": Command("benchmarks.disentanglement", "latent spaces by size, in the field's measures"),
+    "realism": Command("benchmarks.realism", "samples beside real images: Frechet distance, checkerboard, nearest"),
     "memorisation": Command("benchmarks.memorisation", "do samples repeat training images?"),
     "mnist-generated": Command("benchmarks.mnist_generated", "do generated digits teach a classifier?"),
     "looks": Command("benchmarks.looks", "when were test figures looked at?"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from dcgan_features.benchmarks.disentanglement.settings import Run, Settings
 from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import read_sealed, write_sealed
-from dcgan_features.data.utils.hashing import digest_of
+from dcgan_features.gan.training.recipe import FREE_SETTINGS, refuse_changes
 
 STEM = "latent-measures"
 FORMAT = 1
+_REMEDY = "delete it and run the same command again"
 CODES = (ENCODER, UNTRAINED, COMPONENTS)
 SCORES = (
     "disentanglement", "completeness", "informativeness", "MIG", "SAP", "FactorVAE score", "linear decodability",
@@ -45,18 +47,10 @@ def result_path(results: Path, run: Run) -> Path:
     return results / STEM / f"{run.name}.json"
 
 
-def identity(settings: Settings, run: Run) -> str:
-    """Digest of all that decides a run's result; that of other runs plays no part."""
-    others = {"latent_sizes", "latents", "seeds"}
-    own = settings.model_dump(exclude=others)
-    return digest_of({"format": FORMAT, "settings": own, "recipe": settings.recipe(run).model_dump(), "run": run})
-
-
 def write_result(results: Path, settings: Settings, run: Run, found: dict[str, Any], about: dict[str, Any]) -> None:
     """Seal what was measured of a run. about : the images, the weights' digest, and the seconds taken."""
     content = {
         "format": FORMAT,
-        "identity": identity(settings, run),
         "run": run._asdict(),
         "stand_in": about["stand_in"],
         "about": about,
@@ -76,10 +70,23 @@ def read_result(results: Path, settings: Settings, run: Run) -> dict[str, Any] |
     path = result_path(results, run)
     if not path.is_file():
         return None
-    found = read_sealed(path, remedy="delete it and run the same command again")
-    if found.get("identity") != identity(settings, run):
-        raise InputError(f"{path} was measured with other settings; give the same ones, or another folder as --results")
-    return found
+    found = read_sealed(path, remedy=_REMEDY)
+    try:
+        same = found["run"] == run._asdict() and _own(found["settings"]) == _own(settings.model_dump(mode="json"))
+        recipe = found["recipe"]
+        found["measured"], found["about"], found["stand_in"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} is no result of this study ({error!r} is missing); {_REMEDY}") from None
+    with contextlib.suppress(InputError):
+        refuse_changes(settings.recipe(run), recipe, path, FREE_SETTINGS - {"images"})
+        if same:
+            return found
+    raise InputError(f"{path} was measured with other settings; give the same ones, or another folder as --results")
+
+
+def _own(settings: dict[str, Any]) -> dict[str, Any]:
+    """Of the settings all but which other GANs there are."""
+    return {key: value for key, value in settings.items() if key not in ("latent_sizes", "latents", "seeds")}
 
 
 def lines(results: Sequence[dict[str, Any]]) -> list[Line]:

@@ -69,10 +69,11 @@ def test_the_study_from_end_to_end_and_again(tmp_path, monkeypatch, capsys):
     for name in ("latent-measures.png", "latent-measures-samples.png", "latent-measures-worst.png"):
         assert (tmp_path / "results" / name).stat().st_size > 5_000
 
-    settings.write_text(yaml.safe_dump({**TINY, "latents": ["normal"], "votes": 21}), encoding="utf-8")
-    code, said = command(monkeypatch, capsys, *given)
-    assert code == 2
-    assert "other settings" in said.err
+    for change in ({"votes": 21}, {"training": {**TINY["training"], "images": 96}}):
+        settings.write_text(yaml.safe_dump({**TINY, "latents": ["normal"], **change}), encoding="utf-8")
+        code, said = command(monkeypatch, capsys, *given)
+        assert code == 2
+        assert "other settings" in said.err
 
 
 @pytest.mark.parametrize(
