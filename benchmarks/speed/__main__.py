@@ -11,6 +11,7 @@ import typer
 
 from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.runner.executor import check_writable
+from dcgan_features.benchmarks.speed.machine import machine
 from dcgan_features.data.utils.cli import duration, run
 from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
@@ -39,7 +40,7 @@ def _begin(name: str, seconds: float, results: Path, device: torch.device = _CPU
 
 
 def _finish(path: Path, measured: Any) -> None:
-    write_sealed(path, {"measured": measured, **environment()})
+    write_sealed(path, {"measured": measured, **environment(), "machine": machine()})
     print(f"written: {path}")
 
 

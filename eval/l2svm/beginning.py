@@ -12,7 +12,8 @@ from dcgan_features.eval.l2svm.systems import GramSystem, State, WeightSystem
 Array = npt.NDArray[Any]
 
 DIRECTIONS = 8  # of largest energy, kept out of the descent
-ROUNDS, EPOCHS = 5, 6
+ROUNDS, EPOCHS = 5, 3
+_SOFT = 10.0  # C times the rows' mean squared length outside the directions, from which descent no longer tells A
 _SETTLED = 0.003  # share of the rows that change sides in a round, below which exact steps take over
 
 
@@ -20,13 +21,13 @@ class Deflation:
     """A few orthonormal directions of large energy.
 
     basis : as points of the system, (r, n) or (r, d). places : the rows' coordinates, (n, r).
-    energy : about the largest eigenvalue of X' X.
+    energy : about the largest eigenvalue of X' X. rest : the rows' mean squared length outside the directions.
     """
 
     def __init__(self, system: GramSystem | WeightSystem) -> None:
         generator = np.random.default_rng(0)
         matrix = system.gram if isinstance(system, GramSystem) else system.X
-        rank = min(DIRECTIONS, *matrix.shape)
+        rank, energy = min(DIRECTIONS, *matrix.shape), system.energy
         start = generator.normal(size=(system.rows, rank))
         start[:, 0] = 1
         basis = start.astype(matrix.dtype)
@@ -45,10 +46,14 @@ class Deflation:
             weights = np.linalg.qr(matrix.T @ basis)[0]
             self.basis, self.places = weights.T.astype(np.float64), (matrix @ weights).astype(np.float64)
             self.energy = float(np.linalg.norm(self.places, 2) ** 2)
+        self.rest = max((energy - float(np.square(self.places).sum())) / max(system.rows, 1), 0.0)
 
 
 def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: Array | None, C: float) -> list[State]:
     """A state for each column from which the exact steps are few.
+
+    Where C is so large that the passes would be far from done, rows inside the margin are told better by a smaller C:
+    beyond it they hardly change any more, and what they decide there is not yet distorted.
 
     t : (k, n) float64 of -1, 1 and 0. m : the rows' weights, (k, n) > 0; None is 1 for all.
     """
@@ -57,6 +62,7 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: 
     matrix = system.gram if isinstance(system, GramSystem) else system.X
     dtype = matrix.dtype
     weights = np.ones(t.shape) if m is None else m
+    C = min(C, _SOFT / max(deflation.rest, 1e-300))
     half = (0.5 / (C * weights)).astype(dtype)
     places = np.ascontiguousarray(deflation.places, dtype)
     targets = np.ascontiguousarray(t, dtype)
