@@ -19,7 +19,7 @@ from torch import Tensor
 from dcgan_features.eval.l2svm import together
 from dcgan_features.eval.l2svm.beginning import EPOCHS, ROUNDS, Deflation, begin
 from dcgan_features.eval.l2svm.matrices import combined, converted, gram_matrix
-from dcgan_features.eval.l2svm.pivoting import Best, minimise
+from dcgan_features.eval.l2svm.pivoting import Best, minimise, shortened_steps
 from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, State, System, WeightSystem, Work, compiled
 from dcgan_features.eval.l2svm.threads import as_tasks, in_stages
 from dcgan_features.eval.l2svm.together import Side
@@ -185,7 +185,7 @@ class Dense:
         """Whether the columns are taken side by side."""
         system = self._systems[dtype]
         small = isinstance(system, WeightSystem) and system.dimensions <= together.DIMENSIONS
-        return small and m is None and dtype == np.float64 and dtype not in self._deflations
+        return small and len(t) > 2 and m is None and dtype == np.float64 and dtype not in self._deflations
 
     def _side_by_side(
         self, Cs: Sequence[float], t: Array, tol: float, most: int, starts: Array | None, dtype: Any
@@ -206,10 +206,15 @@ class Dense:
         return [column for part in as_tasks(range(0, len(t), together.COLUMNS), work) for column in part]
 
     def _of_side(self, side: Side, column: int, t: Array, C: float, tol: float, most: int, dtype: Any) -> Found:
-        if not side.done[column]:
-            start = State(t[:0], side.f[column], 0.0)
-            return self._column([C], t, None, start, tol, most, dtype)[0]
         w, f, steps = side.w[column], side.f[column], int(side.steps[column])
+        if not side.done[column]:
+            # Unit steps cycle: shortened ones from the best point end sooner than C from below would.
+            best, work = Best(t, C), Work(steps=steps)
+            shortened_steps(self._systems[dtype], best, State(w, f, float(w @ w)), tol, most, work)
+            if not best.within(tol):
+                start = State(t[:0], f if best.state is None else best.state.f, 0.0)
+                return self._column([C], t, None, start, tol, most, dtype)[0]
+            return _found(best, work.steps)
         return Found(t, None, C, w, False, f, float(side.objective[column]), float(side.dual[column]), steps)
 
     def _begun(self, C: float, t: Array, m: Array | None, dtype: Any) -> Sequence[State | None]:

@@ -19,9 +19,9 @@ Array = npt.NDArray[Any]
 
 DIMENSIONS = 320  # most features, with the intercept's
 COLUMNS = 64  # most columns at a time
-_PATIENCE = 8  # unit steps without a smaller gap, after which a column is left to others
-_SOFT = 40.0  # 2 C times the rows' mean squared length at which a much larger C is begun,
-_FAR, _SOFT_STEPS = 10.0, 4  # how many times larger, and the steps that are taken there
+_PATIENCE = 6  # unit steps without a smaller gap, after which a column is left to others
+_SOFT = 8.0  # 2 C times the rows' mean squared length at which a larger C is begun,
+_FACTOR, _SOFT_STEPS = 10.0, 3  # by what it is multiplied, and the most steps at a C on the way
 
 
 @dataclass
@@ -42,12 +42,13 @@ def side_by_side(system: WeightSystem, t: Array, C: float, tol: float, most: int
     system : of float64. t : (k, n) float64 of -1, 1, and 0 for rows that are left out. most : steps a column.
     f : (k, n), decision values whose active rows are begun with; None begins with all.
     """
-    soft = _SOFT * system.rows / (2 * max(system.energy, 1e-300))
-    squares = _Squares(system, len(t))
-    taken = 0
-    if f is None and soft * _FAR < C:
-        taken = min(_SOFT_STEPS, most - 1)
-        f = _steps(system, squares, t, soft, tol, taken, None).f if taken else None
+    passed = _SOFT * system.rows / (2 * max(system.energy, 1e-300))
+    squares, taken = _Squares(system, len(t)), 0
+    begun = f is not None
+    while not begun and passed * _FACTOR / 3 < C and taken + _SOFT_STEPS < most:
+        f = _steps(system, squares, t, passed, tol, _SOFT_STEPS, f).f
+        taken += _SOFT_STEPS
+        passed *= _FACTOR
     found = _steps(system, squares, t, C, tol, most - taken, f)
     found.steps += taken
     return found
