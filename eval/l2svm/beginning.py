@@ -14,6 +14,8 @@ Array = npt.NDArray[Any]
 DIRECTIONS = 8  # of largest energy, kept out of the descent
 ROUNDS, EPOCHS = 5, 3
 _SOFT = 10.0  # C times the rows' mean squared length outside the directions, from which descent no longer tells A
+_OUTSTANDING = 16.0  # times the eigenvalues' mean that a direction's has to be; without such descent does without them
+_FREE_ROUNDS = 11  # where no direction is
 _SETTLED = 0.003  # share of the rows that change sides in a round, below which exact steps take over
 
 
@@ -38,14 +40,17 @@ class Deflation:
             product = (matrix @ basis).astype(np.float64)
             square = basis.T.astype(np.float64) @ product
             values, rotation = np.linalg.eigh((square + square.T) / 2)
-            keep = values > 1e-5 * values[-1]
+            keep = values > max(1e-5 * values[-1], _OUTSTANDING * energy / min(matrix.shape))
             scaled = rotation[:, keep] / np.sqrt(values[keep])
             self.basis, self.places = (basis @ scaled).T, product @ scaled
             self.energy = float(values[-1])
         else:
             weights = np.linalg.qr(matrix.T @ basis)[0]
-            self.basis, self.places = weights.T.astype(np.float64), (matrix @ weights).astype(np.float64)
-            self.energy = float(np.linalg.norm(self.places, 2) ** 2)
+            places = (matrix @ weights).astype(np.float64)
+            values, rotation = np.linalg.eigh(places.T @ places)
+            keep = values > _OUTSTANDING * energy / min(matrix.shape)
+            self.basis, self.places = (weights @ rotation[:, keep]).T.astype(np.float64), places @ rotation[:, keep]
+            self.energy = float(values[-1])
         self.rest = max((energy - float(np.square(self.places).sum())) / max(system.rows, 1), 0.0)
 
 
@@ -62,7 +67,8 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: 
     matrix = system.gram if isinstance(system, GramSystem) else system.X
     dtype = matrix.dtype
     weights = np.ones(t.shape) if m is None else m
-    C = min(C, _SOFT / max(deflation.rest, 1e-300))
+    free = not len(deflation.basis)
+    C = C if free else min(C, _SOFT / max(deflation.rest, 1e-300))
     half = (0.5 / (C * weights)).astype(dtype)
     places = np.ascontiguousarray(deflation.places, dtype)
     targets = np.ascontiguousarray(t, dtype)
@@ -70,11 +76,14 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: 
     w = np.zeros((len(t), matrix.shape[1]), dtype)
     blocks, generator = -(-system.rows // descent.BLOCK), np.random.default_rng(0)
     rest, inside = np.zeros(t.shape), None
-    for round_ in range(ROUNDS + 1):
-        s = np.stack([_newton(*each, deflation.places) for each in zip(s, rest, t, C * weights, strict=True)])
+    last = _FREE_ROUNDS if free else ROUNDS
+    for round_ in range(last + 1):
+        if not free:
+            s = np.stack([_newton(*each, deflation.places) for each in zip(s, rest, t, C * weights, strict=True)])
         f = rest + s @ deflation.places.T
-        before, inside = inside, (t * f < 1) & (t != 0)
-        if round_ == ROUNDS or (before is not None and (before != inside).mean(1).max() < _SETTLED):
+        # Without anything minimised in between, the rows with a coefficient are nearer to those inside the margin.
+        before, inside = inside, t * b > 0 if free else (t * f < 1) & (t != 0)
+        if round_ == last or (before is not None and (before != inside).mean(1).max() < _SETTLED):
             break
         order = np.stack([generator.permutation(blocks) for _ in range(EPOCHS)])
         if isinstance(system, GramSystem):
@@ -88,7 +97,10 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: 
     points = (b if isinstance(system, GramSystem) else w) + left @ deflation.basis
     squares = (points * f).sum(1) if isinstance(system, GramSystem) else (points**2).sum(1)
     by_rows = isinstance(system, GramSystem)
-    return [State(*each, by_rows) for each in zip(points, f, squares.tolist(), strict=True)]
+    states = [State(*each, by_rows) for each in zip(points, f, squares.tolist(), strict=True)]
+    for state, rows in zip(states, inside, strict=True):
+        state.inside = rows
+    return states
 
 
 def _newton(s: Array, rest: Array, t: Array, C: Array, places: Array) -> Array:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from dcgan_features.eval.l2svm import together
 from dcgan_features.eval.l2svm.beginning import EPOCHS, ROUNDS, Deflation, begin
+from dcgan_features.eval.l2svm.found import Found, Outcome, found_by
 from dcgan_features.eval.l2svm.matrices import combined, converted, gram_matrix
 from dcgan_features.eval.l2svm.pivoting import Best, minimise, shortened_steps
 from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, State, System, WeightSystem, Work, compiled
@@ -33,41 +33,6 @@ SMALL = 2 << 20  # numbers in the smaller matrix, up to which float64 costs noth
 FINE = 1e-5  # tolerance below which float32 is not begun with
 LEAST_SQUARES = 4e9  # operations of one step, up to which least squares are tried
 _GROUP = 16  # most columns that descend side by side
-
-
-@dataclass
-class Found:
-    """One column's minimum at one C. point : coefficients (n,) where `by_rows`, else weights (d + 1,)."""
-
-    t: Array
-    m: Array | None
-    C: float
-    point: Array
-    by_rows: bool
-    f: Array
-    objective: float
-    dual: float
-    steps: int
-
-    def within(self, tol: float) -> bool:
-        """Whether the gap is within a tolerance, relative to the objective."""
-        return self.objective - self.dual <= tol * self.objective
-
-
-@dataclass
-class Outcome:
-    """The columns' minima at one C.
-
-    weights : (m, d + 1), the intercept last. decision : (m, n), or None. objective, gap : (m,). steps : of the column
-    with most.
-    """
-
-    weights: Array
-    decision: Array | None
-    objective: Array
-    gap: Array
-    steps: int
-    converged: bool
 
 
 class Dense:
@@ -214,7 +179,7 @@ class Dense:
             if not best.within(tol):
                 start = State(t[:0], f if best.state is None else best.state.f, 0.0)
                 return self._column([C], t, None, start, tol, most, dtype)[0]
-            return _found(best, work.steps)
+            return found_by(best, work.steps)
         return Found(t, None, C, w, False, f, float(side.objective[column]), float(side.dual[column]), steps)
 
     def _begun(self, C: float, t: Array, m: Array | None, dtype: Any) -> Sequence[State | None]:
@@ -234,7 +199,7 @@ class Dense:
             if not best.within(tol):
                 best = self._harder(best, tol, most, work, system)
             start = best.state
-            found.append(_found(best, work.steps))
+            found.append(found_by(best, work.steps))
         return found
 
     def _harder(self, best: Best, tol: float, most: int, work: Work, last: System) -> Best:
@@ -314,18 +279,11 @@ class Dense:
             best.state, best.objective = State(found.point, found.f, 0.0, True), np.inf
             best = self._harder(best, tol, most, steps, last)
             if np.isfinite(best.objective):
-                new = _found(best, steps.steps)
+                new = found_by(best, steps.steps)
                 for name in ("point", "by_rows", "f", "objective", "dual", "steps"):
                     setattr(found, name, getattr(new, name))
 
         as_tasks(missed, work)
-
-
-def _found(best: Best, steps: int) -> Found:
-    assert best.state is not None
-    return Found(
-        best.t, best.m, best.C, best.state.point, best.state.by_rows, best.state.f, best.objective, best.dual, steps
-    )
 
 
 def _dtype_of(system: GramSystem | WeightSystem) -> Any:
