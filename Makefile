@@ -58,7 +58,7 @@ docs: .venv/installed
 # Names, versions and hashes only: a package index's address never belongs in these files.
 constraints: .venv/installed
 	$(COMPILE) --output-file constraints-uv.txt constraints-uv.in
-	$(COMPILE) --extra dev --extra explore --extra hub --extra audio --extra video --output-file constraints.txt pyproject.toml constraints-build.in
+	$(COMPILE) --extra dev --extra explore --extra hub --extra audio --extra video --extra hdf5 --output-file constraints.txt pyproject.toml constraints-build.in
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from dcgan_features.data.utils.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -51,8 +52,4 @@ def predict(
 
 
 if __name__ == "__main__":
-    if "--help" in sys.argv:
-        app()  # needs none of the packages that take seconds to import
-    from dcgan_features.data.utils.cli import run
-
     run(app)

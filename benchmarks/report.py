@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dcgan_features.benchmarks.reporting.console import print_changes, print_table
-from dcgan_features.benchmarks.reporting.diff import Change, compare_reports, markdown_of_changes
-from dcgan_features.benchmarks.reporting.html import make_page
-from dcgan_features.benchmarks.reporting.table import Report, latex, read_report, write_table
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import write_text
+
+if TYPE_CHECKING:  # what imports PyTorch is imported where it is needed, so that --help is quick
+    from dcgan_features.benchmarks.reporting.diff import Change
+    from dcgan_features.benchmarks.reporting.table import Report
 
 app = typer.Typer(add_completion=False)
 
@@ -34,6 +34,11 @@ def report(
     against: Annotated[Path | None, typer.Option(help="Folder of earlier results: say what changed since.")] = None,
 ) -> None:
     """Write Markdown, CSV, JSON, LaTeX and one HTML page of all results, and print the tables."""
+    from dcgan_features.benchmarks.reporting.console import print_changes, print_table
+    from dcgan_features.benchmarks.reporting.diff import markdown_of_changes
+    from dcgan_features.benchmarks.reporting.html import make_page
+    from dcgan_features.benchmarks.reporting.table import latex, read_report, write_table
+
     found = tables_in(results)
     for name in table or []:
         if name not in found:
@@ -57,6 +62,9 @@ def report(
 
 def _changes(reports: list[Report], against: Path) -> list[Change]:
     """What changed since the results in `against`; tables that are not there are new."""
+    from dcgan_features.benchmarks.reporting.diff import compare_reports
+    from dcgan_features.benchmarks.reporting.table import Report, read_report
+
     earlier = tables_in(against)
     changes = []
     for item in reports:

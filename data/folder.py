@@ -70,15 +70,16 @@ def folder(path: Path | str, size: int | None = None, limit: int | None = None) 
 
 
 def npy(path: Path | str) -> Dataset:
-    """A `.npy` file of uint8 RGB images (n, height, width, 3), memory-mapped read-only: it may exceed the memory.
+    """A `.npy` file of uint8 images (n, height, width, 3 or 1), memory-mapped read-only: it may exceed the memory.
 
     Raises `InputError` when the file is absent, damaged, holds Python objects or is of another type or shape.
     """
     file = home_path(path, _FULL)
     images = map_array(file)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or images.size == 0:
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or images.size == 0:
         raise InputError(
-            f"{file} holds {images.dtype} of shape {images.shape}; save uint8 images of shape (n, height, width, 3)"
+            f"{file} holds {images.dtype} of shape {images.shape}; "
+            "save uint8 images of shape (n, height, width, 3), or 1 for grey"
         )
     return Dataset(file.stem, images, note=f"{len(images)} images of the file {file.name}")
 

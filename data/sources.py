@@ -16,10 +16,12 @@ from dcgan_features.data.cifar10 import cifar10
 from dcgan_features.data.dataset import Dataset, Images
 from dcgan_features.data.folder import folder, npy, resize
 from dcgan_features.data.mnist import mnist
+from dcgan_features.data.near_test_images import without_near_test_images
 from dcgan_features.data.stl10 import stl10_unlabelled
 from dcgan_features.data.svhn import svhn, svhn_extra
 from dcgan_features.data.synthetic.digits import stand_in_digits, stand_in_house_numbers
 from dcgan_features.data.synthetic.stand_in import stand_in
+from dcgan_features.data.tiny_imagenet import tiny_imagenet_32
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import home_path
 from dcgan_features.data.utils.hashing import array_digest
@@ -35,6 +37,7 @@ LOADERS: dict[str, Callable[[Path | str | None, bool], Dataset]] = {
     "stl10-unlabelled": stl10_unlabelled,
     "svhn": svhn,
     "svhn-extra": svhn_extra,
+    "tiny-imagenet-32": tiny_imagenet_32,
 }
 
 # The made-up ones among them, which can be had of any size: (n_train=..., n_test=..., seed=...) to Dataset.
@@ -99,8 +102,9 @@ def training_images(
 
     Returns (images, description, digest): uint8 (n, height, width, channels), a line that names the sources and
     their numbers of images (and says "stand-in" where one is), and the SHA-256 of the images as `array_digest` gives
-    it. One source alone is not copied and stays memory-mapped where it is. Test images are never among them. Raises
-    `InputError` when there is no source, or when sources differ in the size of their images.
+    it. One source alone is not copied and stays memory-mapped where it is. Test images are never among them, nor images
+    that `data.near_test_images` lists as nearly the same as one; the description counts those that are left out.
+    Raises `InputError` when there is no source, or when sources differ in the size of their images.
     """
     if not sources:
         raise InputError("no images to train on were named; give at least one data set, folder or .npy file")
@@ -112,9 +116,13 @@ def training_images(
                 f"the images of {source} are {_size(part.train_images.shape[1:])} but those of {sources[0]} "
                 f"{_size(first)}; give a size to which all are resized"
             )
-    images = parts[0].train_images if len(parts) == 1 else np.concatenate([part.train_images for part in parts])
-    description = " + ".join(f"{part.title} ({len(part.train_images):,} images)" for part in parts)
-    return images, description, array_digest(images)
+    kept = [without_near_test_images(part.name, part.train_images) for part in parts]
+    images = kept[0][0] if len(kept) == 1 else np.concatenate([own for own, _ in kept])
+    described = [
+        f"{part.title} ({len(own):,} images{f', without {near:,} near test images' if near else ''})"
+        for part, (own, near) in zip(parts, kept, strict=True)
+    ]
+    return images, " + ".join(described), array_digest(images)
 
 
 def _resized(dataset: Dataset, size: int | None) -> Dataset:

@@ -58,6 +58,27 @@ class Comparison:
         return self.draws == 1 or self.wide_low > 0 or self.wide_high < 0
 
 
+@dataclass(frozen=True)
+class GroupComparison:
+    """Two classifiers on groups of test cases, in percentage points of accuracy.
+
+    names : of the groups. differences : accuracy of the first less the second in each, the mean over the draws.
+    low, high : 95% interval of the groups' mean, for other groups of the same kind. p_value : two-sided; both of the
+    paired t test over the groups.
+    """
+
+    names: tuple[str, ...]
+    differences: tuple[float, ...]
+    low: float
+    high: float
+    p_value: float
+
+    @property
+    def difference(self) -> float:
+        """The mean over the groups."""
+        return float(np.mean(self.differences))
+
+
 def compare(
     truth: npt.NDArray[Any],
     first: npt.NDArray[Any],
@@ -98,6 +119,25 @@ def compare(
         only_first=tuple(only_first.tolist()),
         only_second=tuple(only_second.tolist()),
     )
+
+
+def compare_by_group(
+    truth: npt.NDArray[Any], first: npt.NDArray[Any], second: npt.NDArray[Any], groups: npt.NDArray[Any]
+) -> GroupComparison:
+    """Compare two classifiers by groups of test cases, such as speakers, each of which counts as one observation.
+
+    truth, groups : (n_test,). first, second : predicted labels, (draws, n_test). Raises ValueError for other shapes and
+    for fewer than two groups.
+    """
+    if first.shape != second.shape or first.ndim != 2 or not first.shape[1:] == truth.shape == groups.shape:
+        raise ValueError(f"predictions of shapes {first.shape} and {second.shape} for labels of shape {truth.shape}")
+    names = np.unique(groups)
+    if len(names) < 2:
+        raise ValueError(f"a comparison by groups needs at least two, not {len(names)}")
+    points = 100 * ((first == truth).astype(np.float64) - (second == truth)).mean(0)
+    differences = np.array([points[groups == name].mean() for name in names])
+    low, high, p_value = _paired_t(differences)
+    return GroupComparison(tuple(map(str, names)), tuple(differences.tolist()), low, high, p_value)
 
 
 def accuracy_interval(values: Sequence[float], low: float, high: float) -> tuple[float, float]:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from dcgan_features.features.pca import PrincipalComponents
     from dcgan_features.features.pretrained import TimmFeatures, TorchvisionFeatures
     from dcgan_features.features.raw_pixels import RawPixels
+    from dcgan_features.features.video.extractor import ClipFeatures
     from dcgan_features.features.wrappers import TorchModuleFeatures, TransformerFeatures, as_extractor
 else:
     __getattr__, __dir__ = exports_of(__name__, __file__)
 
 __all__ = [
+    "ClipFeatures",
     "DiscriminatorFeatures",
     "ExemplarCNNFeatures",
     "Extractor",

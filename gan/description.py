@@ -44,7 +44,9 @@ class Spec(_Part):
     generator_start: tuple[Positive, Positive, Positive]
     generator: list[_Layer]
     logit: Annotated[bool, Field(strict=True)] = True
-    discriminator_normalisation: Literal["batch", "spectral"] = "batch"
+    discriminator_normalisation: Literal["batch", "spectral", "none"] = "batch"
+    generator_normalisation: Literal["batch", "none"] = "batch"
+    generator_upsampling: Literal["transposed", "resize"] = "transposed"
 
     def network(self) -> NetworkSpec:
         """The specification. Raises ValueError where it is not that of the known network of its name."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.gan.spec import NetworkSpec
+from dcgan_features.gan.spec import Convolution, NetworkSpec
 
 LEAK = 0.2  # slope of the leaky rectifier, section 3
 EPSILON = 1e-8  # added to the batch variance, as in the authors' code
@@ -55,7 +55,7 @@ class Discriminator(nn.Module):
     ----------
     spec : NetworkSpec
         The network's shape; where its `logit` is False there is no logit, only maps. Where its normalisation is
-        spectral the convolutions have shifts in place of batch normalisation, and weights of which
+        spectral or none the convolutions have shifts in place of batch normalisation; of spectral ones' weights
         `gan.training.spectral_norm` takes care in training.
     generator : torch.Generator or None, default None
         Source of the initial weights; None draws from torch's global one.
@@ -111,6 +111,24 @@ class Discriminator(nn.Module):
         return output
 
 
+@known_as("gan.networks.ResizeConvolution")
+class ResizeConvolution(nn.Conv2d):
+    """A convolution of stride 1 that repeats every pixel `factor` times along each side first.
+
+    Odena, Dumoulin & Olah, Deconvolution and checkerboard artifacts, Distill 2016 (nearest neighbours).
+    """
+
+    def __init__(self, channels: int, maps: int, kernel: int, factor: int, bias: bool) -> None:
+        super().__init__(channels, maps, kernel, padding=(kernel - 1) // 2, bias=bias)
+        self.factor = factor
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Maps (n, channels, height, width) to (n, maps, factor x height, factor x width)."""
+        if self.factor > 1:
+            hidden = functional.interpolate(hidden, scale_factor=self.factor, mode="nearest")
+        return super().forward(hidden)
+
+
 @known_as("gan.networks.Generator")
 class Generator(nn.Module):
     """A projection of z, then transposed convolutions with batch normalisation and rectifiers; tanh at the end.
@@ -136,19 +154,15 @@ class Generator(nn.Module):
         super().__init__()
         self.spec = spec
         maps, height, width = spec.generator_start
-        self.projection = nn.Linear(spec.latent_size, maps * height * width, bias=False)
-        self.projection_normalisation = nn.BatchNorm2d(maps * height * width, EPSILON)
+        batch = spec.generator_normalisation == "batch"
+        self.projection = nn.Linear(spec.latent_size, maps * height * width, bias=not batch)
+        self.projection_normalisation = _normalisation(maps * height * width, batch)
         self.convolutions = nn.ModuleList()
         self.normalisations = nn.ModuleList()
         for index, layer in enumerate(spec.generator):
-            padding = (layer.kernel - 1) // 2
-            self.convolutions.append(
-                nn.ConvTranspose2d(
-                    maps, layer.maps, layer.kernel, layer.stride, padding, output_padding=layer.stride - 1, bias=False
-                )
-            )
             last = index == len(spec.generator) - 1
-            self.normalisations.append(nn.Identity() if last else nn.BatchNorm2d(layer.maps, EPSILON))
+            self.convolutions.append(_upsampling(spec, maps, layer, bias=not (batch or last)))
+            self.normalisations.append(_normalisation(layer.maps, batch and not last))
             maps = layer.maps
         _initialise(self, generator)
 
@@ -173,6 +187,19 @@ class Generator(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         """Images -1..1, (n, channels, size, size), from z of shape (n, latent_size)."""
         return self.image(self.hidden(latent, 0), 0)
+
+
+def _normalisation(maps: int, batch: bool) -> nn.Module:
+    return nn.BatchNorm2d(maps, EPSILON) if batch else nn.Identity()
+
+
+def _upsampling(spec: NetworkSpec, channels: int, layer: Convolution, bias: bool) -> nn.Module:
+    if spec.generator_upsampling == "resize":
+        return ResizeConvolution(channels, layer.maps, layer.kernel, layer.stride, bias)
+    padding = (layer.kernel - 1) // 2
+    return nn.ConvTranspose2d(
+        channels, layer.maps, layer.kernel, layer.stride, padding, output_padding=layer.stride - 1, bias=bias
+    )
 
 
 def draw_latent(spec: NetworkSpec, count: int, generator: torch.Generator | None = None) -> Tensor:

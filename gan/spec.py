@@ -22,6 +22,13 @@ class Convolution:
     stride: int
 
 
+_CHOICES = {
+    "discriminator_normalisation": ("batch", "spectral", "none"),
+    "generator_normalisation": ("batch", "none"),
+    "generator_upsampling": ("transposed", "resize"),
+}
+
+
 @known_as("gan.spec.NetworkSpec")
 @dataclass(frozen=True)
 class NetworkSpec:
@@ -36,7 +43,12 @@ class NetworkSpec:
     generator : its transposed convolutions; the last one makes the image.
     logit : whether the discriminator ends in its logit; False where only its leading layers are known.
     discriminator_normalisation : "batch" for batch normalisation of all its convolutions but the first; "spectral" for
-        a shift for each map, and weights that are divided by their largest singular values in training.
+        a shift for each map, and weights that are divided by their largest singular values in training; "none" for a
+        shift for each map alone.
+    generator_normalisation : "batch" for batch normalisation of all layers but the last; "none" for shifts of each map.
+    generator_upsampling : "transposed" for transposed convolutions, as in the paper; "resize" for convolutions of maps
+        whose pixels are repeated first where the stride is 2, which leave no checkerboard (Odena et al., Deconvolution
+        and checkerboard artifacts, Distill 2016).
     """
 
     name: str
@@ -48,14 +60,16 @@ class NetworkSpec:
     generator_start: tuple[int, int, int]
     generator: tuple[Convolution, ...]
     logit: bool = True
-    discriminator_normalisation: Literal["batch", "spectral"] = "batch"
+    discriminator_normalisation: Literal["batch", "spectral", "none"] = "batch"
+    generator_normalisation: Literal["batch", "none"] = "batch"
+    generator_upsampling: Literal["transposed", "resize"] = "transposed"
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a normalisation that there is none of."""
-        if self.discriminator_normalisation not in ("batch", "spectral"):
-            raise ValueError(
-                f"discriminator_normalisation must be 'batch' or 'spectral', not {self.discriminator_normalisation!r}"
-            )
+        """Raise ValueError for a normalisation or a way of upsampling that there is none of."""
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                listed = ", ".join(f"'{choice}'" for choice in known[:-1])
+                raise ValueError(f"{name} must be {listed} or '{known[-1]}', not {getattr(self, name)!r}")
 
     def map_sizes(self) -> list[int]:
         """Height (= width) of the maps after each discriminator convolution."""
@@ -73,6 +87,13 @@ class NetworkSpec:
         """The same network with only the first `layers` convolutions of its discriminator, and no logit."""
         name = f"{self.name}-first-{layers}"
         return replace(self, name=name, discriminator=self.discriminator[:layers], logit=False)
+
+    def with_latent(self, size: int | None = None, latent: str | None = None) -> NetworkSpec:
+        """The same network with another latent space, which its name then tells; None leaves size or kind as it is."""
+        size, latent = size or self.latent_size, latent or self.latent
+        if (size, latent) == (self.latent_size, self.latent):
+            return self
+        return replace(self, name=f"{self.name}-z{size}-{latent}", latent_size=size, latent=latent)
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-ready data; `from_dict` reverses it."""
@@ -128,6 +149,40 @@ SVHN_32 = NetworkSpec(
     generator=_layers(5, (128, 64, 3), (2, 2, 2)),
 )
 
+# With a quarter of the maps, for studies of training itself: about a sixteenth of the work. Then without batch
+# normalisation in the discriminator, or in both networks, and with spectral normalisation in its place.
+SVHN_32_NARROW = replace(
+    SVHN_32,
+    name="svhn-32-narrow",
+    discriminator=_layers(5, (16, 32, 64), (2, 2, 2)),
+    generator_start=(64, 4, 4),
+    generator=_layers(5, (32, 16, 3), (2, 2, 2)),
+)
+SVHN_32_NARROW_PLAIN = replace(SVHN_32_NARROW, name="svhn-32-narrow-plain", discriminator_normalisation="none")
+SVHN_32_NARROW_BARE = replace(SVHN_32_NARROW_PLAIN, name="svhn-32-narrow-bare", generator_normalisation="none")
+SVHN_32_QUARTER_SPECTRAL = replace(
+    SVHN_32_NARROW, name="svhn-32-quarter-spectral", discriminator_normalisation="spectral"
+)
+
+# The same for one channel, as log-mel spectrograms have it (`features.audio`), with the uniform z of section 4.
+SPECTROGRAM_32 = replace(
+    SVHN_32,
+    name="spectrogram-32",
+    channels=1,
+    latent="uniform",
+    generator=_layers(5, (128, 64, 1), (2, 2, 2)),
+)
+
+# SVHN_32 with half of the maps and spectral normalisation: a quarter of the work, for studies that train many.
+SVHN_32_NARROW_SPECTRAL = replace(
+    SVHN_32,
+    name="svhn-32-narrow-spectral",
+    discriminator_normalisation="spectral",
+    discriminator=_layers(5, (32, 64, 128), (2, 2, 2)),
+    generator_start=(128, 4, 4),
+    generator=_layers(5, (64, 32, 3), (2, 2, 2)),
+)
+
 # Section 4.1 and figure 1: the LSUN bedroom network.
 LSUN_64 = NetworkSpec(
     name="lsun-64",
@@ -152,6 +207,15 @@ LSUN_64_NARROW = NetworkSpec(
     generator=_layers(5, (160, 80, 40, 3), (2, 2, 2, 2)),
 )
 
+# And with resize-convolutions in the generator.
+LSUN_64_NARROW_RESIZE = replace(LSUN_64_NARROW, name="lsun-64-narrow-resize", generator_upsampling="resize")
+
+_NARROW = (SVHN_32_NARROW, SVHN_32_NARROW_PLAIN, SVHN_32_NARROW_BARE, SVHN_32_QUARTER_SPECTRAL)
 SPECS: dict[str, NetworkSpec] = {
-    spec.name: spec for spec in (PAPER_32, PAPER_32_WIDE, PAPER_32_SPECTRAL, SVHN_32, LSUN_64, LSUN_64_NARROW)
+    spec.name: spec
+    for spec in (
+        *(PAPER_32, PAPER_32_WIDE, PAPER_32_SPECTRAL, SVHN_32, SPECTROGRAM_32),
+        *(*_NARROW, SVHN_32_NARROW_SPECTRAL),
+        *(LSUN_64, LSUN_64_NARROW, LSUN_64_NARROW_RESIZE),
+    )
 }

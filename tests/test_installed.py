@@ -9,8 +9,10 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmarks", "data", "eval", "features", "gan")
@@ -143,3 +145,20 @@ def test_a_table_is_measured_by_a_wheel(installed, own):
     result = json.loads((own / "results" / "tiny" / "pixels.json").read_text())  # where the user is
     assert result["commit"] is None  # it is of no clone
     assert 10 < result["protocols"][PROTOCOL]["measured"] < 100
+
+
+def test_extractors_are_compared_on_an_own_folder_by_a_wheel(installed, own):
+    random = np.random.default_rng(0)
+    for label, colour in {"ash": (150, 60, 60), "birch": (60, 150, 60)}.items():
+        for number in range(12):
+            path = own / "pictures" / label / f"{number}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (20 + number, 24), tuple(colour + random.integers(-40, 40, 3))).save(path)
+    (own / "mine.py").write_text(
+        "class X:\n    def transform(self, images):\n        return images.mean((1, 2)) / 255\n"
+    )
+    script = str(installed / "bin" / "dcgan-features")
+    said = python(own, installed, script, "compare", "mine.py:X", "raw-pixels", "--data", "pictures", "--size", "16")
+    assert "mine.py:X" in said
+    (table,) = (own / "results" / "compare").glob("pictures-*-comparison/comparison.csv")
+    assert {line.split(",")[0] for line in table.read_text().splitlines()[1:]} == {"mine.py:X", "raw-pixels"}

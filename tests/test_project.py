@@ -19,7 +19,7 @@ import typer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from dcgan_features.benchmarks.documents.__main__ import filled
+from dcgan_features.benchmarks.documents.figures import filled
 from dcgan_features.data.utils.files import sha256_file
 from dcgan_features.features.exemplar import load_exemplar_weights
 from dcgan_features.gan.networks import Discriminator
@@ -43,9 +43,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "gan.weights_file": ("data", "gan.spec", "gan.networks", "gan.description"),
     "gan.batch_norm": ("data", "gan.spec", "gan.networks"),
     "gan.samples": ("data", "gan.spec", "gan.networks"),
-    "gan.training": ("data", *_GAN),
+    "gan.watching": ("data", *_GAN),
+    "gan.training": ("data", *_GAN, "gan.watching"),
     "gan.folders": ("data", "gan.training"),
     "gan.conditional": ("data", *_GAN, "gan.training"),
+    "gan.video": ("data", *_GAN, "gan.training"),
     "gan.latent": ("data", *_GAN, "gan.training"),
     "gan.figures": ("data", *_GAN, "gan.training", "gan.latent"),
     "gan.explorer": ("data", *_GAN, "gan.training", "gan.latent", "gan.figures"),
@@ -53,6 +55,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "features.base": ("data.utils",),
     **{f"features.{name}": ("data.utils", "features.base") for name in ("kmeans", "pca", "raw_pixels", "wrappers")},
     "features.discriminator": ("gan", "data.utils", "features.base", "features.kmeans"),
+    "features.video": ("gan", "data.utils", "features.base", "features.discriminator"),
     "features.exemplar": ("gan", "data.utils", "features.base", "features.discriminator", "features.kmeans"),
     "features.autoencoder": ("data.utils", "features.base", "features.pca"),
     "features.cache": ("data.utils", "features.base", "features.wrappers"),

@@ -20,8 +20,11 @@ def compare(
     probe: str | Sequence[str] = (),
     C: float | Sequence[float] = (),
     k: int | Sequence[int] = (),
+    rate: float | None = None,
     standardise: bool = False,
+    label_noise: float | Sequence[float] = (),
     limit: int | None = None,
+    test_limit: int | Literal["all"] | None = None,
     seed: int = 0,
     table: str | Path = "cifar10",
     preset: str | None = None,
@@ -46,9 +49,11 @@ def compare(
         "torchvision:NAME"; "hf:NAME"; a named data set such as "svhn"; (X, y, X_test, y_test) or (X, y), uint8 images
         (n, height, width, channels); a `data.Dataset`. None: the table's images under the table's protocols.
     size, fit : to which pictures are brought, and how: "crop", "pad" or "stretch".
-    probe : of "l2-svm" (by default), "logistic", "knn" (cosine, weighted, k 20), "knn-plain". C, k : fixed, or several
-        to choose from inside the labels. standardise : features get mean 0 and standard deviation 1 first.
-    limit : at most so many training images, for a first look. seed : of splits and hold-outs.
+    probe : of "l2-svm" (by default), "logistic", "knn" (cosine, weighted, k 20), "knn-plain", "sgd". C, k : fixed, or
+        several to choose from inside the labels. rate : of "sgd". standardise : features get mean 0 and standard
+        deviation 1 first. label_noise : shares of training labels; each probe once more with so many made wrong.
+    limit : at most so many training images, for a first look. test_limit : at most so many test images then, a quarter
+        as many by default, or "all". seed : of splits, hold-outs and wrong labels.
     table, preset : whose rows may be named, and without data whose images and protocols. protocol : only these.
     reference : those that the others are compared with; by default the table's rows, else the first.
     curve : without data, measure accuracy by number of labels too, as `benchmarks.curves` does.
@@ -64,46 +69,54 @@ def compare(
     from pathlib import Path
 
     from dcgan_features.benchmarks.compare.files import write_comparison
+    from dcgan_features.benchmarks.compare.labelled import PROBES, Request, check_without_probes, compare_labelled
     from dcgan_features.benchmarks.compare.report import Report
     from dcgan_features.benchmarks.compare.run import run_comparison
+    from dcgan_features.benchmarks.compare.settings import Settings
     from dcgan_features.data.utils.errors import InputError
 
     root = Path(data_root) if data_root is not None else None
     given: Any = extractors[0] if len(extractors) == 1 and isinstance(extractors[0], Mapping) else extractors
     objects = isinstance(given, Mapping) or not all(isinstance(item, str) for item in given)
+    settings = Settings.checked(
+        {
+            "fit": fit,
+            "C": _several(C),
+            "k": _several(k),
+            "rate": rate,
+            "standardise": standardise,
+            "label_noise": _several(label_noise),
+            "test_limit": test_limit,
+            "seed": seed,
+            "reference": _several(reference),
+            "protocol": _several(protocol),
+            "curve": curve,
+        },
+        "compare",
+    )
+    request = Request(
+        data=data,
+        size=size,
+        limit=limit,
+        probes=_several(probe) or PROBES,
+        settings=settings,
+        table=table,
+        preset=preset,
+        data_root=root,
+        device=device,
+        results=Path(results) if results is not None else Path("results"),
+        store=Path(store),
+        resume=not rerun,
+        save=Path(save) if save is not None else None,
+    )
     if data is None and not probe and not objects and save is None:
-        for name, value in (("size", size), ("C", C), ("k", k), ("limit", limit)):
-            if value not in (None, ()):
-                raise InputError(f"{name} goes with data or probe; give one of them, or leave it out")
+        check_without_probes(request)
+        folder = Path(results) if results is not None else None
         compared = run_comparison(
-            given, table, preset, _several(reference), _several(protocol), root, device,
-            Path(results) if results is not None else None, Path(store), not rerun, curve,
+            given, table, preset, settings.reference, settings.protocol, root, device, folder, Path(store), not rerun,
+            curve,
         )  # fmt: skip
     else:
-        from dcgan_features.benchmarks.compare.labelled import PROBES, Request, compare_labelled
-        from dcgan_features.data.labelled.pictures import Form
-
-        if curve or protocol:
-            raise InputError("curve and protocol go with a table's own protocols; leave them out with data or probe")
-        request = Request(
-            data=data,
-            form=Form(size, fit),
-            probes=_several(probe) or PROBES,
-            Cs=_several(C),
-            ks=_several(k),
-            standardised=standardise,
-            limit=limit,
-            seed=seed,
-            table=table,
-            preset=preset,
-            references=_several(reference),
-            data_root=root,
-            device=device,
-            results=Path(results) if results is not None else Path("results"),
-            store=Path(store),
-            resume=not rerun,
-            save=Path(save) if save is not None else None,
-        )
         compared = compare_labelled(given, request)
     for title, why in compared.failed.items():
         raise InputError(f"{title} is not measured: {why}")
@@ -113,7 +126,8 @@ def compare(
 
 def compare_multi_label(
     *extractors: Any,
-    data: Sequence[Any],
+    data: Sequence[Any] | str | Path,
+    size: int | None = None,
     C: float | Sequence[float] = (),
     standardise: bool = False,
     seed: int = 0,
@@ -123,7 +137,8 @@ def compare_multi_label(
 ) -> MultiLabelReport:
     """Compare extractors on images of several classes each, by mean average precision; nothing is written.
 
-    data : (X, Y, X_test, Y_test), images as for `compare` and Y (n, k) of 0 and 1. For each class an L2-SVM is fitted
+    data : (X, Y, X_test, Y_test), images as for `compare` and Y (n, k) of 0 and 1; or a CSV file of path and labels,
+    these separated by "|", and perhaps split and group. For each class an L2-SVM is fitted
     against all other images. C, the same for all classes, is chosen by mean average precision on a fifth of the
     training images held out, then all are fitted. The other parameters are those of `compare`.
     Raises `data.utils.errors.InputError` for what cannot be used.
@@ -132,10 +147,16 @@ def compare_multi_label(
 
     from dcgan_features.benchmarks.compare.labelled import Request
     from dcgan_features.benchmarks.compare.multi_label import multi_label_report
+    from dcgan_features.benchmarks.compare.settings import Settings
 
     given: Any = extractors[0] if len(extractors) == 1 and isinstance(extractors[0], Mapping) else extractors
     request = Request(
-        data=data, Cs=_several(C), standardised=standardise, seed=seed, table=table, device=device, store=Path(store)
+        data=data,
+        size=size,
+        settings=Settings.checked({"C": _several(C), "standardise": standardise, "seed": seed}, "compare_multi_label"),
+        table=table,
+        device=device,
+        store=Path(store),
     )
     return multi_label_report(given, request)
 

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
+
+from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.errors import InputError
 
 app = typer.Typer(add_completion=False)
 
+_MOVED = {
+    "--fit": "fit=pad", "--C": "C=0.1", "--k": "k=10", "--standardise": "standardise", "--protocol": "protocol=NAME",
+    "--curve": "curve", "--reference": "reference=NAME",
+}  # fmt: skip
 _DATA, _TABLE = "Your own pictures", "A table's images and protocols"
 
 
-@app.command()
+class _Command(typer.core.TyperCommand):
+    """Says of options that became settings what to write instead."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for word in args:
+            name = word.partition("=")[0]
+            if name in _MOVED:
+                raise InputError(f"{name} is a setting now; write --set {_MOVED[name]}")
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+
+@app.command(cls=_Command)
 def compare(
     extractors: Annotated[
         list[str] | None,
@@ -35,22 +55,13 @@ def compare(
     size: Annotated[
         int | None, typer.Option(help="Bring all pictures to so many pixels.", rich_help_panel=_DATA)
     ] = None,
-    fit: Annotated[str, typer.Option(help="How: crop, pad or stretch.", rich_help_panel=_DATA)] = "crop",
     limit: Annotated[
         int | None, typer.Option(help="At most so many training images, for a first look.", rich_help_panel=_DATA)
     ] = None,
     probe: Annotated[
-        str | None, typer.Option(help="l2-svm, logistic, knn, knn-plain: several by commas.", rich_help_panel=_DATA)
+        str | None,
+        typer.Option(help="l2-svm, logistic, knn, knn-plain, sgd: several by commas.", rich_help_panel=_DATA),
     ] = None,
-    C: Annotated[
-        str | None, typer.Option("--C", help="Fix C, or choose among several, by commas.", rich_help_panel=_DATA)
-    ] = None,
-    k: Annotated[
-        str | None, typer.Option("--k", help="Fix k, or choose among several, by commas.", rich_help_panel=_DATA)
-    ] = None,
-    standardise: Annotated[
-        bool, typer.Option("--standardise", help="Give features mean 0 and sd 1 first.", rich_help_panel=_DATA)
-    ] = False,
     save: Annotated[
         Path | None, typer.Option(help="Keep the fitted probes here, for benchmarks.predict.", rich_help_panel=_DATA)
     ] = None,
@@ -64,15 +75,13 @@ def compare(
     preset: Annotated[
         str | None, typer.Option(help="default, small, from-scratch or demo.", rich_help_panel=_TABLE)
     ] = None,
-    protocol: Annotated[
-        list[str] | None, typer.Option(help="Only this protocol; repeatable.", rich_help_panel=_TABLE)
-    ] = None,
-    curve: Annotated[
-        bool, typer.Option("--curve", help="Also accuracy by number of labels.", rich_help_panel=_TABLE)
-    ] = False,
-    reference: Annotated[
+    settings: Annotated[
         list[str] | None,
-        typer.Option(help="Which of them the others are compared with, repeatable; the table's rows by default."),
+        typer.Option(
+            "--set",
+            help="A setting, repeatable: fit=pad, C=0.1, k=1,5,10, rate=0.1, standardise, label_noise=0.2, "
+            "test_limit=all, seed=1, reference=NAME, protocol=NAME, curve; or a YAML file of them.",
+        ),
     ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
@@ -82,79 +91,57 @@ def compare(
 ) -> None:
     """Compare extractors: accuracy, paired tests, cost, and the images that only one gets right."""
     from dcgan_features.benchmarks.compare.files import write_comparison
+    from dcgan_features.benchmarks.compare.labelled import PROBES, Request, check_without_probes, compare_labelled
     from dcgan_features.benchmarks.compare.run import run_comparison
+    from dcgan_features.benchmarks.compare.settings import read_settings
     from dcgan_features.benchmarks.compare.text import print_comparison
-    from dcgan_features.data.utils.errors import InputError
+    from dcgan_features.benchmarks.runner.dry_run import size_of
+    from dcgan_features.data.labelled.multi import is_multi_label
 
     if suite is not None:
         from dcgan_features.benchmarks.compare.suite import run_suite
 
-        if extractors or data:
-            raise InputError("a suite names its own extractors and data; leave them out")
+        if extractors or data or settings:
+            raise InputError("a suite names its own extractors, data and settings; leave them out")
         raise typer.Exit(run_suite(suite, results or Path("results"), store, data_root, device, not rerun))
-    given = extractors or []
+    given, own = extractors or [], read_settings(settings or [])
+    request = Request(
+        data=data,
+        size=size,
+        limit=limit,
+        probes=[word.strip() for word in (probe or "").split(",") if word.strip()] or PROBES,
+        settings=own,
+        table=table,
+        preset=preset,
+        data_root=data_root,
+        device=device,
+        results=results or Path("results"),
+        store=store,
+        resume=not rerun,
+        save=save,
+    )
+    if is_multi_label(data):
+        from dcgan_features.benchmarks.compare.multi_label import compare_list
+
+        compare_list(given, request)
+        return
     if data is None and probe is None and save is None:
-        for name, value in (("--size", size), ("--C", C), ("--k", k), ("--limit", limit)):
-            if value is not None:
-                raise InputError(f"{name} goes with --data or --probe; give one of them, or leave it out")
+        check_without_probes(request)
         compared = run_comparison(
-            given, table, preset, reference or [], protocol or [], data_root, device, results, store, not rerun, curve
+            given, table, preset, own.reference, own.protocol, data_root, device, results, store, not rerun, own.curve
         )
     else:
-        from dcgan_features.benchmarks.compare.labelled import PROBES, Request, compare_labelled
-        from dcgan_features.data.labelled.pictures import Form
-
-        if curve or protocol:
-            raise InputError(
-                "--curve and --protocol go with a table's own protocols; leave them out with --data or --probe"
-            )
-        compared = compare_labelled(
-            given,
-            Request(
-                data=data,
-                form=Form(size, fit),  # type: ignore[arg-type]  # it checks it
-                probes=_words(probe) or PROBES,
-                Cs=_numbers("--C", C),
-                ks=[int(value) if value == int(value) else value for value in _numbers("--k", k)],  # type: ignore[misc]
-                standardised=standardise,
-                limit=limit,
-                table=table,
-                preset=preset,
-                references=reference or [],
-                data_root=data_root,
-                device=device,
-                results=results or Path("results"),
-                store=store,
-                resume=not rerun,
-                save=save,
-            ),
-        )
+        compared = compare_labelled(given, request)
     if compared.candidates:
         files = write_comparison(compared)
         print_comparison(compared)
         print(f"written: {compared.folder}: {', '.join(files)}")
+        print(f"features and trained networks: {size_of(store)} in {store}")
     for title, why in compared.failed.items():
         print(f"error: {title} is not measured: {why}", file=sys.stderr)
     if compared.failed:
         raise typer.Exit(2 if compared.bad_input else 1)
 
 
-def _words(text: str | None) -> list[str]:
-    return [word.strip() for word in (text or "").split(",") if word.strip()]
-
-
-def _numbers(option: str, text: str | None) -> list[float]:
-    from dcgan_features.data.utils.errors import InputError
-
-    try:
-        return [float(word) for word in _words(text)]
-    except ValueError:
-        raise InputError(f"{option} {text} is not a number or several, separated by commas; write them so") from None
-
-
 if __name__ == "__main__":
-    if "--help" in sys.argv:
-        app()  # needs none of the packages that take seconds to import
-    from dcgan_features.data.utils.cli import run
-
     run(app)

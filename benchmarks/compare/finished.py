@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan_features.benchmarks.compare.candidate import name_of
-from dcgan_features.benchmarks.compare.measure import PRESET, Place
+from dcgan_features.benchmarks.compare.extraction import Place
+from dcgan_features.benchmarks.compare.measure import PRESET
 from dcgan_features.benchmarks.compare.probes import Probe
 from dcgan_features.benchmarks.compare.result import Candidate
 from dcgan_features.benchmarks.config.images import LabelledDataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,14 +13,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import save
 from torch import Tensor
 
-from dcgan_features.benchmarks.compare.measure import Place, features_of, fit_probe
+from dcgan_features.benchmarks.compare.extraction import Place, features_of
+from dcgan_features.benchmarks.compare.measure import fit_probe
 from dcgan_features.benchmarks.compare.probes import Choice, Probe
 from dcgan_features.benchmarks.compare.proposals import Proposal, Surroundings, propose, table_and_path
 from dcgan_features.benchmarks.config.images import LabelledDataset, adapt, labelled
 from dcgan_features.benchmarks.config.schema import Adaptation
 from dcgan_features.benchmarks.runner.progress import Stages
 from dcgan_features.data.dataset import Images
-from dcgan_features.data.labelled.load import labelled_images
+from dcgan_features.data.labelled.load import Limit, labelled_images
 from dcgan_features.data.labelled.pictures import Form
 from dcgan_features.data.padding import adapted
 from dcgan_features.data.utils.devices import device_option
@@ -35,13 +36,14 @@ from dcgan_features.features.wrappers import as_rows
 FORMAT = 1
 ABOUT, NUMBERS = "probe.json", "probe.safetensors"
 _BLOCK = 512
+_SOFTMAX = ("logistic", "sgd")  # probes whose scores are probabilities
 
 
 class Kept(BaseModel):
     """What the JSON of a kept probe says.
 
     extractor : the text that names it, as `benchmarks.compare` takes it. table, preset : whose rows it may name.
-    data, size, fit, seed, limit : the images that it learnt from, for an extractor that has to learn again; data is
+    data, size, fit, seed, limit, test_limit : the images that it learnt from, if it has to learn again; data is
     None where they were no files, digest theirs. shape : (height, width, channels) of an image. adaptation : of the
     images. sha256 : of the numbers.
     """
@@ -56,6 +58,7 @@ class Kept(BaseModel):
     fit: str
     seed: int
     limit: int | None
+    test_limit: int | Literal["all"] | None = None
     digest: str
     shape: tuple[int, int, int]
     adaptation: Adaptation
@@ -77,6 +80,7 @@ class Origin:
     fit: str
     seed: int
     limit: int | None
+    test_limit: int | Literal["all"] | None
     table: str
     preset: str
 
@@ -103,7 +107,7 @@ def keep_probe(
     images = adapt(dataset, proposal.adaptation)
     features, _ = features_of(proposal, images, place, Stages(proposal.title), "kept")
     X = features.standardised[0] if probe.standardised else features.train
-    classifier = fit_probe(probe, X, dataset, choice, place.device)
+    classifier = fit_probe(probe, X, dataset, choice, place.device, place.seed)
     numbers = _numbers(classifier)
     if probe.standardised:
         numbers["mean"], numbers["scale"] = features.moments
@@ -123,6 +127,7 @@ def keep_probe(
         fit=origin.fit,
         seed=origin.seed,
         limit=origin.limit,
+        test_limit=origin.test_limit,
         digest=dataset.digest,
         shape=dataset.train_images.shape[1:],
         adaptation=proposal.adaptation,
@@ -190,9 +195,9 @@ class KeptProbe:
         values = (rows.float() @ self.numbers["weights"].T + self.numbers["intercept"]).double()
         if values.shape[1] == 1:  # two classes: the decision is for the second
             values = torch.cat([-values, values], 1)
-            if self.about.kind == "logistic":
+            if self.about.kind in _SOFTMAX:
                 values = values / 2
-        if self.about.kind == "logistic":
+        if self.about.kind in _SOFTMAX:
             values = values.softmax(1)
         return values.numpy()
 
@@ -251,7 +256,8 @@ def _learnt_from(about: Kept) -> Images:
             "list of pictures"
         )
     form = Form(about.size, about.fit)  # type: ignore[arg-type]  # it checks it
-    dataset = labelled(labelled_images(about.data, form, about.seed, about.limit))
+    limit = None if about.limit is None else Limit(about.limit, about.test_limit)
+    dataset = labelled(labelled_images(about.data, form, about.seed, limit))
     if dataset.digest != about.digest:
         raise InputError(f"the images of {about.data} are not those that {about.extractor} learnt from; restore them")
     return dataset.train_images

@@ -12,17 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from dcgan_features.benchmarks.compare.extraction import Place
 from dcgan_features.benchmarks.compare.finished import finished_candidates, is_finished
 from dcgan_features.benchmarks.compare.keeping import Origin, keep_probe
-from dcgan_features.benchmarks.compare.measure import PRESET, Place, is_measured, measure
+from dcgan_features.benchmarks.compare.measure import PRESET, is_measured, measure
 from dcgan_features.benchmarks.compare.probes import Choice, Probe, choice_of, make_probes
 from dcgan_features.benchmarks.compare.proposals import Proposal, Surroundings, propose, table_and_path, title_of
 from dcgan_features.benchmarks.compare.result import Candidate, Compared
 from dcgan_features.benchmarks.compare.run import BROUGHT, pairs_of
+from dcgan_features.benchmarks.compare.settings import Settings
 from dcgan_features.benchmarks.config.images import LabelledDataset, labelled, load_dataset
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data.dataset import Dataset
-from dcgan_features.data.labelled.load import from_arrays, labelled_images, limited
+from dcgan_features.data.labelled.load import Limit, from_arrays, labelled_images, limited
 from dcgan_features.data.labelled.pictures import Form
 from dcgan_features.data.utils.cli import progress
 from dcgan_features.data.utils.devices import device_option
@@ -40,22 +42,50 @@ class Request:
     """
 
     data: Any = None
-    form: Form = field(default_factory=Form)
-    probes: Sequence[str] = PROBES
-    Cs: Sequence[float] = ()
-    ks: Sequence[int] = ()
-    standardised: bool = False
+    size: int | None = None
     limit: int | None = None
-    seed: int = 0
+    probes: Sequence[str] = PROBES
+    settings: Settings = field(default_factory=Settings)
     table: str | Path = "cifar10"
     preset: str | None = None
-    references: Sequence[str] = ()
     data_root: Path | None = None
     device: str | None = None
     results: Path = Path("results")
     store: Path = Path("feature-store")
     resume: bool = True
     save: Path | None = None
+
+    @property
+    def form(self) -> Form:
+        """How pictures are brought to a size."""
+        return Form(self.size, self.settings.fit)
+
+    @property
+    def most(self) -> Limit | None:
+        """How many images are taken at most."""
+        if self.limit is None and self.settings.test_limit is not None:
+            raise InputError("test_limit goes with a limit of training images; give --limit, or leave it out")
+        return None if self.limit is None else Limit(self.limit, self.settings.test_limit)
+
+    @property
+    def seed(self) -> int:
+        """Of splits, hold-outs and wrong labels."""
+        return self.settings.seed
+
+    def made_probes(self) -> list[Probe]:
+        """The probes asked for. Raises `InputError` for what cannot be."""
+        own = self.settings
+        return make_probes(self.probes, own.C, own.k, own.standardise, own.rate, own.label_noise)
+
+
+def check_without_probes(request: Request) -> None:
+    """Raise `InputError` for what goes with images or probes of one's own, where a table's protocols are measured."""
+    given = {"size": request.size, "limit": request.limit} | request.settings.model_dump(
+        include={"C", "k", "rate", "standardise", "label_noise", "test_limit"}
+    )
+    for name, value in given.items():
+        if value not in (None, [], False):
+            raise InputError(f"{name} goes with data or a probe; give one of them, or leave it out")
 
 
 @dataclass(frozen=True)
@@ -71,13 +101,15 @@ class Prepared:
 
 def prepare_comparison(request: Request) -> Prepared:
     """Load the images and check the probes. Raises `InputError` for what cannot be used."""
-    probes = make_probes(request.probes, request.Cs, request.ks, request.standardised)
+    probes = request.made_probes()
+    if request.settings.curve or request.settings.protocol:
+        raise InputError("curve and protocol go with a table's own protocols; leave them out with --data or --probe")
     table, path = table_and_path(request.table)
     preset, chosen = table.preset(request.preset)
     if request.data is None:
-        if request.form.size is not None:
+        if request.size is not None:
             raise InputError("a size goes with --data: a table's images are as the table has them; leave it out")
-        dataset: Dataset = limited(load_dataset(chosen.dataset, request.data_root), request.limit, request.seed)
+        dataset: Dataset = limited(load_dataset(chosen.dataset, request.data_root), request.most, request.seed)
     else:
         dataset = _dataset(request)
     checked = labelled(dataset)
@@ -94,12 +126,12 @@ def prepare_comparison(request: Request) -> Prepared:
 def _dataset(request: Request) -> Dataset:
     data = request.data
     if isinstance(data, Dataset):
-        return limited(data, request.limit, request.seed)
+        return limited(data, request.most, request.seed)
     if isinstance(data, str | Path):
-        return labelled_images(data, request.form, request.seed, request.limit, request.data_root, progress)
-    if request.form.size is not None:
+        return labelled_images(data, request.form, request.seed, request.most, request.data_root, progress)
+    if request.size is not None:
         raise InputError("arrays have their size; leave size out, or resize them first")
-    return from_arrays(data, seed=request.seed, limit=request.limit)
+    return from_arrays(data, seed=request.seed, limit=request.most)
 
 
 def compare_labelled(given: Sequence[Any] | Mapping[str, Any], request: Request, verbose: bool = True) -> Compared:
@@ -152,15 +184,17 @@ def _keep(ready: Prepared, proposals: list[Proposal], choice: Choice, folder: Pa
     """Write each proposal's fitted probes: into the folder itself where there is one, else into one for each."""
     request = ready.request
     data = str(request.data) if isinstance(request.data, str | Path) else None
-    form = request.form
-    table = str(request.table)
-    origin = Origin(data, form.size, form.fit, request.seed, request.limit, table, ready.around.preset)
-    several = len(proposals) * len(ready.probes) > 1
+    own = request.settings
+    origin = Origin(
+        data, request.size, own.fit, own.seed, request.limit, own.test_limit, str(request.table), ready.around.preset
+    )
+    kept = [probe for probe in ready.probes if not probe.noise]
+    several = len(proposals) * len(kept) > 1
     for proposal in proposals:
-        for probe in ready.probes:
-            own = folder / proposal.name / probe.name if several else folder
-            keep_probe(own, proposal, ready.dataset, probe, choice, ready.place, origin)
-            print(f"kept: {own}", flush=True)
+        for probe in kept:
+            place = folder / proposal.name / probe.name if several else folder
+            keep_probe(place, proposal, ready.dataset, probe, choice, ready.place, origin)
+            print(f"kept: {place}", flush=True)
 
 
 def _groups(dataset: Dataset) -> Any:
@@ -177,10 +211,10 @@ def _references(ready: Prepared, proposals: list[Proposal], candidates: list[Can
         | {proposal.title: proposal.name for proposal in proposals}
         | {each.name: each.name for each in proposals}
     )
-    for text in ready.request.references:
+    for text in ready.request.settings.reference:
         if title_of(text) not in known:
             raise unknown_name("reference", text, known, "what is compared")
-    asked = [titles[text] for text in ready.request.references if text in titles]
+    asked = [titles[text] for text in ready.request.settings.reference if text in titles]
     rows = [each.name for each in candidates if not each.external]
     return list(dict.fromkeys(asked or rows[:1] or [each.name for each in candidates[:1]]))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dcgan_features.benchmarks.compare.costs import gmacs_of, parameters_of
+from dcgan_features.benchmarks.compare.extraction import Features, Place, features_of
 from dcgan_features.benchmarks.compare.probes import Choice, Probe
 from dcgan_features.benchmarks.compare.proposals import Proposal
 from dcgan_features.benchmarks.config.images import LabelledDataset, adapt
@@ -25,66 +24,17 @@ from dcgan_features.benchmarks.records.predictions import DIGEST, Predictions, p
 from dcgan_features.benchmarks.records.reading import read_row
 from dcgan_features.benchmarks.records.rows import ProtocolResult, RowResult, row_path, write_row
 from dcgan_features.benchmarks.runner.progress import Stages
+from dcgan_features.data.labelled.labels import wrong_labels
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import writing
-from dcgan_features.data.utils.formats import read_sealed, write_sealed
 from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.data.utils.locks import locked
 from dcgan_features.eval.calibration import calibration_error
 from dcgan_features.eval.protocols import wilson_interval
-from dcgan_features.features import FeatureStore
 from dcgan_features.features.cache.fingerprint import describe
-from dcgan_features.features.effective_rank import effective_rank
 
 PRESET = "labelled"
 _VERSION = 2  # of what is measured: a result of another one is measured again
-_ROWS = 4096
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a comparison is measured and kept. table : name of the folder of results. seed : of what is held out."""
-
-    table: str
-    results: Path
-    store: Path
-    device: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class Features:
-    """Features of both parts, (n, d) and (n_test, d), and how to standardise them."""
-
-    train: Tensor
-    test: Tensor
-
-    @cached_property
-    def standardised(self) -> tuple[Tensor, Tensor]:
-        """Both parts with mean 0 and standard deviation 1 on the training part, float32; constant ones become 0."""
-        mean, scale = self.moments
-        return _scaled(self.train, mean, scale), _scaled(self.test, mean, scale)
-
-    @cached_property
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each training feature, float32 (d,) each; 1 for a constant feature."""
-        count, width = self.train.shape
-        mean = (
-            sum((part.double().sum(0) for part in torch.split(self.train, _ROWS)), torch.zeros(width).double()) / count
-        )
-        squares = sum(
-            ((part.double() - mean).square().sum(0) for part in torch.split(self.train, _ROWS)),
-            torch.zeros(width).double(),
-        )
-        scale = (squares / count).sqrt()
-        return mean.float(), torch.where(scale > 1e-7 * mean.abs().clamp(min=1e-30), scale, 1.0).float()
-
-
-def _scaled(features: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    made = torch.empty(features.shape)
-    for start in range(0, len(features), _ROWS):
-        made[start : start + _ROWS] = (features[start : start + _ROWS].float() - mean) / scale
-    return made
 
 
 def measure(
@@ -166,15 +116,34 @@ def _measure(
         protocols, predicted = dict(former[0].protocols), dict(former[1].by_protocol)
         kept = dict(former[0].settings["probes"])
     remarks = list(proposal.deviations)
+    made: tuple[RowResult, Predictions] | None = None
     for probe in probes:
         if kept.get(probe.name, {}).get("digest") == wanted[probe.name]:
             continue
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            protocols[probe.name], predicted[probe.name] = judge(probe, features, dataset, choice, place.device)
+            protocols[probe.name], predicted[probe.name] = judge(probe, features, dataset, choice, place)
         said = [str(item.message) for item in caught if item.category.__name__ == "ConvergenceWarning"]
         remarks += [f"{probe.title}: {' '.join(said[0].split())}"] if said else []
         kept[probe.name] = {**probe.settings(), "title": probe.title, "digest": wanted[probe.name]}
+        # Each probe is written when it is measured, so that a comparison that was stopped goes on with the next one.
+        made = _write(proposal, dataset, place, identity, protocols, predicted, about, stages, kept, remarks)
+    return made or _write(proposal, dataset, place, identity, protocols, predicted, about, stages, kept, remarks)
+
+
+def _write(
+    proposal: Proposal,
+    dataset: LabelledDataset,
+    place: Place,
+    identity: str,
+    protocols: dict[str, ProtocolResult],
+    predicted: dict[str, NDArray[Any]],
+    about: dict[str, Any],
+    stages: Stages,
+    kept: dict[str, Any],
+    remarks: list[str],
+) -> tuple[RowResult, Predictions]:
+    """Write the result as far as it is measured, and its predictions."""
     named = f"{dataset.title} ({len(dataset.train_images):,} images)"
     result = RowResult(
         format=1,
@@ -187,7 +156,7 @@ def _measure(
         data=dataset.title,
         data_note=dataset.note,
         unlabelled=proposal.unlabelled or named,
-        protocols=protocols,
+        protocols=dict(protocols),
         features=about,
         seconds=stages.seconds,
         peak_gib=peak_gib(),
@@ -195,88 +164,43 @@ def _measure(
         device=describe_device(torch.device(place.device)),
         seeds={"split": place.seed},
         digests={"data": dataset.digest, "weights": None},
-        settings={"measurement": {"extractor": repr(proposal.extractor)[:500]}, "probes": kept},
-        deviations=remarks,
+        settings={"measurement": {"extractor": repr(proposal.extractor)[:500]}, "probes": dict(kept)},
+        deviations=list(remarks),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         **environment(),
     )
     digest = write_predictions(place.results, place.table, proposal.name, dataset.test_labels, predicted)
     result = result.model_copy(update={"digests": {**result.digests, DIGEST: digest}})
     write_row(place.results, result)
-    return result, Predictions(dataset.test_labels, predicted)
+    return result, Predictions(dataset.test_labels, dict(predicted))
 
 
-def features_of(
-    proposal: Proposal, dataset: LabelledDataset, place: Place, stages: Stages, identity: str
-) -> tuple[Features, dict[str, Any]]:
-    """The features, and what is known of them and of what makes them."""
-    store = FeatureStore(place.store / "features")
-    own, test = dataset.train_images, dataset.test_images
-    total = len(own) + len(test)
-    memory, costs = (place.store / folder / f"{identity}.json" for folder in ("seconds", "costs"))
-    try:
-        with stages.timed("features", memory):
-            train_features = store.get(
-                proposal.extractor, own, own, progress=lambda done, _: stages.report("features", done, total)
-            )
-            test_features = store.get(
-                proposal.extractor,
-                own,
-                test,
-                progress=lambda done, _: stages.report("features", len(own) + done, total),
-            )
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:
-        if type(error).__module__.startswith("dcgan_features"):
-            raise
-        raise InputError(
-            f"{proposal.title} fails on these images ({type(error).__name__}: {' '.join(str(error).split())}); mend it"
-        ) from error
-    if train_features.shape[1] != test_features.shape[1]:
-        raise InputError(
-            f"{proposal.title} makes {train_features.shape[1]} features of training images and "
-            f"{test_features.shape[1]} of "
-            "test images; mend it"
-        )
-    known = _costs(store.fitted, own, costs)
-    about = {
-        "count": train_features.shape[1],
-        "dtype": str(train_features.dtype).removeprefix("torch."),
-        "effective_rank": round(effective_rank(train_features), 2),
-        **known,
-    }
-    return Features(train_features, test_features), about
+def fit_probe(probe: Probe, X: Tensor, dataset: LabelledDataset, choice: Choice, device: str, seed: int) -> Any:
+    """The classifier fitted to the features of the training images, (n, d); those without a label are left out.
 
-
-def _costs(fitted: Any | None, images: NDArray[np.uint8], file: Path) -> dict[str, Any]:
-    """Parameters and multiply-adds, measured when the extractor is fitted and remembered beside its features."""
-    if fitted is not None:
-        write_sealed(file, {"parameters": parameters_of(fitted), "gmacs": gmacs_of(fitted, images)})
-    try:
-        known: dict[str, Any] = read_sealed(file)
-    except InputError:
-        return {"parameters": None, "gmacs": None}
-    return known
-
-
-def fit_probe(probe: Probe, X: Tensor, dataset: LabelledDataset, choice: Choice, device: str) -> Any:
-    """The classifier fitted to the features of the training images, (n, d); those without a label are left out."""
+    seed : of the labels that are made wrong. Raises `InputError` where too few of a class are left.
+    """
     labelled = dataset.train_labels
     if (labelled < 0).any():
         rows = np.flatnonzero(labelled >= 0)
         X, labelled = X[torch.from_numpy(rows)], labelled[rows]
+    if probe.noise:
+        labelled = wrong_labels(labelled, probe.noise, seed)
+        least = int(np.bincount(labelled)[np.unique(labelled)].min())
+        if least < 2:
+            raise InputError(f"label_noise {probe.noise:g} leaves a class 1 image; give more training images, or less")
+        choice = replace(choice, folds=min(choice.folds, least))
     return probe.make(choice, len(labelled), None if device == "cpu" else device).fit(X, labelled)
 
 
 def judge(
-    probe: Probe, features: Features, dataset: LabelledDataset, choice: Choice, device: str
+    probe: Probe, features: Features, dataset: LabelledDataset, choice: Choice, place: Place
 ) -> tuple[ProtocolResult, NDArray[Any]]:
     """Fit a probe on all labelled training images; its figures, and its predictions of the test images, (1, n_test)."""
     begun = time.perf_counter()
     X, X_test = features.standardised if probe.standardised else (features.train, features.test)
     truth = dataset.test_labels
-    classifier = fit_probe(probe, X, dataset, choice, device)
+    classifier = fit_probe(probe, X, dataset, choice, place.device, place.seed)
     if hasattr(classifier, "predict_proba"):
         shares = classifier.predict_proba(X_test)
         predicted, error = classifier.classes_[shares.argmax(1)], calibration_error(truth, classifier.classes_, shares)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan_features.benchmarks.compare.sgd import SGDProbe
 from dcgan_features.data.splits import group_holdout
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.random_streams import raw_words
@@ -21,13 +22,16 @@ CS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 LOGISTIC_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 KS = (1, 5, 10, 20, 50, 100, 200)
 LITERATURE_K = 20
+RATE = 0.1
 
 TITLES = {
     "l2-svm": "L2-SVM",
     "logistic": "logistic regression",
     "knn": "kNN, cosine, weighted",
     "knn-plain": "kNN, Euclidean, plain",
+    "sgd": "SGD",
 }
+SETTINGS = {"l2-svm": "C", "logistic": "C", "knn": "k", "knn-plain": "k", "sgd": "rate"}
 _FOLDS = 5
 _MANY = 1000  # labelled images from which C is chosen on one hold-out
 _HELD = 0.2
@@ -46,13 +50,15 @@ class Choice:
 class Probe:
     """A probe as it was asked for.
 
-    kind : one of `TITLES`. values : of C or k; several are chosen from, inside the labels. standardised : whether each
-    feature is first given mean 0 and standard deviation 1, as measured on the training images.
+    kind : one of `TITLES`. values : of C, k or the rate; several are chosen from, inside the labels. standardised :
+    whether each feature is first given mean 0 and standard deviation 1, as measured on the training images.
+    noise : share of the training labels that are made wrong before all else.
     """
 
     kind: str
     values: tuple[float, ...]
     standardised: bool = False
+    noise: float = 0.0
 
     @property
     def is_default(self) -> bool:
@@ -62,23 +68,26 @@ class Probe:
     @property
     def name(self) -> str:
         """As results have it; another for other values."""
-        setting = "k" if self.kind.startswith("knn") else "C"
-        values = "" if self.is_default else f"-{setting}{'-'.join(f'{value:g}' for value in self.values)}"
-        return f"{self.kind}{values}{'-standardised' if self.standardised else ''}"
+        chosen = "-".join(f"{value:g}" for value in self.values)
+        values = "" if self.is_default else f"-{SETTINGS[self.kind]}{chosen}"
+        noise = f"-noise{self.noise:g}" if self.noise else ""
+        return f"{self.kind}{values}{'-standardised' if self.standardised else ''}{noise}"
 
     @property
     def title(self) -> str:
         """As tables have it."""
-        setting = "k" if self.kind.startswith("knn") else "C"
+        setting = SETTINGS[self.kind]
         if len(self.values) == 1:
             said = f", {setting} {self.values[0]:g}"
         else:
             said = "" if self.is_default else f", {setting} of {len(self.values)} values"
-        return f"{TITLES[self.kind]}{said}{', standardised' if self.standardised else ''}"
+        noise = f", {100 * self.noise:g}% of labels wrong" if self.noise else ""
+        return f"{TITLES[self.kind]}{said}{', standardised' if self.standardised else ''}{noise}"
 
     def settings(self) -> dict[str, Any]:
         """All that was decided about it, for the result."""
-        return {"kind": self.kind, "values": list(self.values), "standardised": self.standardised}
+        said = {"kind": self.kind, "values": list(self.values), "standardised": self.standardised}
+        return {**said, "noise": self.noise} if self.noise else said
 
     def make(self, choice: Choice, labels: int, device: str | None) -> Any:
         """The classifier, unfitted. labels : the number of labelled images, which bounds k."""
@@ -87,6 +96,8 @@ class Probe:
         if self.kind == "logistic":
             folds = choice.folds if choice.holdout is None else _one_split(choice.holdout, labels)
             return LogisticProbeCV(self.values, cv=folds, device=device)
+        if self.kind == "sgd":
+            return SGDProbe(self.values[0])
         fitting = [int(value) for value in self.values if value < labels]
         if not fitting:
             raise InputError(f"k {self.values[0]:g} needs more than {labels} training images; give a smaller --k")
@@ -95,31 +106,42 @@ class Probe:
 
 
 def make_probes(
-    kinds: Sequence[str], Cs: Sequence[float] = (), ks: Sequence[int] = (), standardised: bool = False
+    kinds: Sequence[str],
+    Cs: Sequence[float] = (),
+    ks: Sequence[float] = (),
+    standardised: bool = False,
+    rate: float | None = None,
+    noise: Sequence[float] = (),
 ) -> list[Probe]:
     """The probes named. Cs, ks : values to choose C and k from; one fixes it; none is the default of each probe.
 
-    By default `l2-svm` and `logistic` choose among 7 powers of ten, `knn` takes k 20 as the literature does, and
-    `knn-plain` chooses k. Raises `InputError` for an unknown probe and for values that cannot be.
+    By default `l2-svm` and `logistic` choose among 7 powers of ten, `knn` takes k 20 as the literature does,
+    `knn-plain` chooses k, and the rate of `sgd` is 0.1. noise : for each of these shares, every probe once more, fitted
+    to labels of which so many are wrong. Raises `InputError` for an unknown probe and for values that cannot be.
     """
     for kind in kinds:
         if kind not in TITLES:
             raise unknown_name("probe", kind, TITLES)
-    for C in Cs:
-        if not (np.isfinite(C) and C > 0):
-            raise InputError(f"C is {C:g}; give numbers above 0")
+    for name, numbers in (("C", Cs), ("rate", () if rate is None else (rate,))):
+        for number in numbers:
+            if not (np.isfinite(number) and number > 0):
+                raise InputError(f"{name} is {number:g}; give numbers above 0")
     for k in ks:
         if k != int(k) or k < 1:
             raise InputError(f"k is {k:g}; give whole numbers from 1")
-    if Cs and not set(kinds) & {"l2-svm", "logistic"}:
-        raise InputError(f"C goes with the probes l2-svm and logistic, not with {', '.join(kinds)}; leave it out")
-    if ks and not set(kinds) & {"knn", "knn-plain"}:
-        raise InputError(f"k goes with the probes knn and knn-plain, not with {', '.join(kinds)}; leave it out")
-    given = {"l2-svm": Cs, "logistic": Cs, "knn": ks, "knn-plain": ks}
-    return [
-        Probe(kind, tuple(float(value) for value in given[kind]) or _default(kind), standardised)
-        for kind in dict.fromkeys(kinds)
-    ]
+    for share in noise:
+        if not 0 < share < 1:
+            raise InputError(f"label_noise is {share:g}; give the share of labels to be made wrong, between 0 and 1")
+    given = {"C": tuple(map(float, Cs)), "k": tuple(map(float, ks)), "rate": () if rate is None else (float(rate),)}
+    for setting, numbers in given.items():
+        takers = [kind for kind in TITLES if SETTINGS[kind] == setting]
+        if numbers and not set(kinds) & set(takers):
+            raise InputError(
+                f"{setting} goes with the probe{'s' if len(takers) > 1 else ''} {' and '.join(takers)}, not with "
+                f"{', '.join(kinds)}; leave it out"
+            )
+    plain = [Probe(kind, given[SETTINGS[kind]] or _default(kind), standardised) for kind in dict.fromkeys(kinds)]
+    return plain + [replace(probe, noise=float(share)) for share in dict.fromkeys(noise) for probe in plain]
 
 
 def choice_of(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, classes: Sequence[str], seed: int) -> Choice:
@@ -159,6 +181,8 @@ def choice_of(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, class
 def _default(kind: str) -> tuple[float, ...]:
     if kind == "knn":
         return (float(LITERATURE_K),)
+    if kind == "sgd":
+        return (RATE,)
     return {"l2-svm": CS, "logistic": LOGISTIC_CS, "knn-plain": tuple(map(float, KS))}[kind]
 
 

@@ -228,10 +228,13 @@ def _check_rows(extractor: StoredFeatures, dataset: Dataset) -> None:
 
 
 def _from_row(row: Row, title: str, around: Surroundings) -> Proposal:
-    measurement = row.measurement(around.preset, around.table.classifier)
     where = f"row {row.name} of the table {around.table.name}"
+    # A row that the preset leaves out is taken as the first other preset has it: what it extracts is what counts here.
+    presets = sorted(around.table.presets, key=lambda name: name != around.preset)
+    measured = {name: row.measurement(name, around.table.classifier) for name in presets}
+    preset, measurement = next(((name, item) for name, item in measured.items() if item is not None), (None, None))
     if measurement is None or measurement.extractor is None:
-        raise InputError(f"the {where} is not measured in the preset {around.preset}; choose another row or preset")
+        raise InputError(f"the {where} is measured in no preset; choose another row")
     offered: dict[str, Any] = {"device": around.device}
     unlabelled, device = measurement.unlabelled, torch.device(around.device)
     if measurement.weights is not None:
@@ -245,7 +248,8 @@ def _from_row(row: Row, title: str, around: Surroundings) -> Proposal:
         unlabelled = unlabelled or source.unlabelled
     extractor = as_extractor(find(measurement.extractor, "features", where).build(offered))
     adaptation = measurement.images or Adaptation()
-    return Proposal(row.name, title, extractor, unlabelled, list(measurement.deviations), adaptation, external=False)
+    deviations = [*measurement.deviations, *([] if preset == around.preset else [f"as in the preset {preset}"])]
+    return Proposal(row.name, title, extractor, unlabelled, deviations, adaptation, external=False)
 
 
 def table_and_path(table: str | Path) -> tuple[Table, Path | None]:

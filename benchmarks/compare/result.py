@@ -13,7 +13,7 @@ import pandas as pd
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Table
 from dcgan_features.benchmarks.curves.label_counts import CurveRow
-from dcgan_features.benchmarks.paired import Pair
+from dcgan_features.benchmarks.paired.pairs import Pair
 from dcgan_features.benchmarks.records.predictions import Predictions
 from dcgan_features.benchmarks.records.rows import RowResult
 from dcgan_features.eval.confusion import Disagreement, confusion, disagreement

@@ -11,7 +11,7 @@ from dcgan_features.benchmarks.compare.curves import measure_curves
 from dcgan_features.benchmarks.compare.result import Candidate, Compared
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.schema import Row, Table, load_table
-from dcgan_features.benchmarks.paired import Kept, Pair, compare_kept
+from dcgan_features.benchmarks.paired.pairs import Kept, Pair, compare_kept
 from dcgan_features.benchmarks.records.predictions import predictions_of
 from dcgan_features.benchmarks.records.reading import read_row
 from dcgan_features.benchmarks.records.rows import Outline, outline

@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from dcgan_features.benchmarks.compare.files import write_comparison
 from dcgan_features.benchmarks.compare.labelled import PROBES, Request, compare_labelled
 from dcgan_features.benchmarks.compare.result import Compared
 from dcgan_features.benchmarks.compare.run import BROUGHT
+from dcgan_features.benchmarks.compare.settings import Settings
 from dcgan_features.benchmarks.config.strict import Count, Name, Strict
 from dcgan_features.benchmarks.records.rows import write_csv
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
-from dcgan_features.data.labelled.pictures import Form
-from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import write_text
 from dcgan_features.data.utils.formats import read_yaml
-from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.eval.ranks import MeanRank, inseparable_groups, mean_ranks
 from dcgan_features.eval.significance import compare, holm
 
@@ -30,20 +28,21 @@ _COLUMNS = ("data", "probe", "extractor", "accuracy", "low", "high", "group", "e
 
 
 class SuiteData(Strict):
-    """A data set of a suite: as `--data`, `--size`, `--fit` and `--limit` take it."""
+    """A data set of a suite: as `--data`, `--size`, `--limit` and the settings of the same names have it."""
 
     place: ClassVar[str] = "a data set"
     source: str
     size: Count | None = None
-    fit: Literal["crop", "pad", "stretch"] = "crop"
+    fit: Literal["crop", "pad", "stretch"] | None = None
     limit: Count | None = None
+    test_limit: Count | Literal["all"] | None = None
 
 
-class Suite(Strict):
-    """What a suite's YAML says.
+class Suite(Settings):
+    """What a suite's YAML says, besides settings for all of it.
 
-    extractors : texts, as `benchmarks.compare` takes them. probes, C, k, standardise : for all. table, preset : whose
-    rows may be named among the extractors.
+    extractors : texts, as `benchmarks.compare` takes them. probes : for all. table, preset : whose rows may be named
+    among the extractors.
     """
 
     place: ClassVar[str] = "a suite"
@@ -52,12 +51,14 @@ class Suite(Strict):
     data: dict[str, SuiteData] = Field(min_length=1)
     extractors: list[str] = Field(min_length=1)
     probes: list[str] = Field(default_factory=lambda: list(PROBES))
-    C: list[float] = Field(default_factory=list)
-    k: list[int] = Field(default_factory=list)
-    standardise: bool = False
-    seed: int = Field(default=0, ge=0)
     table: str = "cifar10"
     preset: str | None = None
+
+    def settings_of(self, data: SuiteData) -> Settings:
+        """The settings under which a data set is measured; what it says itself goes before what the suite says."""
+        own = {name: getattr(self, name) for name in Settings.model_fields}
+        limits = {"test_limit": data.test_limit or self.test_limit if data.limit is not None else None}
+        return Settings.model_validate({**own, "fit": data.fit or self.fit, **limits})
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,7 @@ class Cell:
 
 def read_suite(path: Path) -> Suite:
     """The suite in a YAML file. Raises `InputError` for one that is missing or says what a suite cannot say."""
-    try:
-        return Suite.model_validate(read_yaml(path, "suite"), context={"path": str(path)})
-    except ValidationError as error:
-        raise InputError(f"{path}: {first_mistake(error, 'the suite')}") from None
+    return Suite.checked(read_yaml(path, "suite"), str(path))
 
 
 def run_suite(
@@ -93,13 +91,10 @@ def run_suite(
         print(f"[{number}/{len(suite.data)}] {name}", flush=True)
         request = Request(
             data=data.source,
-            form=Form(data.size, data.fit),
-            probes=suite.probes,
-            Cs=suite.C,
-            ks=suite.k,
-            standardised=suite.standardise,
+            size=data.size,
             limit=data.limit,
-            seed=suite.seed,
+            probes=suite.probes,
+            settings=suite.settings_of(data),
             table=suite.table,
             preset=suite.preset,
             data_root=data_root,

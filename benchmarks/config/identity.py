@@ -27,13 +27,16 @@ def identifying(
 def code_of(kind: type) -> Any:
     """What tells a class from others that would give other results, as JSON-ready data.
 
-    This project's extractors have a version of their arithmetic; its classifiers solve a stated problem, however they
-    do it, so that their name is enough; of other people's classes the files count.
+    This project's extractors have a version of their arithmetic. Its classifiers solve a stated problem, however they
+    do it, so that their name is enough; those whose result depends on the way there, by gradients or a search, have a
+    `code_version`, which is left out while it is 1: results from before there was one are of the first. Of other
+    people's classes the files count.
     """
     name = name_of(kind)
     package = name.split(".")[0] if is_ours(kind) else None
     if package == "eval":
-        return name
+        version = getattr(kind, "code_version", 1)
+        return name if version == 1 else [name, version]
     if package == "features":
         return [name, CODE_VERSION]
     source = source_digest(kind)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
@@ -19,6 +20,8 @@ from dcgan_features.data.utils.settings import first_mistake
 TABLES = Path(__file__).parents[1] / "tables"
 DEFAULT_PRESET = "default"
 Group = Literal["published", "control", "beyond"]
+BASELINES = "baselines"  # of a table's rows: what is published and the controls, without trained discriminators
+_TRAINED = "DiscriminatorFeatures"
 
 
 class Published(Strict):
@@ -186,6 +189,7 @@ class Row(Measurement):
     measured_in : the presets that measure the row; None is all.
     group : where the table shows the row: what was published, its controls, or beyond the paper.
     control : the row that this one is compared with, image by image.
+    replicate_of : the row that this one repeats with another training seed.
     """
 
     place: ClassVar[str] = "a row"
@@ -196,10 +200,17 @@ class Row(Measurement):
     measured_in: list[str] | None = None
     group: Group | None = None
     control: str | None = None
+    replicate_of: str | None = None
     units: int | None = None
     citation: str = ""
     note: str = ""
     presets: dict[str, Measurement] = Field(default_factory=dict)
+
+    @property
+    def reads_a_network(self) -> bool:
+        """Whether its features are those of a trained discriminator."""
+        named = [self.extractor, *(item.extractor for item in self.presets.values())]
+        return any(item is not None and item.name == _TRAINED for item in named)
 
     def measurement(self, preset: str, default_classifier: Component) -> Measurement | None:
         """How the row is measured in a preset, or None where it is not."""
@@ -277,6 +288,9 @@ class Table(Strict):
                 self._known("preset", preset_name, self.presets, f"{where}, row {row.name}")
             if row.control is not None:
                 self._known("row", row.control, dict.fromkeys(names), f"{where}, control of {row.name}")
+            if row.replicate_of is not None:
+                others = {item.name: item for item in self.rows if item is not row and item.replicate_of is None}
+                self._known("row", row.replicate_of, others, f"{where}, replicate_of of {row.name}")
         for kind, old, valid in (
             ("preset", self.renamed.presets, self.presets),
             ("row", self.renamed.rows, dict.fromkeys(names)),
@@ -318,11 +332,29 @@ class Table(Strict):
         }
 
     def chosen_rows(self, only: list[str]) -> list[Row]:
-        """The rows named, in the table's order; none named is all. Raises `InputError` for an unknown name."""
-        only = [self.current("row", name) for name in only]
-        for name in only:
-            self._known("row", name, {row.name: row for row in self.rows}, f"the table {self.name}")
-        return [row for row in self.rows if not only or row.name in only]
+        """The rows named, in the table's order; none named is all.
+
+        only : names of rows; patterns such as "dcgan*"; "published", "control" or "beyond" for the rows of that group;
+        "baselines" for all published rows and controls but those that read a trained discriminator.
+        Raises `InputError` for an unknown name and for one that meets no row.
+        """
+        if not only:
+            return list(self.rows)
+        chosen = {row.name for name in only for row in self._named(self.current("row", name))}
+        return [row for row in self.rows if row.name in chosen]
+
+    def _named(self, name: str) -> list[Row]:
+        by_name = {row.name: row for row in self.rows}
+        if name in by_name:
+            return [by_name[name]]
+        found = [row for row in self.rows if fnmatchcase(row.name, name)]
+        if name in get_args(Group):
+            found = [row for row in self.rows if row.group == name]
+        elif name == BASELINES:
+            found = [row for row in self.rows if row.group in ("published", "control") and not row.reads_a_network]
+        if not found:
+            raise unknown_name("row", name, [*by_name, *get_args(Group), BASELINES], f"the table {self.name}")
+        return found
 
 
 def load_table(source: Path | str) -> Table:

@@ -1,4 +1,4 @@
-"""A hook of mkdocs: pages show the pictures in `results/figures`, where they lie for readers of the repository."""
+"""A hook of mkdocs: pages show pictures of `results/`, where they lie for readers of the repository."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-FIGURES = Path("results", "figures")
+FIGURES = (Path("results", "figures"), Path("results", "video"))
+PICTURES = {".gif", ".png", ".webp"}
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add every measured figure to the site, under the path that it has in the repository."""
     root = Path(config["config_file_path"]).parent
-    for path in sorted((root / FIGURES).iterdir()):
+    for path in sorted(path for folder in FIGURES for path in (root / folder).glob("*") if path.suffix in PICTURES):
         files.append(
             File(path.relative_to(root).as_posix(), str(root), config["site_dir"], config["use_directory_urls"])
         )
@@ -22,4 +23,6 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """From `docs/` a figure lies one folder up; on the site it lies beside the pages."""
-    return markdown.replace(f"](../{FIGURES.as_posix()}/", f"]({FIGURES.as_posix()}/")
+    for folder in FIGURES:
+        markdown = markdown.replace(f"](../{folder.as_posix()}/", f"]({folder.as_posix()}/")
+    return markdown

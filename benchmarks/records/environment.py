@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import resource
 import subprocess
 import sys
@@ -12,7 +14,9 @@ import torch
 
 from dcgan_features.data.utils.versions import versions
 
-_PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors")
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("benchmarks", "data", "eval", "features", "gan")
+_LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors")
 
 
 def peak_gib() -> float:
@@ -36,23 +40,33 @@ def describe_device(device: torch.device) -> str:
 
 
 def commit() -> str | None:
-    """The commit of this code, with "-changed" where the packages differ from it; None outside a clone."""
-    root = Path(__file__).resolve().parents[2]
-    packages = ("benchmarks", "data", "eval", "features", "gan")
+    """The commit of this code; None outside a clone, and where the packages differ from what is committed."""
     try:
-        if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root:
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() != ROOT:
             return None
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *packages)
-        return _git(root, "rev-parse", "HEAD") + ("-changed" if changed else "")
+        changed = _git("status", "--porcelain", "--untracked-files=normal", "--", *PACKAGES)
+        return None if changed else _git("rev-parse", "HEAD")
     except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
+@functools.cache
+def source_tree() -> str:
+    """SHA-256 of the packages' Python files and tables, with their paths: equal wherever the code is the same."""
+    found = hashlib.sha256()
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*")):
+            if path.suffix in (".py", ".yaml"):
+                content = path.read_bytes()
+                found.update(f"{path.relative_to(ROOT).as_posix()} {len(content)};".encode() + content)
+    return found.hexdigest()
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
 
 
 def environment() -> dict[str, Any]:
-    """What every file of results says of the code: its commit, and the versions of Python and of what computes."""
-    return {"commit": commit(), "versions": versions(*_PACKAGES)}
+    """What every file of results says of the code: commit, digest of its files, versions of Python and libraries."""
+    return {"commit": commit(), "source_tree": source_tree(), "versions": versions(*_LIBRARIES)}

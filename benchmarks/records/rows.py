@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dcgan_features.benchmarks.config.described import is_seeded, units_of, views_of
@@ -24,13 +25,14 @@ FORMAT = 1
 COLUMNS = (
     "row", "group", "protocol", "metric", "published", "published_pm", "measured", "sd", "low", "high", "draws",
     "control", "control_difference", "control_low", "control_high", "control_p", "control_verdict", "units", "features",
-    "views", "unlabelled", "unlabelled_images", "training_seeds", "C_at_end", "seconds", "peak_gib", "device", "data",
+    "views", "unlabelled", "unlabelled_images", "training_seeds", "training_sd",
+    "C_at_end", "seconds", "peak_gib", "device", "data",
     "stand_in", "deviations",
 )  # fmt: skip
 # Columns that are rounded, and to how many digits after the point; lines hold the raw values.
 _DIGITS = {
     **dict.fromkeys(("measured", "sd", "low", "high", "difference", "wide_low", "wide_high"), DIGITS),
-    **dict.fromkeys(("control_difference", "control_low", "control_high"), DIGITS),
+    **dict.fromkeys(("control_difference", "control_low", "control_high", "training_sd"), DIGITS),
     "seconds": 1,
     "peak_gib": 2,
 }
@@ -89,6 +91,8 @@ class RowResult(Checked):
     identity : digest of settings, data, weights and code version: a row with the same one is not run again.
     seconds : wall time by stage; a stage whose outcome was found on disk counts what it took when it was made.
     peak_gib : largest resident memory of the row's process, memory-mapped features included.
+    commit : of the code; None where it was not committed, or is no clone. Results from before that was so may have
+    "-changed" after it. source_tree : SHA-256 of the code's files; None in results from before it was recorded.
     """
 
     format: Literal[1]
@@ -111,6 +115,7 @@ class RowResult(Checked):
     digests: dict[str, str | None]
     settings: dict[str, Any]
     commit: str | None
+    source_tree: str | None = None
     versions: dict[str, str]
     deviations: list[str]
     finished: str
@@ -123,6 +128,7 @@ class RowOutline(Checked):
     title: str
     group: str | None = None
     control: str | None = None
+    replicate_of: str | None = None
     units: int | None = None
     citation: str
     note: str
@@ -235,14 +241,27 @@ def table_lines(rows: Outline, results: dict[str, RowResult]) -> list[dict[str, 
                 measurement = result.settings.get("measurement", {})
                 if measurement.get("extractor"):
                     line.update(units=row.units or units_of(measurement), views=views_of(measurement))
-                    line.update(training_seeds=1 if is_seeded(measurement) else None)
+                    line.update(_of_trainings(rows, results, row.name, protocol) if is_seeded(measurement) else {})
             lines.append(line)
     return lines
 
 
+def values_by_seed(rows: Outline, results: Mapping[str, RowResult], row: str, protocol: str) -> list[float]:
+    """The measured figures of a row and of its replicates, one a training seed, of those that are measured."""
+    names = [row, *(item.name for item in rows.rows if item.replicate_of == row)]
+    found = [results[name].protocols.get(protocol) for name in names if name in results]
+    return [item.measured for item in found if item is not None]
+
+
+def _of_trainings(rows: Outline, results: Mapping[str, RowResult], row: str, protocol: str) -> dict[str, Any]:
+    values = values_by_seed(rows, results, row, protocol)
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"training_seeds": len(values), "training_sd": sd}
+
+
 def _images_in(unlabelled: str) -> int | None:
     """How many images were learnt from without labels: the sum of the numbers that the description gives."""
-    numbers = [int(found.replace(",", "")) for found in re.findall(r"\(([\d,]+) images\)", unlabelled)]
+    numbers = [int(found.replace(",", "")) for found in re.findall(r"\(([\d,]+) images[,)]", unlabelled)]
     return sum(numbers) if numbers else None
 
 

@@ -23,6 +23,7 @@ from dcgan_features.benchmarks.records.rows import (
 from dcgan_features.benchmarks.reporting.controls import add_controls
 from dcgan_features.benchmarks.reporting.escaping import markdown_text, one_line
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
+from dcgan_features.benchmarks.reporting.trainings import trainings_section
 from dcgan_features.data.utils.files import write_text
 from dcgan_features.data.utils.formats import write_sealed
 
@@ -123,7 +124,9 @@ _HEADINGS = [
     "Row", "Labels", "Published", "Measured", "Difference", "95% interval", "Against its control", "Features", "Minutes"
 ]  # fmt: skip
 _TEXT = (0, 1, 6)  # columns of words, not figures
-_ABOUT_HEADINGS = ["Row", "Learned without labels from", "Images", "Seeds", "Units", "Features", "Views", "C at an end"]
+_ABOUT_HEADINGS = [
+    "Row", "Learned without labels from", "Images", "Seeds", "Units", "Features", "Views", "C at an end"
+]  # fmt: skip
 
 
 def _cells(outline: Outline, lines: list[Line]) -> list[list[str]]:
@@ -196,6 +199,7 @@ def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line])
             "",
             *markdown_table(_ABOUT_HEADINGS, about, text_columns=2),
         ]
+    text += trainings_section(outline, results)
     for row in outline.rows:
         result = results.get(row.name)
         text += ["", f"## {markdown_text(row.title)} (`{row.name}`)", ""]

@@ -23,8 +23,11 @@ def table_command(name: str) -> typer.Typer:
 
     @app.command()
     def measure(
-        only: Annotated[list[str] | None, typer.Option(help="Measure this row alone; repeatable.")] = None,
-        table: Annotated[Path | None, typer.Option(help="A table of your own, in YAML.")] = None,
+        only: Annotated[
+            list[str] | None,
+            typer.Option(help="This row, group or pattern alone: dcgan, baselines, 'dcgan*'; repeatable."),
+        ] = None,
+        table: Annotated[str | None, typer.Option(help="A shipped table by name, or your own, in YAML.")] = None,
         preset: Annotated[str | None, typer.Option(help="default, small, from-scratch or demo.")] = None,
         data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
         device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
@@ -53,8 +56,9 @@ def table_command(name: str) -> typer.Typer:
         from dcgan_features.benchmarks.runner.job import make_jobs
 
         loaded = load_table(table or name)
+        path = Path(table) if table is not None and Path(table).suffix else None
         chosen, _ = loaded.preset(preset)
-        jobs = make_jobs(loaded, table, loaded.chosen_rows(only or []), chosen, data_root, device, results, store)
+        jobs = make_jobs(loaded, path, loaded.chosen_rows(only or []), chosen, data_root, device, results, store)
         for job in jobs:
             if job.measurement is not None:
                 _ = job.method  # an unknown class is reported before anything is done, and so is a damaged result

@@ -116,3 +116,8 @@ def _extractor(measurement: dict[str, Any]) -> tuple[Any, Any]:
 
 def _gib(size: int) -> str:
     return f"{size / 2**30:.2f} GiB" if size >= 2**20 * 10 else f"{size / 2**20:.1f} MiB"
+
+
+def size_of(folder: Path) -> str:
+    """The size of all files in a folder, in words."""
+    return _gib(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))

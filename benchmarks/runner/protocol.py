@@ -26,6 +26,7 @@ from dcgan_features.data.utils.hashing import digest_of
 from dcgan_features.eval import L2SVM, Evaluation, evaluate
 from dcgan_features.eval.protocols import NORMAL_QUANTILE
 
+C_BOUNDS = (1e-7, 1e3)  # to which a grid of C is extended where the best value lies at one of its ends
 Indices = npt.NDArray[np.int64]
 _NONE: Indices = np.empty(0, np.int64)
 
@@ -120,6 +121,9 @@ def measure_protocol(
     fitted = classifier.build(
         {
             "device": job.device,
+            # Offered, and no setting: where the best C lies inside its grid nothing is extended, so that what was
+            # measured before stays what would be measured now.
+            "extend": C_BOUNDS,
             "n_splits": protocol.folds,
             "seed": job.seeds.folds,
             "holdout": shown.held if len(shown.held) else None,

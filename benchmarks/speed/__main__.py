@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 import typer
 
-from dcgan_features.benchmarks.records.environment import environment
-from dcgan_features.benchmarks.runner.executor import check_writable
-from dcgan_features.benchmarks.speed.machine import machine
 from dcgan_features.data.utils.cli import duration, run
-from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.formats import read_sealed, write_sealed
+
+if TYPE_CHECKING:  # what imports PyTorch is imported where it is needed, so that --help is quick
+    import torch
 
 app = typer.Typer(add_completion=False, help="Measure this machine's ratios; each is compared within one run.")
 
@@ -26,20 +23,29 @@ Results = Annotated[
 ]
 
 
-_CPU = torch.device("cpu")
-
-
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _begin(name: str, seconds: float, results: Path, device: torch.device = _CPU) -> Path:
+def _place(device: str | None) -> torch.device:
+    from dcgan_features.data.utils.devices import device_option
+
+    return device_option(device)
+
+
+def _begin(name: str, seconds: float, results: Path, device: torch.device | None = None) -> Path:
+    from dcgan_features.benchmarks.runner.executor import check_writable
+
     check_writable(results / "speed")
     _say(f"{name}: about {duration(seconds)} on two CPU cores; an interrupted measurement begins anew")
-    return results / "speed" / (f"{name}.json" if device.type == "cpu" else f"{name}-gpu.json")
+    return results / "speed" / (f"{name}.json" if device is None or device.type == "cpu" else f"{name}-gpu.json")
 
 
 def _finish(path: Path, measured: Any) -> None:
+    from dcgan_features.benchmarks.records.environment import environment
+    from dcgan_features.benchmarks.speed.machine import machine
+    from dcgan_features.data.utils.formats import write_sealed
+
     write_sealed(path, {"measured": measured, **environment(), "machine": machine()})
     print(f"written: {path}")
 
@@ -53,7 +59,7 @@ def extract(
     """The paper's network over this machine's matrix product and a plain loop, in bf16 and fp32."""
     from dcgan_features.benchmarks.speed.extract import measure_extract, print_extract
 
-    place = device_option(device)
+    place = _place(device)
     path = _begin("extract", 8.0 * repeats, results, place)
     rows = measure_extract(repeats=repeats, device=str(place))
     print_extract(rows)
@@ -81,7 +87,7 @@ def svm(device: Device = None, results: Results = Path("results")) -> None:
     """The L2-SVM over LIBLINEAR's, one fit and a path of C."""
     from dcgan_features.benchmarks.speed.svm import against_liblinear
 
-    place = device_option(device)
+    place = _place(device)
     path = _begin("svm", 600, results, place)
     _finish(path, _printed(against_liblinear(_say, place)))
 
@@ -91,7 +97,7 @@ def svm_rows(device: Device = None, results: Results = Path("results")) -> None:
     """The L2-SVM's time over the number of rows, up to the size of CIFAR-10 under the paper's network."""
     from dcgan_features.benchmarks.speed.svm import over_rows, verdict
 
-    place = device_option(device)
+    place = _place(device)
     path = _begin("svm-rows", 300, results, place)
     measured = _printed(over_rows(_say, place))
     if said := verdict(measured, place):
@@ -124,6 +130,7 @@ def probe(
 ) -> None:
     """Races of the probes against scikit-learn's, at equal objective, alone and beside a busy process."""
     from dcgan_features.benchmarks.speed.probe import PARTS, races, real_features
+    from dcgan_features.data.utils.formats import read_sealed
 
     chosen = part or [name for name in PARTS if name != "real" or data_root is not None]
     if unknown := [name for name in chosen if name not in PARTS]:
@@ -151,7 +158,7 @@ def train(
     """A DCGAN's training step over the matrix product, against a plain loop, and what its time goes to."""
     from dcgan_features.benchmarks.speed.train import measure_train, print_train
 
-    place = device_option(device)
+    place = _place(device)
     path = _begin("train", 40 + 12.0 * repeats, results, place)
     rows = measure_train(place, _say, repeats=repeats)
     print_train(rows)

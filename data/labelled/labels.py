@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.data.utils.random_streams import raw_words
 
 Labels = NDArray[np.int64]
+_WRONG_STREAM = 5  # of the random words that make labels wrong
 _MANY = 20  # labels from which "each picture has a label of its own" is looked for
 
 
@@ -45,6 +47,23 @@ def encode_labels(train: ArrayLike, test: ArrayLike, where: str = "y") -> tuple[
         )
     index, test_index = np.searchsorted(values, own), np.searchsorted(values, other)
     return index.astype(np.int64), test_index.astype(np.int64), tuple(str(value) for value in values)
+
+
+def wrong_labels(labels: Labels, share: float, seed: int = 0) -> Labels:
+    """The labels (n,) with `share` of them, 0..1, replaced at random by another class among them, each as often.
+
+    Symmetric label noise: which ones and by which depends on the seed, the number of labels and the classes alone.
+    """
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        return labels.copy()
+    words = raw_words(2 * len(labels), seed, 0, _WRONG_STREAM)
+    chosen = np.argsort(words[: len(labels)], kind="stable")[: round(share * len(labels))]
+    others = len(classes) - 1
+    steps = 1 + (words[len(labels) :][chosen] % np.uint64(others)).astype(np.int64)
+    made = labels.copy()
+    made[chosen] = classes[(np.searchsorted(classes, labels[chosen]) + steps) % len(classes)]
+    return made
 
 
 def _flat(labels: ArrayLike, where: str) -> NDArray[Any]:

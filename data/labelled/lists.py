@@ -10,25 +10,32 @@ from dcgan_features.data.labelled.folders import TEST_NAMES, TRAIN_NAMES, Listed
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import read_text
 
-COLUMNS = ("path", "label", "split", "group")
+ONE, SEVERAL = "label", "labels"
 
 
-def list_csv(file: Path) -> Listed:
+def has_several(file: Path) -> bool:
+    """Whether the header of a CSV file names the column `labels`, of several classes a picture, and not `label`."""
+    names = [name.strip().lower() for name in _rows(file)[0]]
+    return SEVERAL in names and ONE not in names
+
+
+def list_csv(file: Path, label: str = ONE) -> Listed:
     """The pictures in a CSV file: its header has `path` and `label`, and perhaps `split` (train or test) and `group`.
 
-    Paths are relative to the file's folder. All of a group is to be on one side of the split. Other columns are passed
-    over. Raises `InputError`, naming the line, for what is missing, given twice or contradicts itself.
+    label : the name of that column. Paths are relative to the file's folder. All of a group is to be on one side of the
+    split. Other columns are passed over. Raises `InputError`, naming the line, for what is missing, given twice or
+    contradicts itself.
     """
     rows = _rows(file)
     header, lines = rows[0], rows[1:]
     names = [name.strip().lower() for name in header]
-    for needed in COLUMNS[:2]:
+    for needed in ("path", label):
         if names.count(needed) != 1:
             found = ", ".join(header) or "nothing"
-            raise InputError(f"{file}: its first line must name the columns path and label once each, not {found}")
+            raise InputError(f"{file}: its first line must name the columns path and {label} once each, not {found}")
     if not lines:
         raise InputError(f"{file} lists no pictures; give a line to each")
-    columns = {name: names.index(name) for name in COLUMNS if name in names}
+    columns = {name: names.index(name) for name in ("path", label, "split", "group") if name in names}
     content: dict[str, list[str]] = {name: [] for name in columns}
     for number, line in enumerate(lines, 2):
         if len(line) != len(header):
@@ -38,7 +45,7 @@ def list_csv(file: Path) -> Listed:
             )
         for name, place in columns.items():
             value = line[place].strip()
-            if not value and name != "group":
+            if not value and name not in ("group", SEVERAL):
                 raise InputError(f"{file}, line {number}: the {name} is empty; give it, or leave the line out")
             content[name].append(value)
     files = [(file.parent / path).expanduser() for path in content["path"]]
@@ -53,7 +60,7 @@ def list_csv(file: Path) -> Listed:
             _check_groups(file, groups, split)
     if (split is not None and all(split)) or (split is not None and not any(split)):
         raise InputError(f"{file}: all pictures are on one side of the split; name both train and test, or neither")
-    return Listed(files, content["label"], split, groups, f"the list {file.name}")
+    return Listed(files, content[label], split, groups, f"the list {file.name}")
 
 
 def _rows(file: Path) -> list[list[str]]:

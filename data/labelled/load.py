@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcgan_features.data.dataset import Dataset, Images
 from dcgan_features.data.labelled.folders import Listed, list_folder
-from dcgan_features.data.labelled.labels import encode_labels
+from dcgan_features.data.labelled.labels import Labels, encode_labels
 from dcgan_features.data.labelled.lists import list_csv
 from dcgan_features.data.labelled.pictures import Form, pictures_of_files
 from dcgan_features.data.labelled.splits import TEST_SHARE, stratified_split
@@ -25,11 +25,23 @@ from dcgan_features.data.utils.random_streams import raw_words
 _LIMIT_STREAM = 3
 
 
+@dataclass(frozen=True)
+class Limit:
+    """At most so many images of a part. test : None is a quarter of `train`; "all" is all."""
+
+    train: int
+    test: int | Literal["all"] | None = None
+
+    def of_test(self, available: int) -> int:
+        """The number of test images to take of those available."""
+        return available if self.test == "all" else min(available, self.test or -(-self.train // 4))
+
+
 def labelled_images(
     source: str | Path,
     form: Form | None = None,
     seed: int = 0,
-    limit: int | None = None,
+    limit: Limit | None = None,
     root: Path | None = None,
     progress: Progress = silent,
 ) -> Dataset:
@@ -39,7 +51,7 @@ def labelled_images(
         testing by `stratified_split`; a CSV file, see `list_csv`; "torchvision:NAME"; "hf:NAME" (a data set of the
         Hugging Face hub, or the path of one on disk); or a name in `data.LOADERS`.
     form : size to which pictures are brought, and how; None leaves them. seed : of the split and of the limit.
-    limit : at most so many training images, and a quarter as many test images, at random, each class by its share.
+    limit : at most so many images of each part, at random, each class by its share.
     root : folder of official data sets; nothing is downloaded into one that is named.
 
     Raises `InputError` for what cannot be used.
@@ -65,14 +77,14 @@ def labelled_images(
         listed, name = list_folder(path), path.resolve().name
     elif path.exists():
         raise InputError(f"{path} is neither a folder nor a CSV file; give a folder of class folders, or a list in CSV")
-    elif len(path.parts) > 1 or path.suffix:
+    elif "/" in text or "\\" in text or path.suffix:
         raise InputError(f"{path} does not exist; check the path")
     else:
         raise unknown_name("data set", text, [*LOADERS, "a folder", "a .csv file", "torchvision:NAME", "hf:NAME"])
     return _of_files(listed, name, form, seed, limit, progress)
 
 
-def from_arrays(data: Sequence[Any], name: str = "arrays", seed: int = 0, limit: int | None = None) -> Dataset:
+def from_arrays(data: Sequence[Any], name: str = "arrays", seed: int = 0, limit: Limit | None = None) -> Dataset:
     """Labelled images in memory: (X, y, X_test, y_test), or (X, y), of which a fifth is set aside for testing.
 
     X : uint8 (n, height, width, channels), 0..255, 1 or 3 channels, or grey (n, height, width); may be memory-mapped.
@@ -99,33 +111,43 @@ def from_arrays(data: Sequence[Any], name: str = "arrays", seed: int = 0, limit:
     return limited(Dataset(name, images, labels, test_images, test_labels, classes, note="arrays"), limit, seed)
 
 
-def limited(dataset: Dataset, limit: int | None, seed: int = 0) -> Dataset:
-    """A part of the data set for a first look: `limit` training images and a quarter as many test images, or all.
+def limited(dataset: Dataset, limit: Limit | None, seed: int = 0) -> Dataset:
+    """A part of the data set for a first look, or all.
 
     Each class keeps its share, and one image of each part at least. Raises `InputError` for a limit below the classes.
     """
     if limit is None:
         return dataset
-    if limit < 2 * len(dataset.classes):
-        raise InputError(
-            f"a limit of {limit} leaves less than 2 training images of each of {len(dataset.classes)} classes; give "
-            f"{2 * len(dataset.classes)} or more"
-        )
     train, test, test_images = dataset.train_labels, dataset.test_labels, dataset.test_images
     if train is None or test is None or test_images is None:
         raise InputError(f"{dataset.name} has no labels or no test images; choose a labelled data set")
-    if limit >= len(train):
+    chosen = _places(train, test, limit, seed, len(dataset.classes))
+    if chosen is None:
         return dataset
-    own, other = _part(train, limit, 2, seed), _part(test, -(-limit // 4), 1, seed)
+    own, other = chosen
     return replace(
         dataset,
         train_images=dataset.train_images[own],
         train_labels=train[own],
-        test_images=test_images[other],
+        test_images=test_images[other] if len(other) < len(test) else test_images,
         test_labels=test[other],
         train_groups=None if dataset.train_groups is None else dataset.train_groups[own],
         note=f"{dataset.note}; a part of {len(own):,} and {len(other):,} of {len(train):,} and {len(test):,} images",
     )
+
+
+def _places(train: Labels, test: Labels, limit: Limit, seed: int, classes: int) -> tuple[Labels, Labels] | None:
+    """Which images of each part are taken; None where the limit is no limit."""
+    if limit.train < 2 * classes:
+        raise InputError(
+            f"a limit of {limit.train} leaves less than 2 training images of each of {classes} classes; give "
+            f"{2 * classes} or more"
+        )
+    if limit.train >= len(train):
+        return None
+    wanted = limit.of_test(len(test))
+    other = np.arange(len(test)) if wanted == len(test) else _part(test, wanted, 1, seed)
+    return _part(train, limit.train, 2, seed), other
 
 
 def _part(labels: NDArray[np.int64], limit: int, least: int, seed: int) -> NDArray[np.int64]:
@@ -138,7 +160,7 @@ def _part(labels: NDArray[np.int64], limit: int, least: int, seed: int) -> NDArr
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
-def _of_files(listed: Listed, name: str, form: Form, seed: int, limit: int | None, progress: Progress) -> Dataset:
+def _of_files(listed: Listed, name: str, form: Form, seed: int, limit: Limit | None, progress: Progress) -> Dataset:
     note = f"{len(listed.files):,} pictures of {listed.note}{form.words()}"
     if listed.test is None:
         labels, _, classes = encode_labels(listed.labels, listed.labels, name)
@@ -154,7 +176,10 @@ def _of_files(listed: Listed, name: str, form: Form, seed: int, limit: int | Non
     order = [np.flatnonzero(~side), np.flatnonzero(side)]
     # The training images first, then the test images, in one array on disk: each part is a slice of it, not a copy.
     if limit is not None:
-        own, other, order = _limit_files(own, other, order, limit, seed, len(classes))
+        chosen = _places(own, other, limit, seed, len(classes))
+        if chosen is not None:  # so that files left out are not even read
+            own, other = own[chosen[0]], other[chosen[1]]
+            order = [places[part] for places, part in zip(order, chosen, strict=True)]
         note += f"; a part of {len(own):,} and {len(other):,} images"
     files = [listed.files[place] for part in order for place in part]
     images = pictures_of_files(files, form, name, progress)
@@ -163,26 +188,6 @@ def _of_files(listed: Listed, name: str, form: Form, seed: int, limit: int | Non
         groups = np.unique(np.array(listed.groups)[order[0]], return_inverse=True)[1].astype(np.int64)
     train_images, test_images = images[: len(own)], images[len(own) :]
     return Dataset(name, train_images, own, test_images, other, classes, note=note, train_groups=groups)
-
-
-def _limit_files(
-    own: NDArray[np.int64],
-    other: NDArray[np.int64],
-    order: list[NDArray[np.int64]],
-    limit: int,
-    seed: int,
-    classes: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], list[NDArray[np.int64]]]:
-    """Fewer files, so that those left out are not even read."""
-    if limit < 2 * classes:
-        raise InputError(
-            f"a limit of {limit} leaves less than 2 training images of each of {classes} classes; give {2 * classes} "
-            f"or more"
-        )
-    if limit >= len(own):
-        return own, other, order
-    kept = [_part(own, limit, 2, seed), _part(other, -(-limit // 4), 1, seed)]
-    return own[kept[0]], other[kept[1]], [places[part] for places, part in zip(order, kept, strict=True)]
 
 
 def _split_words(seed: int) -> str:

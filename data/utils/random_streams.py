@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 # What a torch stream is for in the training of a GAN; part of its seed.
-WEIGHTS, ORDER, LATENT, FLIPS, SAMPLES, STATISTICS = range(6)
+WEIGHTS, ORDER, LATENT, FLIPS, SAMPLES, STATISTICS, WATCH, NOISE, PERTURBATION = range(9)
 
 
 def raw_words(count: int, *entropy: int) -> NDArray[np.uint64]:

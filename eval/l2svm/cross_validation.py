@@ -18,6 +18,7 @@ from dcgan_features.eval.l2svm.problem import Problem
 from dcgan_features.eval.l2svm.validation import Features
 
 SELECTION_TOL = 1e-3  # accuracies on held-out rows do not change beyond it
+Bounds = tuple[float, float]
 
 
 @known_as("eval.selection.L2SVMCV")
@@ -30,6 +31,8 @@ class L2SVMCV(L2SVM):
     Parameters
     ----------
     Cs : values of C to choose from, each > 0. The best mean score wins; of equals the smallest C.
+    extend : the smallest and the largest C to go on to where the best of Cs is the first or the last of them: as long
+        as that raises the score, by the factor between the two values at that end. None, or one value in Cs: not.
     n_splits : stratified folds, >= 2; a class with fewer rows than that is a ValueError.
     cv : instead of those, what scikit-learn's `GridSearchCV` takes: a number of folds, a splitter, (train, test) pairs.
     scoring : instead of the accuracy, one of scikit-learn's names or callables that scores predictions (not decision
@@ -42,7 +45,7 @@ class L2SVMCV(L2SVM):
 
     Attributes
     ----------
-    C_ : the chosen C. scores_ : mean held-out accuracy in percent for each C, or mean score of `scoring`.
+    C_ : the chosen C. scores_ : for each C tried the mean held-out accuracy in percent, or the mean of `scoring`.
     The others are those of `L2SVM`, for the final fit.
     """
 
@@ -50,6 +53,7 @@ class L2SVMCV(L2SVM):
         self,
         Cs: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
         *,
+        extend: Bounds | None = None,
         n_splits: int = 5,
         cv: Any = None,
         scoring: Any = None,
@@ -63,6 +67,7 @@ class L2SVMCV(L2SVM):
         sharded: bool = False,
     ) -> None:
         self.Cs = Cs
+        self.extend = extend
         self.n_splits = n_splits
         self.cv = cv
         self.scoring = scoring
@@ -83,6 +88,8 @@ class L2SVMCV(L2SVM):
         candidates = [check_positive("each of Cs", C) for C in self.Cs]
         if not candidates:
             raise ValueError("Cs is empty; give at least one value of C")
+        if self.extend is not None and not 0 < self.extend[0] <= self.extend[1]:
+            raise ValueError(f"extend is {self.extend}; give a smallest and a largest C, both above 0")
         if self.sharded and (self.cv is not None or self.scoring is not None):
             raise ValueError("cv and scoring are for one process; leave them out, or fit without sharded")
         problem = make_problem(self, X, y, sample_weight)
@@ -90,14 +97,37 @@ class L2SVMCV(L2SVM):
         # Held-out rows count in none of the sums.
         held = self._held_out(rows.classes[rows.index], X)[rows.own].T
         self.scores_: dict[float, float] = {}
-        for C, solved in problem.path(candidates, max(self.tol, SELECTION_TOL), self.max_iter, held, decide=True):
-            assert solved.decision is not None
-            self.scores_[C] = self._score(problem, solved.decision, held)
+        self._try(problem, candidates, held)
         self.C_ = max(self.scores_, key=lambda value: (self.scores_[value], -value))
+        while (further := self._further(self.C_)) is not None:
+            self._try(problem, [further], held)
+            if self.scores_[further] <= self.scores_[self.C_]:
+                break
+            self.C_ = further
         for _, solved in problem.path([self.C_], self.tol, self.max_iter):
             warn_unless_converged(solved, self.max_iter)
             store(self, problem, solved)
         return self
+
+    def _try(self, problem: Problem, Cs: list[float], held: npt.NDArray[np.bool_]) -> None:
+        for C, solved in problem.path(Cs, max(self.tol, SELECTION_TOL), self.max_iter, held, decide=True):
+            assert solved.decision is not None
+            self.scores_[C] = self._score(problem, solved.decision, held)
+
+    def _further(self, best: float) -> float | None:
+        """The next C beyond `best`, the first or last of those tried; None where it is neither or `extend` ends."""
+        tried = sorted(self.scores_)
+        if self.extend is None or len(tried) < 2:
+            return None
+        low, high = self.extend
+        if best == tried[0]:
+            further = best * best / tried[1]
+        elif best == tried[-1]:
+            further = best * best / tried[-2]
+        else:
+            return None
+        further = float(f"{further:.6g}")
+        return further if low <= further <= high else None
 
     def _score(self, problem: Problem, decision: npt.NDArray[Any], held: npt.NDArray[np.bool_]) -> float:
         """Mean over the splits of the score on the rows that the split holds out, the accuracy in percent."""

@@ -61,6 +61,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     semi_supervised: ClassVar[bool] = False  # y = -1 means "no label"
+    code_version: ClassVar[int] = 1  # raise it with every change after which a fit gives other weights
 
     epochs: int
     batch_size: int

@@ -114,6 +114,8 @@ class TSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     semi_supervised: ClassVar[bool] = True
 
+    code_version = 1  # raise it with every change after which a fit gives another minimum
+
     def __init__(
         self,
         regularisation: float = 1e-4,

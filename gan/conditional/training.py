@@ -97,8 +97,7 @@ class ConditionalTraining(Adversaries[ConditionalGenerator, ConditionalDiscrimin
 
     def step(self) -> Any:
         """Do the next minibatch; its losses are those before the update."""
-        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
-            optimiser.param_groups[0]["lr"] = self.recipe.rate(self.steps_done)
+        self.set_rate(self.recipe.rate(self.steps_done))
         return super().step()
 
     def _batch_classes(self) -> Tensor:

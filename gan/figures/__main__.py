@@ -192,6 +192,16 @@ def activations(
     finish(activations_sheet(looked, pictures, place, chosen, description, crop), "activations", out, scale, colours)
 
 
+def losses(
+    run: Annotated[Path, typer.Argument(help="Folder of a training run, finished or not.")],
+    out: Annotated[Path | None, typer.Option(help="PNG to write; by default losses.png in that folder.")] = None,
+) -> None:
+    """The losses of a run over its minibatches, without TensorBoard."""
+    from dcgan_features.gan.figures.losses import draw_losses
+
+    print(f"picture: {draw_losses(run, out)}")
+
+
 KINDS: dict[str, Callable[..., None]] = {
     "samples": samples,
     "walk": walk,
@@ -201,6 +211,7 @@ KINDS: dict[str, Callable[..., None]] = {
     "forget": forget,
     "filters": filters,
     "activations": activations,
+    "losses": losses,
 }
 
 app = typer.Typer(add_completion=False, help="Draw what a generator or a discriminator has learnt, into one PNG.")

@@ -16,8 +16,9 @@ from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.random_streams import uniform
 from dcgan_features.gan.batch_norm import reestimate_batch_statistics, reestimate_generator_statistics
 from dcgan_features.gan.networks import Discriminator, Generator, unscale_images
-from dcgan_features.gan.spec import SPECS, NetworkSpec
+from dcgan_features.gan.spec import NetworkSpec
 from dcgan_features.gan.training.checkpoint import read_state
+from dcgan_features.gan.training.recipe import make_recipe
 from dcgan_features.gan.training.spectral_norm import normalise_weights, plain_copy
 from dcgan_features.gan.weights_file import fill, find_weights, load_weights
 
@@ -151,7 +152,7 @@ def find_networks(checkpoint: Path | str) -> Path:
 def _read_checkpoint(path: Path) -> tuple[Generator, Discriminator, dict[str, Any]]:
     try:
         about, tensors = read_state(path)
-        spec = SPECS[about["recipe"]["network"]]
+        spec = make_recipe(about["recipe"], str(path)).spec
     except (InputError, KeyError) as error:
         raise InputError(f"{path} is damaged, or the checkpoint of something else: {error}") from error
     generator, discriminator = Generator(spec), Discriminator(spec)

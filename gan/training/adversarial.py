@@ -21,9 +21,10 @@ from dcgan_features.gan.networks import Discriminator, Generator, draw_latent, s
 from dcgan_features.gan.training.compile import Compiler, attempt, compile_networks, default_compiler
 from dcgan_features.gan.training.cuda_graphs import Record, Recorded, default_record
 from dcgan_features.gan.training.data_parallel import WholeBatch
+from dcgan_features.gan.training.dragan import distance_from_one, perturbed
 from dcgan_features.gan.training.ema import follow
 from dcgan_features.gan.training.losses import LOSSES
-from dcgan_features.gan.training.minibatches import Minibatches
+from dcgan_features.gan.training.minibatches import Minibatches, instance_noise
 from dcgan_features.gan.training.r1_penalty import batch_normalisations, squared_gradients
 from dcgan_features.gan.training.recipe import Recipe
 from dcgan_features.gan.training.rotation_prediction import rotation_head, turned_count
@@ -38,15 +39,18 @@ AnyDiscriminator = TypeVar("AnyDiscriminator", bound=nn.Module)
 class Losses:
     """Mean losses of one minibatch, of the recipe's kind (cross-entropies are in nats), as 0-d tensors.
 
-    real, fake : the discriminator's on either kind of image. generator : of fakes taken for real. penalty : the
-        discriminator's for its gradients. rotation : its, for telling how images were turned. Each is None where it
-        was not computed.
+    real, fake : the discriminator's on either kind of image; where the loss is of pairs of them, `real` is that.
+        generator : of fakes taken for real. penalty, fake_penalty, dragan : the discriminator's for its gradients at
+        real images, at fake ones, and around real ones. rotation : its, for telling how images were turned. Each is
+        None where it was not computed.
     """
 
     real: Tensor | None = None
     fake: Tensor | None = None
     generator: Tensor | None = None
     penalty: Tensor | None = None
+    fake_penalty: Tensor | None = None
+    dragan: Tensor | None = None
     rotation: Tensor | None = None
 
 
@@ -91,11 +95,7 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         generator, discriminator = self._networks(weights) if start is None else copy.deepcopy(start)
         discriminator = self._normalise(discriminator, weights)
         head = self._head(discriminator, weights) if recipe.rotation else None
-        if recipe.gradient_penalty and self.share.count > 1 and batch_normalisations(discriminator):
-            raise InputError(
-                f"'gradient_penalty' with batch normalisation in the discriminator needs one process, not "
-                f"{self.share.count}; start one, or choose a network without it, such as paper-32-spectral"
-            )
+        self._check_processes(discriminator)
         self.averages: dict[str, nn.Module] = {}
         if recipe.averaging:
             for name, network in (("generator", generator), ("discriminator", discriminator)):
@@ -114,20 +114,45 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
             self.rotation_head = self._place(head)
             self.rotation_head_optimiser = self._optimiser(self.rotation_head)
         compiler = default_compiler(self.device) if compiler is None else compiler
-        self.compiled = compiler is not None and self.share.count == 1 and not recipe.gradient_penalty
+        self.compiled = compiler is not None and self.share.count == 1 and not recipe.penalises_gradients
         if compiler is not None and self.compiled:
             compile_networks([self.generator, self.discriminator], compiler)
         self.generator_optimiser = self._optimiser(self.generator)
         self.discriminator_optimiser = self._optimiser(self.discriminator)
+        self.set_rate(recipe.learning_rate)
         self.minibatches = Minibatches(recipe, images, self.device, self.share, self._scale)
         if self.share.count > 1 or not self._repeats:
             record = None
         elif record is None:
             record = default_record(self.device)
+        self._record = record
         # On a GPU larger products are quicker; on the CPU joining the images and their maps costs more than it saves.
         self.in_one_pass = self.device.type == "cuda"
-        self._generator_update = Recorded(self._update_generator, record)
-        self._discriminator_update = Recorded(self._update_discriminator, record)
+        self.forget_recorded()
+
+    def _check_processes(self, discriminator: nn.Module) -> None:
+        """Raises `InputError` where the recipe needs the whole minibatch, and several processes share it."""
+        if self.share.count == 1:
+            return
+        if self.recipe.dragan:
+            raise InputError(f"'dragan' needs one process, not {self.share.count}; start one")
+        if self.recipe.penalises_gradients and batch_normalisations(discriminator):
+            name = "gradient_penalty" if self.recipe.gradient_penalty else "fake_gradient_penalty"
+            raise InputError(
+                f"'{name}' with batch normalisation in the discriminator needs one process, not "
+                f"{self.share.count}; start one, or choose a network without it, such as paper-32-spectral"
+            )
+
+    def set_rate(self, rate: float) -> None:
+        """Train with this learning rate from now on: the generator's, of which the discriminator's is a multiple."""
+        for name in self.networks:
+            factor = 1.0 if name == "generator" else self.recipe.discriminator_rate
+            getattr(self, f"{name}_optimiser").param_groups[0]["lr"] = rate * factor
+
+    def forget_recorded(self) -> None:
+        """Do minibatches as they are and record them anew, since tensors or rates that they hold have changed."""
+        self._generator_update = Recorded(self._update_generator, self._record)
+        self._discriminator_update = Recorded(self._update_discriminator, self._record)
 
     def _networks(self, weights: torch.Generator) -> tuple[AnyGenerator, AnyDiscriminator]:
         """The two networks, with initial weights drawn from `weights`."""
@@ -229,11 +254,21 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         return losses
 
     def _update(self, latent: Tensor) -> Losses:
-        if self.updates_generator(self.steps_done):
-            return Losses(**self._generator_update(latent))
-        inputs = [latent, self.minibatches.real(self.steps_done)]
-        if self.recipe.rotation:
-            inputs += self.minibatches.turned(self.steps_done)
+        recipe, step, inputs = self.recipe, self.steps_done, [latent]
+        for_generator = self.updates_generator(step)
+        if not for_generator or LOSSES[recipe.loss].relativistic:
+            inputs.append(self.minibatches.real(step))
+        if recipe.instance_noise:
+            noise = instance_noise(recipe, step, self.share)
+            if len(inputs) > 1:
+                inputs[1] = inputs[1] + send(noise[0], self.device)
+            inputs.append(send(noise[1], self.device))
+        if for_generator:
+            return Losses(**self._generator_update(*inputs))
+        if recipe.dragan:
+            inputs.append(perturbed(inputs[1], recipe.seed, step))
+        if recipe.rotation:
+            inputs += self.minibatches.turned(step)
         return Losses(**self._discriminator_update(*inputs))
 
     def _mean(self, losses: Tensor) -> Tensor:
@@ -245,11 +280,18 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
             return torch.autocast(self.device.type, torch.bfloat16)
         return contextlib.nullcontext()
 
-    def _update_generator(self, latent: Tensor) -> dict[str, Tensor]:
+    def _update_generator(self, latent: Tensor, *more: Tensor) -> dict[str, Tensor]:
+        """More : real images where the loss is relativistic, and the fake ones' noise where there is any."""
         self.discriminator.requires_grad_(False)
+        kind = LOSSES[self.recipe.loss]
         with self._reduced_precision():
-            logits = self._judge(self._generate(latent))
-        loss = self._mean(LOSSES[self.recipe.loss].generator(logits.float()))
+            fake = self._generate(latent)
+            logits = self._judge(fake + more[-1] if self.recipe.instance_noise else fake).float()
+            if kind.relativistic:
+                with torch.no_grad():
+                    real_logits = self._judge(more[0]).float()
+                logits = logits - real_logits
+        loss = self._mean(kind.generator(logits))
         self.generator_optimiser.zero_grad()
         torch.autograd.backward(loss)
         (loss,) = self.share.add_up(self.generator, loss.detach())
@@ -258,19 +300,30 @@ class Adversaries(Generic[AnyGenerator, AnyDiscriminator]):
         self.discriminator.requires_grad_(True)
         return {"generator": loss}
 
-    def _update_discriminator(self, latent: Tensor, real: Tensor, *turned: Tensor) -> dict[str, Tensor]:
+    def _update_discriminator(self, latent: Tensor, real: Tensor, *more: Tensor) -> dict[str, Tensor]:
+        """More : where the recipe has them, the fake images' noise, perturbed images, turned ones and their turns."""
+        given = list(more)
         with self._reduced_precision():
             with torch.no_grad():
                 fake = self._generate(latent)
-            real_logits, fake_logits = self._judge_both(real, fake)
+                if self.recipe.instance_noise:
+                    fake = fake + given.pop(0)
+            real_logits, fake_logits = (logits.float() for logits in self._judge_both(real, fake))
         kind = LOSSES[self.recipe.loss]
-        losses = {
-            "real": self._mean(kind.real(real_logits.float())),
-            "fake": self._mean(kind.fake(fake_logits.float())),
-        }
+        if kind.relativistic:
+            losses = {"real": self._mean(kind.real(real_logits - fake_logits))}
+        else:
+            losses = {"real": self._mean(kind.real(real_logits)), "fake": self._mean(kind.fake(fake_logits))}
         if self.recipe.gradient_penalty:
             squares = squared_gradients(self.discriminator, self._judge, real)
             losses["penalty"] = self._mean(squares) * (self.recipe.gradient_penalty / 2)
+        if self.recipe.fake_gradient_penalty:
+            squares = squared_gradients(self.discriminator, self._judge, fake.float())
+            losses["fake_penalty"] = self._mean(squares) * (self.recipe.fake_gradient_penalty / 2)
+        if self.recipe.dragan:
+            squares = squared_gradients(self.discriminator, self._judge, given.pop(0))
+            losses["dragan"] = self._mean(distance_from_one(squares)) * self.recipe.dragan
+        turned = given
         if turned:
             losses["rotation"] = self._rotation_loss(*turned) * self.recipe.rotation
         updated = self.networks[1:]  # all but the generator

@@ -19,6 +19,7 @@ from dcgan_features.data.utils.formats import parse_json, read_tensors
 from dcgan_features.data.utils.raw import reason_of
 from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.data.utils.versions import versions
+from dcgan_features.gan.watching.watch import WatchState
 
 
 class Training(Protocol):
@@ -83,6 +84,7 @@ class _About(BaseModel):
     versions: dict[str, str]
     threads: Annotated[int, Field(ge=1, strict=True)]
     processes: Annotated[int, Field(ge=1, strict=True)] = 1
+    watch: WatchState | None = None
     sha256: str
 
 
@@ -105,11 +107,18 @@ def is_finite(training: Training) -> bool:
     return all(bool(torch.isfinite(tensor).all()) for tensor in _tensors(training).values())
 
 
-def save_state(path: Path, training: Training, data: dict[str, Any], seconds: float = 0.0, processes: int = 1) -> None:
+def save_state(
+    path: Path,
+    training: Training,
+    data: dict[str, Any],
+    seconds: float = 0.0,
+    processes: int = 1,
+    watch: dict[str, Any] | None = None,
+) -> None:
     """Write networks, optimiser states and the position, atomically. Random numbers follow from the position.
 
     data : digest and description of the training images. seconds : that the training has taken so far.
-    processes : that share it.
+    processes : that share it. watch : what a run's watch has seen, see `gan.watching.watch.WatchState`.
     """
     tensors = _tensors(training)
     about = {
@@ -120,6 +129,7 @@ def save_state(path: Path, training: Training, data: dict[str, Any], seconds: fl
         "versions": versions(),
         "threads": torch.get_num_threads(),
         "processes": processes,
+        **({} if watch is None else {"watch": watch}),
         "sha256": _digest(tensors),
     }
     text = json.dumps(about)
@@ -166,6 +176,7 @@ def restore_state(path: Path, training: Training, about: dict[str, Any], tensors
 def _restore_network(part: str, training: Training, remaining: dict[str, Tensor]) -> None:
     network, optimiser = getattr(training, part), getattr(training, f"{part}_optimiser")
     network.load_state_dict({name: remaining.pop(f"{part}.{name}") for name in network.state_dict()})
+    optimiser.state.clear()  # of a training that goes back
     for index, parameter in enumerate(network.parameters()):
         prefix = f"{part}_optimiser.{index}."
         for key in [key for key in remaining if key.startswith(prefix)]:

@@ -22,6 +22,8 @@ from dcgan_features.gan.training.adversarial import AdversarialTraining, Adversa
 from dcgan_features.gan.training.data_parallel import SharedBatch, WholeBatch
 from dcgan_features.gan.training.loop import TrainingDiverged, TrainingRun
 from dcgan_features.gan.training.recipe import FREE_SETTINGS, Recipe
+from dcgan_features.gan.training.watched import WatchedRun
+from dcgan_features.gan.watching.watch import WatchSettings, recorded
 from dcgan_features.gan.weights_file import load_weights, save_weights
 
 __all__ = ["Run", "TrainingDiverged", "check_images"]
@@ -93,7 +95,7 @@ class ImageRun(TrainingRun[AnyAdversaries]):
         }
 
 
-class Run(ImageRun[AdversarialTraining]):
+class Run(WatchedRun, ImageRun[AdversarialTraining]):
     """A training run that writes into a folder of its own.
 
     recipe, images : see `Recipe` and `AdversarialTraining`.
@@ -102,6 +104,8 @@ class Run(ImageRun[AdversarialTraining]):
     data : digest and description of the images, recorded with all weights.
     resume : go on from the folder's checkpoint if there is one.
     start_from : weights of both networks to begin with, see `TrainRecipe`; their digest is recorded with the images'.
+    watch : how the training watches itself, see `gan.training.watched`; None: not at all. Which it is makes no
+        difference to the weights, unless an alarm rolls the training back.
     together : every minibatch is shared by the processes of torch.distributed's default group, all of which make this
         run; the first one writes. Any number of processes may resume it.
     Raises `InputError` when images or first weights do not fit the network, or the folder's run had other settings,
@@ -118,6 +122,7 @@ class Run(ImageRun[AdversarialTraining]):
         resume: bool = True,
         together: bool = False,
         start_from: Path | None = None,
+        watch: WatchSettings | None = None,
     ) -> None:
         check_images(images, recipe.spec, recipe.batch_size)
         self.images = images
@@ -128,11 +133,14 @@ class Run(ImageRun[AdversarialTraining]):
         start = None
         if start_from is not None:
             start, data = _read_start(start_from, recipe, data)
+        if watch is not None and watch.on_alarm == "rollback" and share.count > 1:
+            raise InputError(f"an alarm rolls back one process, not {share.count}; start one, or give --on-alarm stop")
 
         def begin() -> AdversarialTraining:
             return AdversarialTraining(recipe, images, device, share, start=start)
 
         super().__init__(recipe, out, data, begin, resume, share.count)
+        self._begin_watch(images, watch)
 
     def _samples(self) -> Image.Image:
         return sample_grid(self.training.final_generator, self.training.sample_latent())
@@ -146,7 +154,7 @@ class Run(ImageRun[AdversarialTraining]):
         precision = torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
         reestimate_batch_statistics(discriminator, self.images[:STATISTICS_IMAGES], dtype=precision)
         statistics = f"of the first {min(len(self.images), STATISTICS_IMAGES):,} training images"
-        about = {**self._about(), "batch_statistics": statistics}
+        about = {**self._about(), "batch_statistics": statistics, **recorded(self._watch_state())}
         return save_weights(stem, discriminator, generator, about)
 
 

@@ -6,9 +6,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from dcgan_features.data.utils.files import writing
+
+LOGS = "logs"  # in a run's folder
 
 
 class Log:
@@ -33,6 +37,12 @@ class Log:
         with writing(self.folder):
             self._writer.add_scalar(name, value, step)
 
+    def rewind(self, first_step: int) -> None:
+        """Hide what was logged from this step on: the training has gone back."""
+        with writing(self.folder):
+            self._writer.close()
+            self._writer = SummaryWriter(str(self.folder), purge_step=first_step)
+
     def flush(self) -> None:
         """Write what was logged."""
         with writing(self.folder):
@@ -50,3 +60,18 @@ class Log:
         """Leave a full disk to be said once, by the thread that trains: the writer hands the error on to it."""
         if not isinstance(arguments.exc_value, OSError):
             self._hook(arguments)
+
+
+def read_log(folder: Path) -> dict[str, NDArray[np.float64]]:
+    """What a run has logged: (n, 2) minibatches and values, by name; nothing where there is no log."""
+    from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+        EventAccumulator,  # takes a second to import
+    )
+
+    if not folder.is_dir():
+        return {}
+    found = EventAccumulator(str(folder), {"scalars": 0}).Reload()
+    return {
+        name: np.array([(event.step, event.value) for event in found.Scalars(name)])
+        for name in found.Tags().get("scalars", [])
+    }

@@ -27,7 +27,11 @@ from dcgan_features.gan.training.recipe import refuse_changes
 
 
 class TrainingDiverged(InputError):
-    """A loss or a parameter is no longer a finite number."""
+    """A loss or a parameter is no longer a finite number; `reason` says which."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class RunSettings(Protocol):
@@ -94,6 +98,7 @@ class TrainingRun(Generic[AnyTraining]):
                     f"{out} was begun with other weights; give the same 'start_from', another folder, or --no-resume"
                 )
         self.training = begin()
+        self._resumed = None if state is None else state[0]  # what the checkpoint said
         if state is not None:
             restore_state(self._state_path, self.training, *state)
             if state[0]["threads"] != torch.get_num_threads() and self.training.device.type == "cpu":
@@ -179,6 +184,8 @@ class TrainingRun(Generic[AnyTraining]):
                 self._state_path.unlink(missing_ok=True)
             done = training.steps_done * recipe.batch_size
             with progress(recipe.steps * recipe.batch_size, f"training {recipe.network}", done) as advance:
+                if training.steps_done == 0:
+                    self._take_readings(log)
                 while training.steps_done < recipe.steps:
                     self._one_step(log, advance)
                     if stopped:
@@ -191,17 +198,26 @@ class TrainingRun(Generic[AnyTraining]):
             return self._save_weights(self.out / "weights")
 
     def _one_step(self, log: Log, advance: Advance) -> None:
+        before = self.training.steps_done
         losses = self.training.step()
         self._record(losses)
         note = self._log(log) if self.training.steps_done % self.settings.log_every == 0 else ""
         self._after_step()
+        self._take_readings(log)
         if self._is_due():
             log.flush()
             self._save()
-        advance(self.settings.batch_size, note)
+        advance((self.training.steps_done - before) * self.settings.batch_size, note)  # less where it went back
 
     def _after_step(self) -> None:
         """What else a kind of run does now and then."""
+
+    def _take_readings(self, log: Log) -> None:
+        """Look after the training's health, where a kind of run does; before the first minibatch too."""
+
+    def _watch_state(self) -> dict[str, Any] | None:
+        """What the run's watch has seen, to be saved with the position."""
+        return None
 
     def _save_weights(self, stem: Path) -> Path:
         """Write the weights as they are; return the path of the safetensors file."""
@@ -221,7 +237,8 @@ class TrainingRun(Generic[AnyTraining]):
             )
             raise TrainingDiverged(
                 f"training stopped at batch {self.training.steps_done:,}: the loss '{name}' is {loss}; {kept}; "
-                "lower the learning rate, or give precision fp32, and begin anew in another folder"
+                "lower the learning rate, or give precision fp32, and begin anew in another folder",
+                f"the loss '{name}' is {loss}",
             )
 
     def _log(self, log: Log) -> str:
@@ -249,7 +266,7 @@ class TrainingRun(Generic[AnyTraining]):
     def _save(self) -> None:
         if not is_finite(self.training):
             self._check("parameters", math.nan)
-        save_state(self._state_path, self.training, self.data, self.seconds, self.processes)
+        save_state(self._state_path, self.training, self.data, self.seconds, self.processes, self._watch_state())
         self._saved_steps, self._saved_time = self.training.steps_done, time.monotonic()
 
     @contextlib.contextmanager

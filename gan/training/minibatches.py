@@ -10,10 +10,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dcgan_features.data.utils.gpu import fits, send
-from dcgan_features.data.utils.random_streams import FLIPS, ORDER, stream
+from dcgan_features.data.utils.random_streams import FLIPS, NOISE, ORDER, stream
 from dcgan_features.gan.training.data_parallel import WholeBatch
 from dcgan_features.gan.training.recipe import Recipe
 from dcgan_features.gan.training.rotation_prediction import turn, turned_count, turned_positions
+
+
+def instance_noise(recipe: Recipe, step: int, share: WholeBatch) -> Tensor:
+    """The share's noise on the real and on the fake images of minibatch number `step`, on the CPU.
+
+    Float32 (2, n, channels, size, size), normal, of the standard deviation that the recipe gives that minibatch.
+    """
+    spec = recipe.spec
+    shape = (2, recipe.batch_size, spec.channels, spec.image_size, spec.image_size)
+    drawn = torch.randn(shape, generator=stream(recipe.seed, NOISE, step))
+    return drawn[:, share.own(recipe.batch_size)] * recipe.noise_at(step)
 
 
 class Minibatches:

@@ -17,7 +17,10 @@ FREE_SETTINGS = frozenset(
     {"images", "checkpoint_seconds", "checkpoint_every", "sample_every", "sample_count", "snapshot_every", "log_every"}
 )
 # These came later than runs and results that do not know them; at their defaults they leave all as it was.
-LATER_SETTINGS = frozenset({"loss", "gradient_penalty", "averaging", "rotation"})
+LATER_SETTINGS = frozenset(
+    {"loss", "gradient_penalty", "averaging", "rotation", "fake_gradient_penalty", "dragan", "discriminator_rate"}
+    | {"instance_noise", "instance_noise_images", "latent_size", "latent"}
+)
 FOLDER_EPOCHS = 25
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -26,6 +29,7 @@ class Recipe(BaseModel):
     """Settings of one training run. Defaults: the paper, section 4; where it is silent, the authors' code.
 
     network : name in `gan.SPECS`.
+    latent_size, latent : dimensions of z, and "uniform" or "normal"; None: as the network has them.
     images : real images to see in all. Every minibatch counts, as in the authors' code, although those on which
         the generator is updated play no part in the update.
     seed : decides initial weights, order of the images, z and flips.
@@ -33,9 +37,18 @@ class Recipe(BaseModel):
     weight_decay : L2 penalty's factor in the gradient of every parameter (the authors' code for faces).
     discriminator_updates : minibatches that update the discriminator for each one that updates the generator.
     flips : mirror half of the real images left to right (not in the paper).
-    loss : "cross-entropy", as in the paper, or "hinge"; see `gan.training.losses`.
+    loss : "cross-entropy", as in the paper, "hinge" or "relativistic"; see `gan.training.losses`.
+    discriminator_rate : the discriminator's learning rate as a multiple of `learning_rate`, which is the generator's
+        (two time scales: Heusel et al., NeurIPS 2017); 1: the same.
     gradient_penalty : gamma of the R1 penalty of the discriminator, in float32 always, at every one of its updates; 0:
         none. See `gan.training.r1_penalty`. 10 in its source, for images of -1..1 like these.
+    fake_gradient_penalty : gamma of the R2 penalty, which is the same at fake images. R1 and R2 with the relativistic
+        loss are the training of R3GAN (Huang et al., NeurIPS 2024, arXiv 2501.05441, section 2).
+    dragan : factor of DRAGAN's penalty for gradients around real images whose norm is not 1; 0: none. 10 in its source.
+        See `gan.training.r1_penalty`.
+    instance_noise : standard deviation of normal noise on all images that the discriminator is shown in training, in
+        units of pixels of -1..1 (Sonderby et al., ICLR 2017; Arjovsky & Bottou, ICLR 2017); 0: none.
+    instance_noise_images : real images over which that noise falls, linearly, to nothing; 0: it stays.
     rotation : factor, in the discriminator's loss, of a second task: to tell by how many quarter turns real images were
         turned; 0: none. 1 in its source. See `gan.training.rotation_prediction`.
     averaging : decay, an update of a network, of an exponential moving average of its weights, such as 0.999; samples
@@ -52,6 +65,8 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: str = "svhn-32"
+    latent_size: Annotated[int | None, Field(ge=1)] = None
+    latent: Literal["uniform", "normal"] | None = None
     images: Annotated[int, Field(ge=1)] = 1_000_000
     seed: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=2)] = 128
@@ -61,8 +76,13 @@ class Recipe(BaseModel):
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-5
     discriminator_updates: Annotated[int, Field(ge=1)] = 1
     flips: bool = False
-    loss: Literal["cross-entropy", "hinge"] = "cross-entropy"
+    loss: Literal["cross-entropy", "hinge", "relativistic"] = "cross-entropy"
+    discriminator_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     gradient_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    fake_gradient_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    dragan: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    instance_noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    instance_noise_images: Annotated[int, Field(ge=0)] = 0
     rotation: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
     resize: bool = False
@@ -76,8 +96,19 @@ class Recipe(BaseModel):
 
     @property
     def spec(self) -> NetworkSpec:
-        """The named network's shape."""
-        return SPECS[self.network]
+        """The named network's shape, with the latent space that the recipe gives it."""
+        return SPECS[self.network].with_latent(self.latent_size, self.latent)
+
+    @property
+    def penalises_gradients(self) -> bool:
+        """Whether the discriminator's loss has gradients in it, so that it is differentiated twice."""
+        return bool(self.gradient_penalty or self.fake_gradient_penalty or self.dragan)
+
+    def noise_at(self, step: int) -> float:
+        """Standard deviation of the instance noise in minibatch number `step`, from 0."""
+        if not self.instance_noise_images:
+            return self.instance_noise
+        return self.instance_noise * max(1 - step * self.batch_size / self.instance_noise_images, 0.0)
 
     @property
     def steps(self) -> int:
@@ -94,6 +125,7 @@ class TrainRecipe(Recipe):
         given, a run on folders takes 25, as the authors' code does for faces.
     unreadable : files of a folder that may be passed over because they cannot be read: below 1 a share of all, else a
         number.
+    watch_every : images between two readings of a run that is watched, see `gan.training.watched`.
     near_duplicates : whether to remove near-duplicates before training, see `gan.near_duplicates`.
     hash_noise, hash_dropout, hash_threshold, hash_images, hash_shift, hash_seed : how they are found, see
         `gan.folders.autoencoder_hash.HashSettings`.
@@ -102,6 +134,7 @@ class TrainRecipe(Recipe):
     start_from: Path | None = None
     epochs: Annotated[int | None, Field(ge=1)] = None
     unreadable: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.02
+    watch_every: Annotated[int, Field(ge=1)] = 12_800
     near_duplicates: Literal["keep", "remove"] = "keep"
     hash_noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 4.0
     hash_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5

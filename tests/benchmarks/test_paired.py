@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dcgan_features.benchmarks.paired import COLUMNS, app
+from dcgan_features.benchmarks.paired.__main__ import app
+from dcgan_features.benchmarks.paired.pairs import COLUMNS
 from dcgan_features.benchmarks.records.reading import read_predictions
 from dcgan_features.data.utils.formats import sealed
 from dcgan_features.eval import compare, holm

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from dcgan_features import data
-from dcgan_features.benchmarks import precision
-from dcgan_features.benchmarks.precision import ACCURACY, agreement, app, chance_apart, compare, curve_agreement, losses
+from dcgan_features.benchmarks.precision import study as precision
+from dcgan_features.benchmarks.precision.__main__ import app
+from dcgan_features.benchmarks.precision.study import (
+    ACCURACY,
+    agreement,
+    chance_apart,
+    compare,
+    curve_agreement,
+    losses,
+)
 from dcgan_features.data.dataset import Dataset
 from dcgan_features.data.utils.cli import run
 from dcgan_features.features import DiscriminatorFeatures
@@ -85,7 +93,8 @@ def tiny_data(monkeypatch):
     monkeypatch.setattr(precision, "CS", (0.1, 1.0))
     begin = DiscriminatorFeatures.__init__
     monkeypatch.setattr(
-        "dcgan_features.benchmarks.precision.make_recipe", lambda settings: make_recipe({**settings, "batch_size": 16})
+        "dcgan_features.benchmarks.precision.study.make_recipe",
+        lambda settings: make_recipe({**settings, "batch_size": 16}),
     )
     monkeypatch.setattr(DiscriminatorFeatures, "__init__", small_grid(begin))
 

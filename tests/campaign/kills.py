@@ -18,6 +18,7 @@ import torch
 import yaml
 from PIL import Image
 
+from dcgan_features.benchmarks.compare import compare
 from dcgan_features.benchmarks.compare.files import write_comparison
 from dcgan_features.benchmarks.compare.run import run_comparison
 from dcgan_features.benchmarks.config.schema import load_table
@@ -80,6 +81,7 @@ def tasks() -> list[Task]:
         Task("folder of pictures", _decode, _decoded),
         Task("table with a search", _measure, _measured),
         Task("comparison", _compare, _compared),
+        Task("probes of own pictures, kept", _probe, _probed),
     ]
 
 
@@ -89,19 +91,23 @@ def _weights(out: Path) -> Any:
     return {str(file.relative_to(out)): file.read_bytes() for file in [*names, *pictures]}
 
 
+def _pictures(root: Path, names: list[str]) -> Path:
+    """A folder of pictures of these names, whole or not there."""
+    if not root.is_dir():
+        draw = np.random.default_rng(0)
+        half = root.parent / f"{root.name}-{os.getpid()}"
+        for name in names:
+            (half / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(draw.integers(0, 256, (60, 50, 3), dtype=np.uint8)).save(half / name)
+        half.rename(root)
+    return root
+
+
 def _decode(out: Path) -> None:
     import dcgan_features.data.picture_cache as cache
 
-    root = out.parent / "pictures"
-    if not root.is_dir():
-        draw = np.random.default_rng(0)
-        half = out.parent / f"pictures-{os.getpid()}"
-        half.mkdir()
-        for number in range(120):
-            Image.fromarray(draw.integers(0, 256, (60, 50, 3), dtype=np.uint8)).save(half / f"{number}.png")
-        half.rename(root)
     cache._SAVE_SECONDS = 0.0
-    cached_folder(root, 16, cache=out)
+    cached_folder(_pictures(out.parent / "pictures", [f"{number}.png" for number in range(120)]), 16, cache=out)
 
 
 def _decoded(out: Path) -> Any:
@@ -180,6 +186,25 @@ def _compared(out: Path) -> Any:
         for entry in content["extractors"]
     ]
     return figures, content["pairs"]
+
+
+def _probe(out: Path) -> None:
+    own = [f"{part}/{label}/{number}.png" for part in ("train", "test") for label in "abc" for number in range(12)]
+    compare(
+        "raw-pixels", "tests.benchmarks.spies:Means", data=_pictures(out.parent / "labelled", own), size=16,
+        probe=("l2-svm", "logistic", "knn"), results=out / "results", store=out / "store", save=out / "kept",
+        device="cpu",
+    )  # fmt: skip
+
+
+def _probed(out: Path) -> Any:
+    report = json.loads(next((out / "results").rglob("comparison.json")).read_text())
+    figures = [
+        {name: (found["values"], found["confusion_percent"]) for name, found in entry["protocols"].items()}
+        for entry in report["extractors"]
+    ]
+    kept = {str(file.relative_to(out)): file.read_bytes() for file in sorted(out.rglob("probe.safetensors"))}
+    return figures, report["pairs"], kept
 
 
 def kill_all(folder: Path, kills: int, seed: int, only: Sequence[str] = (), processes: int = 1) -> list[Killed]:

@@ -144,6 +144,12 @@ def test_npy_is_mapped_and_not_read(tmp_path: Path) -> None:
     assert dataset.name == "some"
 
 
+def test_npy_of_one_channel(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
+    np.save(tmp_path / "grey.npy", images)
+    assert np.array_equal(npy(tmp_path / "grey.npy").train_images, images)
+
+
 def test_npy_files_that_cannot_be_used(tmp_path: Path) -> None:
     file = tmp_path / "some.npy"
     with pytest.raises(InputError, match="does not exist"):

@@ -35,7 +35,7 @@ SPEC_EDITS = [
     lambda spec: spec.update(generator_start=[6, 2]), lambda spec: spec.update(channels=0),
     lambda spec: spec["discriminator"][1].update(stride=1), lambda spec: spec["discriminator"][1].update(stride=3),
     lambda spec: spec["generator"][0].update(kernel=4), lambda spec: spec["generator"].pop(),
-    lambda spec: spec.update(discriminator_normalisation="none"), lambda spec: spec.pop("latent"),
+    lambda spec: spec.update(discriminator_normalisation="layer"), lambda spec: spec.pop("latent"),
     lambda spec: spec.update(colours=3), lambda spec: spec["discriminator"][0].update(maps=[4]),
 ]  # fmt: skip
 

@@ -4,8 +4,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
 
-from dcgan_features.gan.networks import Discriminator, Generator, draw_latent, scale_images, unscale_images
+from dcgan_features.gan.networks import (
+    Discriminator,
+    Generator,
+    ResizeConvolution,
+    draw_latent,
+    scale_images,
+    unscale_images,
+)
 from dcgan_features.gan.spec import LSUN_64, PAPER_32, PAPER_32_SPECTRAL, PAPER_32_WIDE, SPECS, SVHN_32, NetworkSpec
 from tests.gan.tiny import TINY
 
@@ -175,3 +184,33 @@ def test_parts_of_a_minibatch_are_normalised_apart(name):
     apart = torch.cat([network(images[:4]), network(images[4:])])
     torch.testing.assert_close(network(images, parts=(4, 3)), apart)
     assert (network(images) - apart).abs().max() > 1e-3 or name == "tiny-spectral"
+
+
+def test_a_resize_convolution_is_a_convolution_of_repeated_pixels():
+    layer = ResizeConvolution(2, 3, 5, 2, bias=True)
+    maps = torch.randn(4, 2, 3, 3)
+    repeated = maps.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(layer(maps), functional.conv2d(repeated, layer.weight, layer.bias, padding=2))
+    alike = ResizeConvolution(2, 3, 3, 1, bias=False)
+    torch.testing.assert_close(alike(maps), functional.conv2d(maps, alike.weight, padding=1))
+
+
+def test_the_generators_other_shapes():
+    latent = torch.randn(4, 100)
+    for name, layers in (("svhn-32-narrow", 3), ("svhn-32-narrow-bare", 0)):
+        generator = Generator(SPECS[name])
+        assert generator(latent).shape == (4, 3, 32, 32)
+        assert sum(isinstance(layer, nn.BatchNorm2d) for layer in generator.modules()) == layers
+        shifts = [layer.bias is not None for layer in (generator.projection, *generator.convolutions)]
+        assert shifts == ([True] * 3 if layers == 0 else [False] * 3) + [False]
+    resizing = Generator(SPECS["lsun-64-narrow-resize"])
+    assert resizing(torch.rand(2, 100)).shape == (2, 3, 64, 64)
+    assert sum(isinstance(layer, ResizeConvolution) for layer in resizing.modules()) == 4
+    assert not any(isinstance(layer, nn.ConvTranspose2d) for layer in resizing.modules())
+    plain = Discriminator(SPECS["svhn-32-narrow-plain"])
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in plain.modules())
+    assert all(layer.bias is not None for layer in plain.convolutions)
+    for spec in SPECS.values():
+        assert NetworkSpec.from_dict(spec.to_dict()) == spec
+    with pytest.raises(ValueError, match="generator_upsampling must be 'transposed' or 'resize', not 'bilinear'"):
+        NetworkSpec(**{**vars(SPECS["svhn-32"]), "generator_upsampling": "bilinear"})

@@ -1,6 +1,7 @@
 """The command, from its arguments to its exit code."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from dcgan_features.data.folder import folder
 from dcgan_features.data.utils.cli import run
+from dcgan_features.data.utils.formats import read_sealed
 from dcgan_features.data.utils.hashing import array_digest
 from dcgan_features.gan.train import app
 from dcgan_features.gan.weights_file import load_weights
@@ -38,6 +40,8 @@ def call(monkeypatch, capsys, tmp_path):
 def test_it_says_what_it_does_and_goes_on_where_it_was(call, tmp_path):
     code, out, err = call()
     assert code == 0, err
+    assert "images/s here: " in out
+    assert not (tmp_path / "out" / "losses.png").exists()  # fewer minibatches than one line of the log
     assert "network tiny on 70 images (images (70 images)), cpu, fp32" in out
     assert "64 images in 4 batches of 16" in out
     assert "training tiny: 64 of 64" in err
@@ -187,3 +191,19 @@ def test_a_run_inside_its_own_pictures_resumes(call, tmp_path):
     assert "what trainings wrote is left out: run" in out
     code, _, err = call(data="mine", out="mine")
     assert (code, "is the folder of the pictures themselves" in err) == (2, True)
+
+
+def test_it_watches_unless_it_is_told_not_to(call, tmp_path):
+    recipe = (tmp_path / "my.yaml").read_text()
+    (tmp_path / "my.yaml").write_text(f"{recipe}watch_every: 32\n")
+    code, out, err = call()
+    assert code == 0, err
+    assert re.search(r"watched: out/watch.png, \d alarms, \d+\.\d% of the time", out)
+    assert len(read_sealed(tmp_path / "out" / "watch.json")["readings"]) == 3
+    code, out, _ = call("--no-watch", out="not")
+    assert code == 0
+    assert "watched" not in out
+    assert not (tmp_path / "not" / "watch.json").exists()
+    weights = [(tmp_path / folder / "weights.safetensors").read_bytes() for folder in ("out", "not")]
+    assert weights[0] == weights[1]
+    assert call("--on-alarm", "panic")[0] == 2

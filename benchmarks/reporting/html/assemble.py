@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from dcgan_features.benchmarks.records.figures import rounded
 from dcgan_features.benchmarks.reporting.diff import EXPLANATION, VERDICTS, Change
-from dcgan_features.benchmarks.reporting.html.compared import compared_views
+from dcgan_features.benchmarks.reporting.html.compared import compared_views, suite_views
 from dcgan_features.benchmarks.reporting.html.pictures import picture_views
 from dcgan_features.benchmarks.reporting.html.speed import speed_views
 from dcgan_features.benchmarks.reporting.html.tables import table_view
@@ -39,6 +39,7 @@ def make_page(reports: list[Report], folder: Path, changes: list[Change] | None 
         tables=[table_view(report, folder) for report in reports],
         summary=_summary(reports),
         compared=compared_views(folder, protocols),
+        suites=suite_views(folder),
         speed=speed_views(folder / "speed"),
         pictures=picture_views(folder / "figures"),
         changes=changes,

@@ -141,7 +141,7 @@ def test_a_class_and_a_file_of_its_features_beside_a_row(compare, tmp_path):
 def test_what_is_measured_is_not_run_again_and_a_part_of_it_will_do(compare, tmp_path):
     log = tmp_path / "log"
     mine = f"{MEANS},notes={log}"
-    assert compare(mine, "pixels", "--protocol", "all-labels")[0] == 0
+    assert compare(mine, "pixels", "--set", "protocol=all-labels")[0] == 0
     assert list(frame().index.levels[1]) == ["all-labels"]
     assert read_predictions(tmp_path / "results", "tiny", "pixels").by_protocol.keys() == {"all-labels", "5-per-class"}
     fits = len(notes(log))
@@ -152,21 +152,21 @@ def test_what_is_measured_is_not_run_again_and_a_part_of_it_will_do(compare, tmp
     assert out.count("measured already") == 2
     assert "[1/" not in err
     pd.testing.assert_frame_equal(frame(), both)
-    _, out, _ = compare(mine, "--protocol", "5-per-class")
+    _, out, _ = compare(mine, "--set", "protocol=5-per-class")
     assert "measured already" in out
     assert list(frame().index.levels[1]) == ["5-per-class"]
     assert len(notes(log)) == fits  # features came from the store all along
 
 
 def test_an_edited_class_is_measured_again_even_by_the_same_process(compare, tmp_path):
-    compare("mine.py:Colours", "--protocol", "all-labels")
-    assert "measured already" in compare("mine.py:Colours", "--protocol", "all-labels")[1]
+    compare("mine.py:Colours", "--set", "protocol=all-labels")
+    assert "measured already" in compare("mine.py:Colours", "--set", "protocol=all-labels")[1]
     (tmp_path / "mine.py").write_text(MINE.replace("/ 255", "/ 128"))
-    assert "measured with other settings or code" in compare("mine.py:Colours", "--protocol", "all-labels")[1]
+    assert "measured with other settings or code" in compare("mine.py:Colours", "--set", "protocol=all-labels")[1]
 
 
 def test_the_function_returns_what_the_command_writes(compare, monkeypatch, tmp_path):
-    compare("mine.py:Colours", "mine.py:Colours,power=2", "pixels", "--reference", "mine.py:Colours")
+    compare("mine.py:Colours", "mine.py:Colours,power=2", "pixels", "--set", "reference=mine.py:Colours")
     found = compare_function(
         "mine.py:Colours", "mine.py:Colours,power=2", "pixels",
         reference=["mine.py:Colours"], table="tiny.yaml", results="results", store="store",
@@ -179,7 +179,7 @@ def test_the_function_returns_what_the_command_writes(compare, monkeypatch, tmp_
 
 
 def test_features_at_a_scale_that_no_C_suits_are_remarked_upon(compare):
-    out = " ".join(compare("mine.py:Faint", "--protocol", "all-labels")[1].split())
+    out = " ".join(compare("mine.py:Faint", "--set", "protocol=all-labels")[1].split())
     remark = (
         "all-labels: the best C was the smallest or largest tried, 1e-05 or 10, in 1 of 1 fits; features at another "
         "scale may do better"
@@ -189,7 +189,7 @@ def test_features_at_a_scale_that_no_C_suits_are_remarked_upon(compare):
 
 
 def test_several_references_are_each_compared_once(compare):
-    compare("mine.py:Colours", "pixels", "means", "--protocol", "all-labels")
+    compare("mine.py:Colours", "pixels", "means", "--set", "protocol=all-labels")
     pairs = json.loads(made("comparison.json").read_text())["pairs"]
     assert [(pair["extractor"], pair["reference"]) for pair in pairs] == [
         (COLOURS, "pixels"),
@@ -214,7 +214,7 @@ def test_curves_have_the_points_of_the_table_and_more(compare, make_table, tmp_p
         },
     )
     for _ in range(2):
-        code, _, err = compare("mine.py:Colours", "pixels", "--curve")
+        code, _, err = compare("mine.py:Colours", "pixels", "--set", "curve")
         assert code == 0
     assert "[1/" not in err
     with open(made("tiny-labels.csv"), newline="") as file:
@@ -226,7 +226,7 @@ def test_curves_have_the_points_of_the_table_and_more(compare, make_table, tmp_p
 
 
 def test_one_that_fails_leaves_the_others_standing(compare):
-    code, out, err = compare("mine.py:Failing", "mine.py:Colours", "--protocol", "all-labels")
+    code, out, err = compare("mine.py:Failing", "mine.py:Colours", "--set", "protocol=all-labels")
     assert code == 2  # a mistake in the user's code, whose file and line help
     assert re.search(r"error: mine\.py:Failing is not measured: .*mine\.py line \d+: IndexError: .*; mend it", err)
     assert "Traceback" not in err
@@ -266,8 +266,8 @@ def save(**arrays):
     (["mine.py"], {}, "name the class in it: mine.py:MyExtractor"),
     (["absent"], {}, "the row absent .* is not measured in the preset quick.* choose among means, pixels"),
     (["pixels", "pixels"], {}, "pixels is given twice"),
-    (["pixels", "--reference", "means"], {}, "unknown reference 'means'.*did you mean 'pixels'"),
-    (["pixels", "--protocol", "all"], {}, "unknown protocol 'all' .*did you mean 'all-labels'"),
+    (["pixels", "--set", "reference=means"], {}, "unknown reference 'means'.*did you mean 'pixels'"),
+    (["pixels", "--set", "protocol=all"], {}, "unknown protocol 'all' .*did you mean 'all-labels'"),
     (["pixels", "--preset", "quik"], {}, "unknown preset 'quik'"),
     ([], {}, "there is nothing to compare"),
 ])  # fmt: skip
@@ -293,12 +293,12 @@ def test_help_needs_no_torch():
 
 
 def test_results_of_other_labels_are_not_compared(compare, tmp_path):
-    compare("mine.py:Colours", "pixels", "--protocol", "all-labels")
+    compare("mine.py:Colours", "pixels", "--set", "protocol=all-labels")
     path = tmp_path / "results" / "tiny" / "pixels.json"
     content = json.loads(path.read_text())
     content["protocols"]["all-labels"]["draw_digests"] = ["0" * 64]
     path.write_text(json.dumps(sealed(content)))
-    code, _, err = compare("mine.py:Colours", "pixels", "--protocol", "all-labels")
+    code, _, err = compare("mine.py:Colours", "pixels", "--set", "protocol=all-labels")
     assert code == 2
     assert "were measured on different label draws under all-labels" in err
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from dcgan_features.benchmarks.compare import files as comparison_files
 from dcgan_features.benchmarks.compare.__main__ import app
+from dcgan_features.benchmarks.reporting.html.compared import compared_views, suite_views
 
 SUITE = {
     "name": "trees",
@@ -42,6 +43,14 @@ def test_all_with_all_and_again_from_what_is_there(run, here):
     for line in lines:
         assert f"{float(line['accuracy']):.1f} {line['group']}" in text
     assert run()[1].count("measured already") == 4
+    matrix = suite_views(here / "results")
+    assert [view["title"] for view in matrix] == ["trees, l2-svm-C1", "trees, knn-k3"]
+    assert matrix[0]["headings"] == ["Extractor", "more", "woods"]  # as the file has them
+    first = lines[0]
+    assert matrix[0]["cells"][0][:2] == [first["extractor"], f"{float(first['accuracy']):.1f} {first['group']}"]
+    views = compared_views(here / "results", {})
+    assert {line[1] for view in views for line in view["accuracies"]} == {"L2-SVM, C 1", "kNN, cosine, weighted, k 3"}
+    assert [len(view["costs"]) for view in views] == [2, 2]
 
 
 def test_an_extractor_that_fails_leaves_the_others(run):

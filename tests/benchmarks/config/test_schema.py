@@ -177,3 +177,25 @@ def test_files_that_are_no_tables(tmp_path, content, sentence):
 def test_the_shipped_table_survives_a_round_trip():
     table = load_table("cifar10")
     assert Table.model_validate(yaml.safe_load(table.model_dump_json(exclude_unset=True))) == table
+
+
+def test_rows_are_chosen_by_name_group_and_pattern():
+    table = load_table("cifar10")
+    names = [row.name for row in table.rows]
+
+    def chosen(*only):
+        return [row.name for row in table.chosen_rows(list(only))]
+
+    assert chosen() == names
+    assert chosen("dcgan") == ["dcgan"]  # a row, not a pattern of the others
+    assert chosen("dcgan*", "raw-pixels") == [
+        name for name in names if name.startswith("dcgan") or name == "raw-pixels"
+    ]
+    assert chosen("published") == [row.name for row in table.rows if row.group == "published"]
+    baselines = chosen("baselines")
+    assert {"kmeans-1-layer", "kmeans-3-layer", "exemplar-cnn", "raw-pixels", "random-dcgan"} <= set(baselines)
+    assert not {"dcgan", "dcgan-small", "second-order-rotations"} & set(baselines)
+    with pytest.raises(InputError, match="did you mean 'baselines'"):
+        chosen("baseline")
+    with pytest.raises(InputError, match="unknown row 'x\\*'"):
+        chosen("x*")

@@ -16,6 +16,7 @@ from dcgan_features.benchmarks.curves.__main__ import app
 from dcgan_features.benchmarks.curves.label_counts import COLUMNS
 from dcgan_features.benchmarks.records.reading import read_predictions
 from dcgan_features.benchmarks.reporting.plots.label_curves import GAP, Curve, Point, draw, spread_out
+from dcgan_features.benchmarks.runner.protocol import C_BOUNDS
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.eval import L2SVMCV
 from tests.benchmarks.conftest import MEANS
@@ -80,7 +81,7 @@ def test_drawn_labels_with_a_hold_out_are_what_they_say(cli, curves, make_table,
     X, X_test, y = Means().transform(dataset.train_images), Means().transform(dataset.test_images), dataset.train_labels
     held = data.holdout(100, 20, 0)[1]
     draws = data.class_balanced_draws(y, 10, 2, 0)
-    fits = [L2SVMCV((0.1, 1.0), holdout=held).fit(X[draw], y[draw]) for draw in draws]
+    fits = [L2SVMCV((0.1, 1.0), extend=C_BOUNDS, holdout=held).fit(X[draw], y[draw]) for draw in draws]
     kept = read_predictions(tmp_path / "results", "tiny-labels", "means")
     np.testing.assert_array_equal(kept.by_protocol["10-per-class"], [fit.predict(X_test) for fit in fits])
     found = protocols_of(tmp_path, "tiny-labels", "means")["10-per-class"]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dcgan_features.benchmarks.documents.__main__ import app, filled
+from dcgan_features.benchmarks.documents.__main__ import app
+from dcgan_features.benchmarks.documents.figures import filled
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import InputError
 

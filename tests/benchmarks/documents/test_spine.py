@@ -1,6 +1,6 @@
 import pytest
 
-from dcgan_features.benchmarks.documents.spine import LIST, draw, spine
+from dcgan_features.benchmarks.documents.spine_picture import LIST, draw, spine
 from dcgan_features.data.utils.errors import InputError
 from tests.test_project import SPINE
 

@@ -12,6 +12,7 @@ from dcgan_features.benchmarks.layers import study
 from dcgan_features.benchmarks.layers.__main__ import app
 from dcgan_features.benchmarks.layers.study import LAYER_COLUMNS, Setting, settings
 from dcgan_features.benchmarks.reporting.plots.panels import Panel, Series, apart, draw_panels
+from dcgan_features.benchmarks.runner.protocol import C_BOUNDS
 from dcgan_features.data.splits import class_balanced_draws
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.eval import L2SVMCV
@@ -88,7 +89,7 @@ def test_each_figure_is_that_of_its_own_features(layers, tmp_path):
     assert dataset.train_labels is not None
     for draw in class_balanced_draws(dataset.train_labels, 5, 3, 0):
         # 160 features by 6 are one decade to the nearest.
-        fitted = L2SVMCV([1.0, 10.0], n_splits=2).fit(train[draw], dataset.train_labels[draw])
+        fitted = L2SVMCV([1.0, 10.0], extend=C_BOUNDS, n_splits=2).fit(train[draw], dataset.train_labels[draw])
         scores.append((fitted.predict(test) == dataset.test_labels).mean() * 100)
     line = found["alone", "2", "1"]
     assert (line["features"], line["draws"], line["stand_in"]) == ("6", "3", "True")

@@ -162,7 +162,7 @@ def test_a_killed_search_goes_on_and_another_begins_anew(tmp_path, monkeypatch):
 @pytest.fixture
 def toy(cli, tmp_path, monkeypatch):
     """Run the command on the toy study; returns (exit code, stdout, stderr)."""
-    monkeypatch.setattr("dcgan_features.benchmarks.mnist_generated.__main__.load", lambda source, root: bars_dataset())
+    monkeypatch.setattr("dcgan_features.benchmarks.mnist_generated.run.load", lambda source, root: bars_dataset())
     path = tmp_path / "toy.yaml"
     path.write_text(yaml.safe_dump(STUDY))
     return lambda *arguments: cli("--study", path, "--device", "cpu", *arguments, app=app)

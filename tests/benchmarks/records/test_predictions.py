@@ -9,6 +9,7 @@ import pytest
 from dcgan_features import data
 from dcgan_features.benchmarks.records.predictions import predictions_path, write_predictions
 from dcgan_features.benchmarks.records.reading import read_predictions
+from dcgan_features.benchmarks.runner.protocol import C_BOUNDS
 from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import sha256_file
@@ -81,9 +82,12 @@ def test_a_measured_row_keeps_what_its_fits_predicted(measured):
     y = dataset.train_labels
     np.testing.assert_array_equal(found.truth, dataset.test_labels)
     assert found.truth.dtype == np.int64
-    fits = [L2SVMCV((0.1, 1.0), n_splits=2).fit(X[draw], y[draw]) for draw in data.class_balanced_draws(y, 5, 3, 0)]
+    fits = [
+        L2SVMCV((0.1, 1.0), extend=C_BOUNDS, n_splits=2).fit(X[draw], y[draw])
+        for draw in data.class_balanced_draws(y, 5, 3, 0)
+    ]
     np.testing.assert_array_equal(found.by_protocol["5-per-class"], [fit.predict(X_test) for fit in fits])
-    whole = L2SVMCV((0.1, 1.0), holdout=data.holdout(250, 50, 0)[1]).fit(X, y).predict(X_test)
+    whole = L2SVMCV((0.1, 1.0), extend=C_BOUNDS, holdout=data.holdout(250, 50, 0)[1]).fit(X, y).predict(X_test)
     np.testing.assert_array_equal(found.by_protocol["all-labels"], whole[None])
     result = json.loads((folder / "tiny" / "a.json").read_text())
     assert result["digests"]["predictions"] == sha256_file(folder / "tiny" / "a.npz")

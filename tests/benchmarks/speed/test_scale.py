@@ -11,7 +11,7 @@ import yaml
 from torch import distributed
 
 from dcgan_features.benchmarks.config.schema import load_table
-from dcgan_features.benchmarks.speed.scale import (  # fmt: skip
+from dcgan_features.benchmarks.speed.forecast import (  # fmt: skip
     Assumed,
     Counts,
     Exchange,

@@ -58,7 +58,7 @@ def test_what_a_gpu_gives_stands_beside_what_the_cpu_gives(tmp_path, monkeypatch
         return {"fits": [{"rows": 50_000, "seconds": 3.0}]}
 
     monkeypatch.setattr(speed_svm, "over_rows", measure)
-    monkeypatch.setattr(speed, "device_option", lambda name: torch.device(name))
+    monkeypatch.setattr(speed, "_place", torch.device)
     for device, file in (("cuda", "svm-rows-gpu.json"), ("cpu", "svm-rows.json")):
         monkeypatch.setattr(sys, "argv", ["speed.py", "svm-rows", "--device", device, "--results", str(tmp_path)])
         with pytest.raises(SystemExit):

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from dcgan_features.data.labelled import load
+from dcgan_features.data.labelled.labels import wrong_labels
 from dcgan_features.data.labelled.pictures import Form
 from dcgan_features.data.labelled.splits import stratified_split
 from dcgan_features.data.utils.errors import InputError
@@ -88,9 +89,29 @@ def test_a_limit_keeps_the_shares_and_reads_no_more(classes, tmp_path):
     classes("p/train", 20)
     classes("p/test", 8)
     (tmp_path / "p/train/cat/99.png").write_bytes(b"damaged")
-    small = labelled_images(tmp_path / "p", limit=8, seed=1)
+    small = labelled_images(tmp_path / "p", limit=load.Limit(8), seed=1)
     assert np.bincount(small.train_labels).tolist() == [4, 4]
     assert np.bincount(small.test_labels).tolist() == [1, 1]
+
+
+def test_a_limit_of_training_images_may_leave_all_test_images():
+    many = np.arange(400) % 4
+    X = (many[:, None, None, None] + np.zeros((400, 2, 2, 3))).astype(np.uint8)
+    sizes = {
+        test: len(from_arrays((X, many, X, many), limit=load.Limit(40, test)).test_images) for test in (None, 20, "all")
+    }
+    assert sizes == {None: 8, 20: 20, "all": 400}
+
+
+def test_wrong_labels_are_so_many_and_never_right():
+    labels = np.repeat([2, 5, 7], 400)
+    made = wrong_labels(labels, 0.3, 1)
+    assert (made != labels).sum() == 360
+    table = np.array([[((labels == a) & (made == b)).sum() for b in (2, 5, 7)] for a in (2, 5, 7)])
+    off = table[~np.eye(3, dtype=bool)]
+    assert (off > 40).all() & (off < 80).all()  # 60 each, in the mean
+    np.testing.assert_array_equal(made, wrong_labels(labels, 0.3, 1))
+    assert (wrong_labels(labels, 0.3, 2) != made).any()
 
 
 def test_arrays_with_labels_as_people_write_them():
@@ -201,7 +222,7 @@ def test_wrong_folders_are_refused_in_a_sentence(classes, picture, tmp_path):
     with pytest.raises(InputError, match="cifar10"):
         labelled_images("cifar1")
     with pytest.raises(InputError, match="less than 2"):
-        from_arrays((X, Y), limit=5)
+        from_arrays((X, Y), limit=load.Limit(5))
     with pytest.raises(InputError, match="no way to fit"):
         Form(3, "squeeze")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="CIFAR100"):

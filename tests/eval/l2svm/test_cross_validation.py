@@ -54,9 +54,38 @@ def test_labels_of_held_out_rows_do_not_reach_the_fits_they_judge():
     assert all(scores[C] + flipped[C] == pytest.approx(100) for C in CS)
 
 
+@pytest.mark.parametrize(("grid", "beyond"), [((1e-6, 1e-5), (1e-4, 1e-3)), ((100.0, 1000.0), (10.0, 1.0))])
+def test_a_grid_is_extended_as_long_as_the_score_rises(grid, beyond):
+    X, y = problem(300)
+    wide = L2SVMCV((1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0), tol=1e-8).fit(X, y)
+    ends = [grid[-1] if grid[-1] < beyond[0] else grid[0]]
+    for value in beyond:  # what it comes to by hand: a step more while that is better than the last
+        ends.append(value)
+        if wide.scores_[value] <= wide.scores_[ends[-2]]:
+            break
+    fitted = L2SVMCV(grid, extend=(1e-7, 1e4), tol=1e-8).fit(X, y)
+    assert set(ends) <= set(fitted.scores_)
+    for value in set(fitted.scores_) & set(wide.scores_):
+        assert fitted.scores_[value] == pytest.approx(wide.scores_[value], abs=0.9)
+    assert fitted.scores_[fitted.C_] == max(fitted.scores_.values())
+    assert fitted.C_ not in (min(fitted.scores_), max(fitted.scores_)) or fitted.scores_[fitted.C_] == 100
+
+
+def test_a_grid_is_left_as_it_is_where_the_best_lies_inside_or_the_bounds_are_reached():
+    X, y = problem(300)
+    wide = [10.0**exponent for exponent in range(-9, 4)]
+    plain = L2SVMCV(wide, tol=1e-8).fit(X, y)
+    assert wide[0] < plain.C_ < wide[-1]
+    assert set(L2SVMCV(wide, extend=(1e-12, 1e9), tol=1e-8).fit(X, y).scores_) == set(wide)
+    low = (1e-7, 1e-6)
+    assert set(L2SVMCV(low, extend=(1e-7, 1e-6), tol=1e-8).fit(X, y).scores_) == set(low)
+    assert set(L2SVMCV((1e-6,), extend=(1e-9, 1e9), tol=1e-8).fit(X, y).scores_) == {1e-6}
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"extend": (0.0, 1.0)}, "both above 0"),
         ({"Cs": ()}, "empty"),
         ({"Cs": (0.1, -1)}, "each of Cs"),
         ({"n_splits": 60}, "n_splits"),

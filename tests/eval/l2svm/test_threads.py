@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from dcgan_features.eval.l2svm.threads import in_stages, share_out
+from dcgan_features.eval.l2svm.threads import as_tasks, in_stages, share_out
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -55,3 +55,12 @@ def test_items_of_parts_come_in_order_and_errors_are_raised(threads):
 
     with pytest.raises(ValueError, match="no"):
         in_stages([2], range, work)
+
+
+def test_no_thread_that_computes_is_a_daemon_which_would_crash_inside_torch_when_python_ends(threads):
+    def is_daemon(part):
+        thread = threading.current_thread()
+        return thread is not threading.main_thread() and thread.daemon
+
+    assert not any(share_out([1, 2, 3], is_daemon))
+    assert not any(as_tasks([1, 2, 3], is_daemon))

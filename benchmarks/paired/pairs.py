@@ -1,4 +1,4 @@
-"""`python -m benchmarks.paired`: compare measured rows two by two, from the predictions that they kept."""
+"""Measured rows compared two by two, from the predictions that they kept."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.records.predictions import Predictions, predictions_of
@@ -17,7 +15,6 @@ from dcgan_features.benchmarks.records.rows import Outline, RowResult, read_outl
 from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
-from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import write_text
 from dcgan_features.eval import Comparison, compare, holm
@@ -34,8 +31,6 @@ EXPLANATION = (
     "pairs under the same protocol. Below 0.05 it makes the verdict. Only A, only B: test images that only one of them "
     "gets right, the mean over the draws."
 )
-
-app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True)
@@ -194,14 +189,8 @@ def _print(outline: Outline, lines: list[dict[str, Any]]) -> None:
         print(WARNING)
 
 
-@app.command()
-def paired(
-    rows: Annotated[list[str] | None, typer.Argument(help="Names of at least two measured rows.")] = None,
-    table: Annotated[str, typer.Option(help="The table they belong to.")] = "cifar10",
-    every: Annotated[bool, typer.Option("--all", help="Compare all measured rows.")] = False,
-    results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
-) -> None:
-    """Compare measured rows two by two: the same test images, the same label draws."""
+def run_paired(rows: list[str] | None, table: str, every: bool, results: Path) -> None:
+    """Compare, write and print; parameters are those of the command."""
     path = results / f"{table}.json"
     if not path.exists():
         raise InputError(f"{results} holds no results of a table {table}; run python -m benchmarks.cifar10 first")
@@ -220,7 +209,3 @@ def paired(
     write_text(results / f"{table}-paired.md", _markdown(outline, lines))
     _print(outline, lines)
     print(f"written: {results / table}-paired.csv and .md")
-
-
-if __name__ == "__main__":
-    run(app)

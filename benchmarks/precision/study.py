@@ -1,4 +1,4 @@
-"""`python -m benchmarks.precision`: does training in bfloat16 come to what training in float32 comes to?
+"""Does training in bfloat16 come to what training in float32 comes to?
 
 Both are done with several seeds. A figure agrees when the means over the seeds lie no farther apart than the seeds of
 the float32 runs do; a loss's curve when its distance, over all parts of the training, is no larger than that between
@@ -10,11 +10,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-import typer
 
 from dcgan_features import data
 from dcgan_features.benchmarks.config.images import LabelledDataset, labelled
@@ -22,7 +21,6 @@ from dcgan_features.benchmarks.records.environment import describe_device, envir
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.table import STAND_IN
 from dcgan_features.benchmarks.runner.executor import check_writable
-from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import write_json, write_text
@@ -30,8 +28,6 @@ from dcgan_features.eval import L2SVMCV
 from dcgan_features.features import DiscriminatorFeatures
 from dcgan_features.gan.spec import SPECS
 from dcgan_features.gan.training.recipe import Recipe, make_recipe
-
-app = typer.Typer(add_completion=False)
 
 PRECISIONS = {"fp32": "float32", "bf16": "bfloat16"}
 PARTS = 10  # of the training, over each of which losses are averaged
@@ -170,19 +166,10 @@ def _rows(compared: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-@app.command()
-def precision(
-    network: Annotated[str, typer.Option(help="Name of a network.")] = "paper-32",
-    images: Annotated[int, typer.Option(min=1, help="Real images that each run sees.")] = 1_280_000,
-    seeds: Annotated[int, typer.Option(min=2, help="Runs of either precision.")] = 3,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of CIFAR-10; without it the stand-in.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.")] = None,
-    store: Annotated[Path, typer.Option(help="Folder of the runs; those that are there go on.")] = Path(
-        "runs/precision"
-    ),
-    results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+def run_precision(
+    network: str, images: int, seeds: int, data_root: Path | None, device: str | None, store: Path, results: Path
 ) -> None:
-    """Train with bfloat16 and float32, several seeds each, and compare losses and the features' accuracy."""
+    """Train, compare and write; parameters are those of the command."""
     if network not in SPECS:
         raise unknown_name("network", network, SPECS, "--network")
     place = device_option(device)
@@ -200,7 +187,3 @@ def precision(
     write_text(results / "precision.md", "\n".join(lines) + "\n")
     print("\n".join(lines[2:]))
     print(f"written: {results / 'precision.json'} and .md")
-
-
-if __name__ == "__main__":
-    run(app)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dcgan_features.features.effective_rank import ROWS, effective_rank
+from dcgan_features.data.utils.effective_rank import ROWS, effective_rank
 
 
 def by_definition(rows):

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.paired`: compare measured rows two by two, from the predictions that they kept."""

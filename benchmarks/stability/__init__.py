@@ -1,0 +1,1 @@
+"""`python -m benchmarks.stability`: trainings that fail, what warns of it, and what prevents it."""

@@ -1,0 +1,1 @@
+"""Images of which all factors are known: what was varied to draw them, and each image's values."""

@@ -1,0 +1,1 @@
+"""Features of clips, from the frozen discriminator of a frame predictor."""

@@ -1,0 +1,1 @@
+"""Frame prediction: a generator that continues a clip, against a discriminator that judges short clips."""
