@@ -75,7 +75,7 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: 
     b, s = np.zeros(t.shape, dtype), np.zeros((len(t), places.shape[1]))
     w = np.zeros((len(t), matrix.shape[1]), dtype)
     blocks, generator = -(-system.rows // descent.BLOCK), np.random.default_rng(0)
-    rest, inside = np.zeros(t.shape), None
+    rest, inside = np.zeros(t.shape), t != 0
     last = _FREE_ROUNDS if free else ROUNDS
     for round_ in range(last + 1):
         if not free:
@@ -83,7 +83,7 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: 
         f = rest + s @ deflation.places.T
         # Without anything minimised in between, the rows with a coefficient are nearer to those inside the margin.
         before, inside = inside, t * b > 0 if free else (t * f < 1) & (t != 0)
-        if round_ == last or (before is not None and (before != inside).mean(1).max() < _SETTLED):
+        if round_ == last or (round_ and (before != inside).mean(1).max() < _SETTLED):
             break
         order = np.stack([generator.permutation(blocks) for _ in range(EPOCHS)])
         if isinstance(system, GramSystem):
