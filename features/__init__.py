@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dcgan_features.features.pretrained import TimmFeatures, TorchvisionFeatures
     from dcgan_features.features.raw_pixels import RawPixels
     from dcgan_features.features.video.extractor import ClipFeatures
+    from dcgan_features.features.views import ViewFeatures
     from dcgan_features.features.wrappers import TorchModuleFeatures, TransformerFeatures, as_extractor
 else:
     __getattr__, __dir__ = exports_of(__name__, __file__)
@@ -43,6 +44,7 @@ __all__ = [
     "TorchvisionFeatures",
     "TransformerFeatures",
     "VariationalFeatures",
+    "ViewFeatures",
     "ViewInvariantKMeansFeatures",
     "as_extractor",
 ]

@@ -53,6 +53,7 @@ SMALL: dict[str, Any] = {
     "TorchvisionFeatures": lambda: {"model": "squeezenet1_1", "weights": "untrained", "size": 32},
     "TransformerFeatures": lambda: {"transformer": PCA(3, svd_solver="full")},
     "VariationalFeatures": lambda: {"n_latent": 4, "hidden": (8,), "epochs": 2},
+    "ViewFeatures": lambda: {"extractor": features.RawPixels(), "shift": 1, "power": 0.5},
 }  # fmt: skip
 
 

@@ -103,10 +103,11 @@ def write_page(study: Overlap, found: Sequence[Found], results: Path) -> Path:
     own = [item for item in found if item.pair.corpus == item.pair.test]
     text = ["# Test images in the corpora", "", _EXPLANATION, "", *markdown_table(headings, cells, (0, 2))]
     for item in own:
-        count, least = len(item.test_images_at(study.duplicates)), f"{study.duplicates:g}"
+        least = max(study.duplicates, item.pair.leave_out)
+        count = len(item.test_images_at(least))
         text += [
             "",
-            f"Of {item.pair.test}'s test images {count:,} are at least {least} like one of its training images.",
+            f"Of {item.pair.test}'s test images {count:,} are at least {least:g} like one of its training images.",
         ]
     for item in found:
         if item.hits:

@@ -49,7 +49,7 @@ class Score:
 
 
 def score_all(study: Overlap, results: Path) -> list[Score]:
-    """All measured rows of the tables whose data set was searched for its own test images, in the tables' order.
+    """All measured rows of the tables whose data set has near-duplicates of its own test images, in the tables' order.
 
     Raises `InputError` where no data set was, or one has other test images than the rows.
     """
@@ -61,6 +61,8 @@ def score_all(study: Overlap, results: Path) -> list[Score]:
         if searched is None:
             continue
         near = searched.test_images_at(max(study.duplicates, pair.leave_out))
+        if not near:  # nothing would be left out
+            continue
         found += _scores(pair.test, near, searched.test_images, results)
     return found
 

@@ -128,7 +128,7 @@ def read_found(results: Path, pair: Pair) -> Found | None:
 
 
 def write_lists(found: list[Found], folder: Path = FOLDER) -> list[Path]:
-    """Write, of each corpus, which images are left out for any table; a list that would not change is left alone."""
+    """Write, of each corpus, which images are left out for any table; returns the lists that leave out others now."""
     written = []
     for corpus in dict.fromkeys(item.pair.corpus for item in found):
         own = [item for item in found if item.pair.corpus == corpus]
@@ -141,7 +141,7 @@ def write_lists(found: list[Found], folder: Path = FOLDER) -> list[Path]:
             "left_out": sorted({hit.image for item in own for hit in item.hits}),
         }
         before = near_test_images(corpus) if folder == FOLDER else None
-        if before is None or before.model_dump() != content:
-            write_sealed(path, content)
+        if before is None or before.left_out != content["left_out"]:
             written.append(path)
+        write_sealed(path, content)
     return written

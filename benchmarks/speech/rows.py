@@ -59,13 +59,18 @@ class RowOfSplit:
             self.row.model_dump(include={"of", "features", "trained"}),
             {name: item.model_dump(exclude={"title"}) for name, item in study.protocols.items()},
             study.seeds.model_dump(),
-            study.Cs,
+            self.Cs,
         ]
         if self.row.of == "spectrograms":
             decisive += [study.sound.model_dump(), self.parts.log_mel.get_params()]
         if self.row.trained:
             decisive += [self.parts.network(self.split, fold, train=False).digest for fold in self.folds]
         return digest_of(decisive)
+
+    @property
+    def Cs(self) -> list[float]:
+        """The values of C that fits choose from."""
+        return self.row.Cs or self.parts.study.Cs
 
     @property
     def folds(self) -> tuple[Fold, ...]:
@@ -118,7 +123,7 @@ class RowOfSplit:
             device=describe_device(torch.device("cpu")),
             seeds=study.seeds.model_dump(),
             digests=digests,
-            settings={"row": self.row.model_dump(mode="json"), "split": self.split, "Cs": study.Cs},
+            settings={"row": self.row.model_dump(mode="json"), "split": self.split, "Cs": self.Cs},
             deviations=[],
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             **environment(),
@@ -179,7 +184,7 @@ class RowOfSplit:
     def _fit(self, candidates: list[Tensor], own: NDArray[np.int64], fold: Fold, protocol: Protocol) -> Fitted:
         study, recordings = self.parts.study, self.parts.recordings
         groups = None if self.split == OWN else np.array(recordings.groups)
-        return fit_best(candidates, recordings.labels, groups, own, fold, study.Cs, protocol.folds, study.seeds.folds)
+        return fit_best(candidates, recordings.labels, groups, own, fold, self.Cs, protocol.folds, study.seeds.folds)
 
     def _summary(
         self, name: str, truth: Labels, predicted: NDArray[np.int64], measured: list[MeasuredFold]

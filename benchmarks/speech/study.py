@@ -79,7 +79,7 @@ class Row(Strict):
     of : what the extractor takes: images of spectrograms, or recordings as long as they are.
     features : extractors, of which each fit takes the one with the best held-out accuracy inside its labels.
     trained : whether they get the discriminator trained on the recordings that the split trains on.
-    control : the row that it is compared with.
+    Cs : of the SVM, where they are other than the study's. control : the row that it is compared with.
     """
 
     place: ClassVar[str] = "a row"
@@ -88,6 +88,7 @@ class Row(Strict):
     of: Literal["spectrograms", "recordings"] = "spectrograms"
     features: Annotated[list[Component], Field(min_length=1)]
     trained: bool = False
+    Cs: Annotated[list[Positive], Field(min_length=1)] | None = None
     control: str | None = None
     citation: str = ""
     note: str = ""

@@ -43,9 +43,10 @@ def _begin(name: str, seconds: float, results: Path, device: torch.device | None
 
 def _finish(path: Path, measured: Any) -> None:
     from dcgan_features.benchmarks.records.environment import environment
+    from dcgan_features.benchmarks.speed.machine import machine
     from dcgan_features.data.utils.formats import write_sealed
 
-    write_sealed(path, {"measured": measured, **environment()})
+    write_sealed(path, {"measured": measured, **environment(), "machine": machine()})
     print(f"written: {path}")
 
 

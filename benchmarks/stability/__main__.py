@@ -21,6 +21,9 @@ def stability(
     only: Annotated[list[str] | None, typer.Option(help="This condition alone; repeatable.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Measure again what is measured.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Train nothing: write the page of what is measured.")
+    ] = False,
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
     store: Annotated[Path, typer.Option(help="Folder in which networks are trained.")] = Path("feature-store"),
 ) -> None:
@@ -41,16 +44,17 @@ def stability(
         settings.condition(name)
     folder = results / settings.name
     check_writable(folder)
-    check_writable(store)
-    material = Material.of(settings, chosen_root(data_root))
-    wanted = list(settings.trials(only))
-    with progress(len(wanted), settings.name) as advance:
-        for condition, seed in wanted:
-            path = trial_path(folder, condition, seed)
-            kept = not rerun and path.exists()
-            if not (kept and read_trial(path).key == trial_key(settings, condition, seed, material)):
-                measure_trial(settings, condition, seed, material, path, store / settings.name)
-            advance(1, f"{condition.name}, seed {seed}")
+    if not report:
+        check_writable(store)
+        material = Material.of(settings, chosen_root(data_root))
+        wanted = list(settings.trials(only))
+        with progress(len(wanted), settings.name) as advance:
+            for condition, seed in wanted:
+                path = trial_path(folder, condition, seed)
+                kept = not rerun and path.exists()
+                if not (kept and read_trial(path).key == trial_key(settings, condition, seed, material)):
+                    measure_trial(settings, condition, seed, material, path, store / settings.name)
+                advance(1, f"{condition.name}, seed {seed}")
     trials = [
         read_trial(path)
         for condition, seed in settings.trials()

@@ -16,16 +16,16 @@ from dcgan_features.benchmarks.stability.judge import (
     FALL,
     LEAD,
     Judged,
+    Limits,
     Verdict,
     chosen_limits,
     judge,
-    shipped_limits,
 )
 from dcgan_features.benchmarks.stability.plots import write_accuracies, write_warnings
 from dcgan_features.benchmarks.stability.study import HEALTHY, Condition, Study
 from dcgan_features.benchmarks.stability.trial import Trial
 from dcgan_features.data.utils.files import write_text
-from dcgan_features.gan.watching.alarms import IN_A_ROW, MONITORS
+from dcgan_features.gan.watching.alarms import IN_A_ROW, MONITORS, limits
 
 COLUMNS = (
     "condition", "kind", "remedy_for", "seed", "judges", "failed_after", "first_warning", "lead", "warned_by",
@@ -37,9 +37,9 @@ ByCondition = dict[str, list[Judged]]
 
 def write_study(stem: Path, study: Study, trials: Sequence[Trial]) -> list[str]:
     """Write `<stem>.csv`, `.md`, and two pictures in `figures/` beside them; return the conclusions."""
-    limits = shipped_limits()
-    judged = {condition.name: [judge(trial, limits) for trial in trials if trial.condition == condition.name]
-              for condition in study.conditions}  # fmt: skip
+    judged: ByCondition = {condition.name: [] for condition in study.conditions}
+    for trial in trials:
+        judged[trial.condition].append(judge(trial, limits(study.is_untrained(trial.condition))))
     judged = {name: runs for name, runs in judged.items() if runs}
     judging = {name: kept for name, runs in judged.items() if (kept := [run for run in runs if judges(study, run)])}
     warning = WARNING if any(trial.data["stand_in"] for trial in trials) else ""
@@ -70,7 +70,7 @@ def write_study(stem: Path, study: Study, trials: Sequence[Trial]) -> list[str]:
         "",
         *_monitors(study, judging),
         "",
-        *_limits(chosen_limits(chosen_on)),
+        *_limits(study, chosen_on),
         "",
         f"![Accuracy over the training]({FIGURES}/{stem.name}.png)",
         "",
@@ -233,15 +233,19 @@ def _monitors(study: Study, judging: ByCondition) -> list[str]:
     return markdown_table(["Monitor", "Warned in time", "Lead, median", "False alarms, healthy runs"], rows)
 
 
-def _limits(chosen: dict[str, float]) -> list[str]:
+def _limits(study: Study, chosen_on: Sequence[Trial]) -> list[str]:
     """What the rule of `chosen_limits` gives, beside what `gan.train` uses."""
-    shipped = shipped_limits()
+    columns: list[Limits] = []
+    for untrained in (False, True):
+        runs = [trial for trial in chosen_on if study.is_untrained(trial.condition) == untrained]
+        columns += [chosen_limits(runs), limits(untrained)]
     rows = [
-        [name, monitor.worse, monitor.scale, f"{chosen[name]:.2f}" if name in chosen else "", _limit(shipped[name])]
+        [name, monitor.worse, monitor.scale, *(_limit(column.get(name)) for column in columns)]
         for name, monitor in MONITORS.items()
     ]
-    return markdown_table(["Monitor", "Worse", "Scale", "Limit by the rule", "Limit in use"], rows)
+    heads = ["by the rule", "in use", "by the rule, from random weights", "in use, from random weights"]
+    return markdown_table(["Monitor", "Worse", "Scale", *(f"Limit {words}" for words in heads)], rows)
 
 
 def _limit(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}"
+    return "" if value is None else f"{value:.2f}"

@@ -89,11 +89,6 @@ def warned_after(trial: Trial, limits: Limits) -> dict[str, int]:
     return found
 
 
-def shipped_limits() -> dict[str, float | None]:
-    """The limits by which `gan.train` warns."""
-    return {name: monitor.limit for name, monitor in MONITORS.items()}
-
-
 def chosen_limits(healthy: Sequence[Trial]) -> dict[str, float]:
     """Limits that these healthy runs stay below: `MARGIN` times the largest deviation that lasts as an alarm's has to.
 

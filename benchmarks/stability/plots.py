@@ -62,7 +62,8 @@ def _run(axes: Axes, run: Judged, colour: str) -> None:
 def write_warnings(path: Path, study: Study, judging: dict[str, list[Judged]], warning: str) -> None:
     """Monitors by conditions: of how many failed runs a monitor warned in time; where none failed, how many wrongly."""
     shown = [name for name in judging if study.condition(name).of is None]
-    counts, texts = np.zeros((len(MONITORS), len(shown))), []
+    counts = np.zeros((len(MONITORS), len(shown)))
+    texts: list[list[str]] = []
     for row, monitor in enumerate(MONITORS):
         texts.append([])
         for column, name in enumerate(shown):
@@ -77,7 +78,7 @@ def write_warnings(path: Path, study: Study, judging: dict[str, list[Judged]], w
                 texts[-1].append(f"{wrongly}/{len(judging[name])}")
     figure = new_figure(1.1 * len(shown) + 3.2, 0.36 * len(MONITORS) + 2.2, warning)
     axes = figure.add_subplot()
-    axes.imshow(counts, cmap="PuOr_r", vmin=-1.4, vmax=1.4, aspect="auto")
+    axes.imshow(counts, cmap="PuOr_r", vmin=-2, vmax=2, aspect="auto")
     for row, line in enumerate(texts):
         for column, text in enumerate(line):
             faint = text.startswith("0/")
@@ -89,7 +90,7 @@ def write_warnings(path: Path, study: Study, judging: dict[str, list[Judged]], w
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     figure.supxlabel(
-        "Violet: failures warned of in time, of those that failed. Orange: wrong alarms, of runs that did not fail.",
+        "Orange: failures warned of in time, of those that failed. Violet: alarms, of runs that did not fail.",
         fontsize=8, color=INK,
     ) if not warning else None  # fmt: skip
     write_figure(path, figure, dpi=110)

@@ -126,7 +126,7 @@ class Study(Strict):
 
     def start_of(self, condition: Condition, seed: int) -> Recipe | None:
         """The settings of the training from which one run goes on; None where it begins with untrained networks."""
-        if self.start is None or not condition.from_start:
+        if self.start is None or not condition.from_start:  # as `is_untrained` says
             return None
         own = {"seed": seed % self.start.seeds, "sample_every": None}
         return make_recipe({**self.recipe, **self.start.recipe, **own}, "the study's start")
@@ -137,6 +137,10 @@ class Study(Strict):
             if condition.name == name:
                 return condition
         raise unknown_name("condition", name, [condition.name for condition in self.conditions], self.name)
+
+    def is_untrained(self, name: str) -> bool:
+        """Whether the runs of that condition begin with random weights."""
+        return self.start is None or not self.condition(name).from_start
 
     def judges(self, name: str, seed: int) -> bool:
         """Whether a run of that condition is one of those that nothing was chosen on."""

@@ -28,7 +28,7 @@ def read_results(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     content = read_sealed(path, "remove it and measure again")
-    if content.get("format") != FORMAT:
+    if content.pop("format", None) != FORMAT:
         raise InputError(f"{path} is of another format than {FORMAT}; remove it and measure again")
     return content
 

@@ -80,7 +80,8 @@ def figure_of(content: Mapping[str, Any], clips: Frames, predicted: Mapping[str,
         panel.set_title(title, loc="left", fontsize=10, color=INK)
         panel.set_xlabel("predicted frame")
         tidy(panel)
-    axes[0].legend(frameon=False, fontsize=8)
+    axes[0].set_ylim(top=1.4 * axes[0].get_ylim()[1])  # room for the legend
+    axes[0].legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
     _bars(axes[2], content["motion"])
     _strip(bottom.subplots(1, 1), clips, predicted)
     return figure

@@ -89,25 +89,36 @@ class Measurement:
         return digest_of([weights, self.test_clips.digest, probe, self.study.test_seed])
 
     def finish(self, stem: Path, rerun: bool) -> str:
-        """Measure what is not measured, write `<stem>.*`, and say what was found."""
+        """Measure what is not measured, write `<stem>.*`, and say what was found.
+
+        What is measured already is read, and its page and pictures are made again.
+        """
         identity = self.identity
-        earlier = None if rerun else read_results(stem.with_suffix(".json"))
-        if earlier is not None and earlier["identity"] == identity:
-            return f"measured already: {stem}.json; --rerun measures again"
-        begun = time.perf_counter()
         generators = {name: load_video_weights(self.store / name).generator.to(self.device) for name in ("dcgan", "l2")}
         predictors: dict[str, Predictor] = {name: _predictor(generators[name]) for name in generators}
-        controls = {"copy": copy_last(self.spec.predicted), "black": black(self.spec.predicted)}
-        predictors |= controls
+        predictors["copy"] = copy_last(self.spec.predicted)
+        shown = self.test_clips.take(np.arange(min(SHOWN, len(self.test_clips))))
+        made = {_SHORT[name]: predictor(shown[:, : self.spec.given]) for name, predictor in predictors.items()}
+        content = None if rerun else read_results(stem.with_suffix(".json"))
+        said = "measured already; --rerun measures again"
+        if content is None or content["identity"] != identity:
+            content = self._measured(predictors | {"black": black(self.spec.predicted)}, generators["dcgan"])
+            said = _said(content)
+        write_results(stem, content, shown, made)
+        return f"{said}\nwritten: {stem}.json, .md, .png and .gif"
+
+    def _measured(self, predictors: dict[str, Predictor], generator: ClipGenerator) -> dict[str, Any]:
+        """All figures, and what made them."""
+        begun = time.perf_counter()
         with progress(len(self.test_clips), "predicting test clips") as advance:
             figures = measure(predictors, self.test_clips, self.spec.given, advance)
-        content = {
+        return {
             "study": self.study.name,
             "preset": self.name,
             "title": self.study.title if not self.moving.stand_in else "Moving shapes (stand-in)",
             "stand_in": self.moving.stand_in,
-            "identity": identity,
-            "prediction": self._prediction(figures, generators["dcgan"]),
+            "identity": self.identity,
+            "prediction": self._prediction(figures, generator),
             "motion": self._motion(),
             "published": [item.model_dump() for item in self.study.published] if not self.moving.stand_in else [],
             "read_in": self.study.read_in if not self.moving.stand_in else "nothing on these clips",
@@ -117,11 +128,6 @@ class Measurement:
             "seconds": round(time.perf_counter() - begun, 1),
             **environment(),
         }
-        shown = self.test_clips.take(np.arange(min(SHOWN, len(self.test_clips))))
-        made = {_SHORT[name]: predictor(shown[:, : self.spec.given]) for name, predictor in predictors.items()}
-        del made[_SHORT["black"]]  # of which there is nothing to see
-        write_results(stem, content, shown, made)
-        return f"{_said(content)}\nwritten: {stem}.json, .md, .png and .gif"
 
     def _prediction(self, figures: dict[str, dict[str, Values]], generator: ClipGenerator) -> dict[str, Any]:
         parameters = sum(parameter.numel() for parameter in generator.parameters())

@@ -38,4 +38,4 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     """Return letters `size` pixels high of the font that comes with matplotlib, the same on every machine."""
     import matplotlib  # late: it takes half a second
 
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)

@@ -12,7 +12,10 @@ from dcgan_features.eval.l2svm.systems import GramSystem, State, WeightSystem
 Array = npt.NDArray[Any]
 
 DIRECTIONS = 8  # of largest energy, kept out of the descent
-ROUNDS, EPOCHS = 5, 6
+ROUNDS, EPOCHS = 5, 3
+_SOFT = 10.0  # C times the rows' mean squared length outside the directions, from which descent no longer tells A
+_OUTSTANDING = 16.0  # times the eigenvalues' mean that a direction's has to be; without such descent does without them
+_FREE_ROUNDS = 11  # where no direction is
 _SETTLED = 0.003  # share of the rows that change sides in a round, below which exact steps take over
 
 
@@ -20,13 +23,13 @@ class Deflation:
     """A few orthonormal directions of large energy.
 
     basis : as points of the system, (r, n) or (r, d). places : the rows' coordinates, (n, r).
-    energy : about the largest eigenvalue of X' X.
+    energy : about the largest eigenvalue of X' X. rest : the rows' mean squared length outside the directions.
     """
 
     def __init__(self, system: GramSystem | WeightSystem) -> None:
         generator = np.random.default_rng(0)
         matrix = system.gram if isinstance(system, GramSystem) else system.X
-        rank = min(DIRECTIONS, *matrix.shape)
+        rank, energy = min(DIRECTIONS, *matrix.shape), system.energy
         start = generator.normal(size=(system.rows, rank))
         start[:, 0] = 1
         basis = start.astype(matrix.dtype)
@@ -37,18 +40,25 @@ class Deflation:
             product = (matrix @ basis).astype(np.float64)
             square = basis.T.astype(np.float64) @ product
             values, rotation = np.linalg.eigh((square + square.T) / 2)
-            keep = values > 1e-5 * values[-1]
+            keep = values > max(1e-5 * values[-1], _OUTSTANDING * energy / min(matrix.shape))
             scaled = rotation[:, keep] / np.sqrt(values[keep])
             self.basis, self.places = (basis @ scaled).T, product @ scaled
             self.energy = float(values[-1])
         else:
             weights = np.linalg.qr(matrix.T @ basis)[0]
-            self.basis, self.places = weights.T.astype(np.float64), (matrix @ weights).astype(np.float64)
-            self.energy = float(np.linalg.norm(self.places, 2) ** 2)
+            places = (matrix @ weights).astype(np.float64)
+            values, rotation = np.linalg.eigh(places.T @ places)
+            keep = values > _OUTSTANDING * energy / min(matrix.shape)
+            self.basis, self.places = (weights @ rotation[:, keep]).T.astype(np.float64), places @ rotation[:, keep]
+            self.energy = float(values[-1])
+        self.rest = max((energy - float(np.square(self.places).sum())) / max(system.rows, 1), 0.0)
 
 
 def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: Array | None, C: float) -> list[State]:
     """A state for each column from which the exact steps are few.
+
+    Where C is so large that the passes would be far from done, rows inside the margin are told better by a smaller C:
+    beyond it they hardly change any more, and what they decide there is not yet distorted.
 
     t : (k, n) float64 of -1, 1 and 0. m : the rows' weights, (k, n) > 0; None is 1 for all.
     """
@@ -57,18 +67,23 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: 
     matrix = system.gram if isinstance(system, GramSystem) else system.X
     dtype = matrix.dtype
     weights = np.ones(t.shape) if m is None else m
+    free = not len(deflation.basis)
+    C = C if free else min(C, _SOFT / max(deflation.rest, 1e-300))
     half = (0.5 / (C * weights)).astype(dtype)
     places = np.ascontiguousarray(deflation.places, dtype)
     targets = np.ascontiguousarray(t, dtype)
     b, s = np.zeros(t.shape, dtype), np.zeros((len(t), places.shape[1]))
     w = np.zeros((len(t), matrix.shape[1]), dtype)
     blocks, generator = -(-system.rows // descent.BLOCK), np.random.default_rng(0)
-    rest, inside = np.zeros(t.shape), None
-    for round_ in range(ROUNDS + 1):
-        s = np.stack([_newton(*each, deflation.places) for each in zip(s, rest, t, C * weights, strict=True)])
+    rest, inside = np.zeros(t.shape), t != 0
+    last = _FREE_ROUNDS if free else ROUNDS
+    for round_ in range(last + 1):
+        if not free:
+            s = np.stack([_newton(*each, deflation.places) for each in zip(s, rest, t, C * weights, strict=True)])
         f = rest + s @ deflation.places.T
-        before, inside = inside, (t * f < 1) & (t != 0)
-        if round_ == ROUNDS or (before is not None and (before != inside).mean(1).max() < _SETTLED):
+        # Without anything minimised in between, the rows with a coefficient are nearer to those inside the margin.
+        before, inside = inside, t * b > 0 if free else (t * f < 1) & (t != 0)
+        if round_ == last or (round_ and (before != inside).mean(1).max() < _SETTLED):
             break
         order = np.stack([generator.permutation(blocks) for _ in range(EPOCHS)])
         if isinstance(system, GramSystem):
@@ -82,7 +97,10 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: 
     points = (b if isinstance(system, GramSystem) else w) + left @ deflation.basis
     squares = (points * f).sum(1) if isinstance(system, GramSystem) else (points**2).sum(1)
     by_rows = isinstance(system, GramSystem)
-    return [State(*each, by_rows) for each in zip(points, f, squares.tolist(), strict=True)]
+    states = [State(*each, by_rows) for each in zip(points, f, squares.tolist(), strict=True)]
+    for state, rows in zip(states, inside, strict=True):
+        state.inside = rows
+    return states
 
 
 def _newton(s: Array, rest: Array, t: Array, C: Array, places: Array) -> Array:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dcgan_features.eval.l2svm.beginning import Deflation, begin
+from dcgan_features.eval.l2svm import together
+from dcgan_features.eval.l2svm.beginning import EPOCHS, ROUNDS, Deflation, begin
+from dcgan_features.eval.l2svm.found import Found, Outcome, found_by
 from dcgan_features.eval.l2svm.matrices import combined, converted, gram_matrix
-from dcgan_features.eval.l2svm.pivoting import Best, minimise
+from dcgan_features.eval.l2svm.pivoting import Best, minimise, shortened_steps
 from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, State, System, WeightSystem, Work, compiled
-from dcgan_features.eval.l2svm.threads import as_tasks
+from dcgan_features.eval.l2svm.threads import as_tasks, in_stages
+from dcgan_features.eval.l2svm.together import Side
 
 Array = npt.NDArray[Any]
 
@@ -31,41 +33,6 @@ SMALL = 2 << 20  # numbers in the smaller matrix, up to which float64 costs noth
 FINE = 1e-5  # tolerance below which float32 is not begun with
 LEAST_SQUARES = 4e9  # operations of one step, up to which least squares are tried
 _GROUP = 16  # most columns that descend side by side
-
-
-@dataclass
-class Found:
-    """One column's minimum at one C. point : coefficients (n,) where `by_rows`, else weights (d + 1,)."""
-
-    t: Array
-    m: Array | None
-    C: float
-    point: Array
-    by_rows: bool
-    f: Array
-    objective: float
-    dual: float
-    steps: int
-
-    def within(self, tol: float) -> bool:
-        """Whether the gap is within a tolerance, relative to the objective."""
-        return self.objective - self.dual <= tol * self.objective
-
-
-@dataclass
-class Outcome:
-    """The columns' minima at one C.
-
-    weights : (m, d + 1), the intercept last. decision : (m, n), or None. objective, gap : (m,). steps : of the column
-    with most.
-    """
-
-    weights: Array
-    decision: Array | None
-    objective: Array
-    gap: Array
-    steps: int
-    converged: bool
 
 
 class Dense:
@@ -118,7 +85,7 @@ class Dense:
             return False
         least = min(self.rows, self.dimensions)
         exact = least**3 / 3 + (0 if self.by_gram else 0.2 * self.rows * least**2)
-        return exact > 30 * 4 * 2 * self.rows * least
+        return exact > ROUNDS * EPOCHS * 8 * self.rows * least
 
     def path(
         self,
@@ -140,16 +107,11 @@ class Dense:
         Cs = sorted(set(Cs))
         dtype = self._first_dtype(tol)
         self._system(dtype)
-        begun = self._begun(Cs[0], t, m, starts, dtype)
 
-        def work(column: int) -> list[Found]:
-            target, weights = (
-                t[column].astype(np.float64),
-                None if m is None else np.where(m[column] > 0, m[column], 1.0),
-            )
-            return self._column(Cs, target, weights, begun[column], tol, most, dtype)
-
-        done = as_tasks(range(len(t)), work)
+        if self._beside(t, m, dtype):
+            done = self._side_by_side(Cs, t.astype(np.float64), tol, most, starts, dtype)
+        else:
+            done = self._as_tasks(Cs, t, tol, most, m, starts, dtype)
         by_C = [[found[place] for found in done] for place in range(len(Cs))]
         weights = self._explicit(by_C, tol, most, dtype)
         outcomes = {}
@@ -165,21 +127,67 @@ class Dense:
             )
         return outcomes
 
-    def _begun(self, C: float, t: Array, m: Array | None, starts: Array | None, dtype: Any) -> Sequence[State | None]:
-        """A state to begin from for each column, where there is one."""
-        if starts is not None:
-            return [State(f[:0], f, 0.0) for f in starts]
+    def _as_tasks(
+        self, Cs: Sequence[float], t: Array, tol: float, most: int, m: Array | None, starts: Array | None, dtype: Any
+    ) -> list[list[Found]]:
+        """Each column's minima; a column is begun with others where there is descent, and goes on by itself."""
+
+        def begun(start: int) -> list[tuple[int, State | None]]:
+            group = range(start, min(start + size, len(t)))
+            if starts is not None:
+                return [(column, State(starts[column][:0], starts[column], 0.0)) for column in group]
+            return list(zip(group, self._begun(Cs[0], t[group], None if m is None else m[group], dtype), strict=True))
+
+        def work(begun: tuple[int, State | None]) -> list[Found]:
+            column, start = begun
+            weights = None if m is None else np.where(m[column] > 0, m[column], 1.0)
+            return self._column(Cs, t[column].astype(np.float64), weights, start, tol, most, dtype)
+
+        size = min(-(-len(t) // torch.get_num_threads()), _GROUP) if dtype in self._deflations else 1
+        return in_stages(range(0, len(t), size), begun, work)
+
+    def _beside(self, t: Array, m: Array | None, dtype: Any) -> bool:
+        """Whether the columns are taken side by side."""
+        system = self._systems[dtype]
+        small = isinstance(system, WeightSystem) and system.dimensions <= together.DIMENSIONS
+        return small and len(t) > 2 and m is None and dtype == np.float64 and dtype not in self._deflations
+
+    def _side_by_side(
+        self, Cs: Sequence[float], t: Array, tol: float, most: int, starts: Array | None, dtype: Any
+    ) -> list[list[Found]]:
+        """Each column's minima: what steps side by side do not reach, each column does by itself."""
+        system = self._systems[dtype]
+        assert isinstance(system, WeightSystem)
+
+        def work(first: int) -> list[list[Found]]:
+            part, found = t[first : first + together.COLUMNS], []
+            f = None if starts is None else starts[first : first + together.COLUMNS]
+            for C in Cs:
+                side = together.side_by_side(system, part, C, tol, most, f)
+                found.append([self._of_side(side, at, each, C, tol, most, dtype) for at, each in enumerate(part)])
+                f = np.stack([each.f for each in found[-1]])
+            return [list(column) for column in zip(*found, strict=True)]
+
+        return [column for part in as_tasks(range(0, len(t), together.COLUMNS), work) for column in part]
+
+    def _of_side(self, side: Side, column: int, t: Array, C: float, tol: float, most: int, dtype: Any) -> Found:
+        w, f, steps = side.w[column], side.f[column], int(side.steps[column])
+        if not side.done[column]:
+            # Unit steps cycle: shortened ones from the best point end sooner than C from below would.
+            best, work = Best(t, C), Work(steps=steps)
+            shortened_steps(self._systems[dtype], best, State(w, f, float(w @ w)), tol, most, work)
+            if not best.within(tol):
+                start = State(t[:0], f if best.state is None else best.state.f, 0.0)
+                return self._column([C], t, None, start, tol, most, dtype)[0]
+            return found_by(best, work.steps)
+        return Found(t, None, C, w, False, f, float(side.objective[column]), float(side.dual[column]), steps)
+
+    def _begun(self, C: float, t: Array, m: Array | None, dtype: Any) -> Sequence[State | None]:
+        """A state to begin from for each of some columns, where there is one."""
         if dtype not in self._deflations:
             return [None] * len(t)
-        system, deflation = self._systems[dtype], self._deflations[dtype]
-        size = min(-(-len(t) // torch.get_num_threads()), _GROUP)
-
-        def work(start: int) -> list[State]:
-            group = slice(start, start + size)
-            weights = None if m is None else np.where(m[group] > 0, m[group], 1.0)
-            return begin(system, deflation, t[group].astype(np.float64), weights, C)
-
-        return [state for part in as_tasks(range(0, len(t), size), work) for state in part]
+        weights = None if m is None else np.where(m > 0, m, 1.0)
+        return begin(self._systems[dtype], self._deflations[dtype], t.astype(np.float64), weights, C)
 
     def _column(
         self, Cs: Sequence[float], t: Array, m: Array | None, start: State | None, tol: float, most: int, dtype: Any
@@ -191,7 +199,7 @@ class Dense:
             if not best.within(tol):
                 best = self._harder(best, tol, most, work, system)
             start = best.state
-            found.append(_found(best, work.steps))
+            found.append(found_by(best, work.steps))
         return found
 
     def _harder(self, best: Best, tol: float, most: int, work: Work, last: System) -> Best:
@@ -271,18 +279,11 @@ class Dense:
             best.state, best.objective = State(found.point, found.f, 0.0, True), np.inf
             best = self._harder(best, tol, most, steps, last)
             if np.isfinite(best.objective):
-                new = _found(best, steps.steps)
+                new = found_by(best, steps.steps)
                 for name in ("point", "by_rows", "f", "objective", "dual", "steps"):
                     setattr(found, name, getattr(new, name))
 
         as_tasks(missed, work)
-
-
-def _found(best: Best, steps: int) -> Found:
-    assert best.state is not None
-    return Found(
-        best.t, best.m, best.C, best.state.point, best.state.by_rows, best.state.f, best.objective, best.dual, steps
-    )
 
 
 def _dtype_of(system: GramSystem | WeightSystem) -> Any:

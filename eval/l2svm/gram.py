@@ -65,8 +65,8 @@ class GramSpace:
         """(X w, w + X' curvature(X w)) with one product with K."""
         return vector[1], vector + self.adjoint(curvature(vector[1], slice(None)))
 
-    def shared_inverse(self, factor: float) -> Callable[[Tensor], Tensor]:
-        """The inverse of I + factor X' X, I - X' (K + I / factor)^-1 X, by one Cholesky factor."""
+    def shared_inverse(self, factor: float, exact: bool = True) -> Callable[[Tensor], Tensor]:
+        """The inverse of I + factor X' X, I - X' (K + I / factor)^-1 X, by one Cholesky factor; always exact."""
         lower = self.gram.clone()
         lower.diagonal().add_(1 / factor)
         lower, failed = torch.linalg.cholesky_ex(lower)

@@ -112,7 +112,7 @@ def minimise(system: System, best: Best, tol: float, most: int, start: State | N
         best.offer(system, start)
     if best.within(tol):
         return best
-    begin = t != 0 if start is None else inside_of(t, start.f)
+    begin = t != 0 if start is None else inside_of(t, start.f) if start.inside is None else start.inside
     if unit_steps(system, best, begin, tol, limit, work):
         return best
     if work.steps >= limit:

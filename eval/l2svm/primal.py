@@ -17,6 +17,7 @@ from dcgan_features.eval.l2svm.threads import Result, share_out
 BLOCK_BYTES = 5 << 19  # a block of rows, in working precision, that stays in the processor's second-level cache
 DEVICE_BLOCK_BYTES = 1 << 30  # the same on a GPU, where large products are what is fast
 WEIGHT_RANK = 512  # directions in the preconditioner,
+SHARED_RANK = 96  # in the one that is shared by all classes and need not be as near,
 SAMPLE_ROWS = 16_384  # and the most rows on which they are sharpened
 EXACT_DIMENSIONS = 4096  # most features for which every column's Hessian is made,
 EXACT_BYTES = 2 << 30  # and the most bytes that they may take;
@@ -166,11 +167,14 @@ class WeightSpace:
         out, sums = _sum([part[0] for part in parts]), _sum([part[1] for part in parts])
         return decision, self.total(self._vector(out, sums)).add_(vector)
 
-    def shared_inverse(self, factor: float) -> Callable[[Tensor], Tensor]:
-        """The inverse of I + factor X' X: with up to EXACT_DIMENSIONS features exact, else on leading directions."""
-        if self.dimensions > EXACT_DIMENSIONS:
+    def shared_inverse(self, factor: float, exact: bool = True) -> Callable[[Tensor], Tensor]:
+        """The inverse of I + factor X' X: with up to EXACT_DIMENSIONS features exact, else on leading directions.
+
+        exact : whether the exact one is worth multiplying all features out.
+        """
+        if not exact or self.dimensions > EXACT_DIMENSIONS:
             if self._leading is None:
-                self._leading = self.leading()
+                self._leading = self.leading(WEIGHT_RANK if exact else SHARED_RANK)
             basis = self._leading.vectors
             square = self.total(self._leading.decision.T @ self._leading.decision)
             lower = torch.linalg.cholesky(
@@ -235,12 +239,18 @@ class WeightSpace:
             factor.copy_(lower)
         return lambda vector: torch.cholesky_solve(vector.T[:, :, None], factors)[:, :, 0].T
 
-    def leading(self) -> Leading:
+    def beyond(self) -> float:
+        """About the largest eigenvalue of X' X outside `SHARED_RANK` leading directions."""
+        if self._leading is None:
+            self._leading = self.leading(SHARED_RANK)
+        return float(self.total(self._leading.decision.square().sum(0)).min())
+
+    def leading(self, most: int = WEIGHT_RANK) -> Leading:
         """Found in a few rows, then sharpened by a power iteration on up to SAMPLE_ROWS of them.
 
         Half-precision features are multiplied as they are: a preconditioner need not be exact.
         """
-        rank = min(WEIGHT_RANK, self.dimensions + 1, self._all_rows)
+        rank = min(most, self.dimensions + 1, self._all_rows)
         sample = self._sample(min(2 * rank, self._all_rows))
         basis = torch.linalg.eigh(sample @ sample.T)[1][:, -rank:]
         directions = torch.linalg.qr(sample.T @ basis)[0]

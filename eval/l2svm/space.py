@@ -56,8 +56,8 @@ class Space(Protocol):
     def curved(self, vector: Tensor, curvature: Curvature) -> tuple[Tensor, Tensor]:
         """(X w, w + X' curvature(X w)) in one pass over the data."""
 
-    def shared_inverse(self, factor: float) -> Callable[[Tensor], Tensor]:
-        """The inverse of I + factor X' X, or one that is near it, applied to a vector."""
+    def shared_inverse(self, factor: float, exact: bool = True) -> Callable[[Tensor], Tensor]:
+        """The inverse of I + factor X' X, or one that is near it, applied to a vector. exact : as far as it can be."""
 
     def leading(self) -> Leading:
         """Leading directions of X' X, for the preconditioner."""

@@ -30,6 +30,7 @@ class State:
     square: float
     by_rows: bool = False  # whether the point is b
     b: Array | None = None  # coefficients, where they are known better than by the slack
+    inside: Array | None = None  # rows to go on with, where they are not those that f says are inside the margin
 
 
 @dataclass

@@ -10,13 +10,14 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any, TypeVar
 
 import torch
 
 Part = TypeVar("Part")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -96,3 +97,19 @@ def as_tasks(parts: Sequence[Part], work: Callable[[Part], Result]) -> list[Resu
             return [work(part) for part in parts]
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(work, parts))
+
+
+def in_stages(
+    parts: Sequence[Part], first: Callable[[Part], Sequence[Item]], then: Callable[[Item], Result]
+) -> list[Result]:
+    """[then(item) for part in parts for item in first(part)], as tasks: a part's items need not await other parts."""
+    threads = torch.get_num_threads()
+    with single_threaded_blas():
+        if threads <= 1:
+            return [then(item) for part in parts for item in first(part)]
+        with ThreadPoolExecutor(threads) as pool:
+
+            def begin(part: Part) -> list[Future[Result]]:
+                return [pool.submit(then, item) for item in first(part)]
+
+            return [task.result() for begun in [pool.submit(begin, part) for part in parts] for task in begun.result()]

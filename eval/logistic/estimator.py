@@ -25,6 +25,9 @@ from dcgan_features.eval.logistic.losses import Loss, Multinomial, OneVsRest
 from dcgan_features.eval.logistic.newton import Fitted, SharedInverse, minimise
 
 _SMALL = 1 << 17  # numbers in X, up to which float64 costs nothing
+_FEW = 3  # fits up to which multiplying out X X' or X' X may not be worth it,
+_EASY = 20.0  # if the Hessian's condition outside a few leading directions is below this, and where either is large
+_LARGE = 1 << 32
 
 
 @known_as("eval.logistic.LogisticProbe")
@@ -77,7 +80,7 @@ class LogisticProbe(LinearClassifier):
     def fit(self, X: Features, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Fit to X (n, d) and labels y (n,). Raises ValueError for unusable input or parameters."""
         C = check_positive("C", self.C)
-        problem = _Problem(self, X, y, sample_weight)
+        problem = _Problem(self, X, y, sample_weight, [C])
         for _, fitted in problem.path([C], self.tol, self.max_iter):
             problem.store(self, fitted)
         return self
@@ -106,7 +109,7 @@ def logistic_path(
     if not fitted:
         return []
     first = fitted[values[0]]
-    problem = _Problem(first, X, y, sample_weight)
+    problem = _Problem(first, X, y, sample_weight, values)
     for C, solution in problem.path(values, first.tol, first.max_iter):
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(first, name):
@@ -156,7 +159,7 @@ class LogisticProbeCV(LogisticProbe):
         candidates = [check_positive("each of Cs", C) for C in self.Cs]
         if not candidates:
             raise ValueError("Cs is empty; give at least one value of C")
-        problem = _Problem(self, X, y, sample_weight)
+        problem = _Problem(self, X, y, sample_weight, [*candidates] * 2)
         index = problem.rows.index
         splits = list(check_cv(self.cv, index, classifier=True).split(np.zeros((len(index), 1)), index))
         scores: dict[float, list[float]] = {C: [] for C in sorted(set(candidates))}
@@ -177,9 +180,19 @@ class LogisticProbeCV(LogisticProbe):
 
 
 class _Problem:
-    """X and its labels, ready to be solved for any C and any subset of the rows."""
+    """X and its labels, ready to be solved for any C and any subset of the rows.
 
-    def __init__(self, estimator: Any, X: Features, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> None:
+    Cs : those of all fits that there will be; how many they are and how large decides what is worth preparing.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        X: Features,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None,
+        Cs: Sequence[float],
+    ) -> None:
         if estimator.multi_class not in ("multinomial", "ovr"):
             raise ValueError(f"multi_class must be 'multinomial' or 'ovr', not {estimator.multi_class!r}")
         device = check_device(estimator.device)
@@ -188,14 +201,22 @@ class _Problem:
         self.intercept = estimator.fit_intercept
         features = self.rows.features
         self.place = features.device if device is None else device
-        count, dimensions = features.shape
+        count, dimensions = len(self.rows.index), features.shape[1]  # of all processes, so that they decide alike
         self.out_dtype = torch.float64 if features.dtype == torch.float64 else torch.float32
         self.use_gram = self.rows.processes.count == 1 and count < dimensions and count <= GRAM_ROWS
         exact = (self.use_gram and count <= EXACT_ROWS) or count * dimensions <= _SMALL
         self.small = count * dimensions <= _SMALL
         self.dtype = torch.float64 if exact else self.out_dtype
-        self.space = self._space(self.dtype)
-        self.inverse = SharedInverse(self.space)
+        self.exact = True
+        if not exact and len(Cs) <= _FEW and count * dimensions * min(count, dimensions) > _LARGE:
+            direct = WeightSpace(features, self.intercept, self.dtype, self.place, self.rows.processes)
+            # The curvature of a logistic loss is largest where nothing is decided yet.
+            share = 1 / max(len(self.rows.classes), 2)
+            if max(Cs) * share * (1 - share) * direct.beyond() < _EASY:
+                self.use_gram, self.exact, self.space = False, False, direct
+        if self.exact:
+            self.space = self._space(self.dtype)
+        self.inverse = SharedInverse(self.space, self.exact)
 
     def _space(self, dtype: torch.dtype) -> Space:
         features = self.rows.features
@@ -234,7 +255,7 @@ class _Problem:
             )
             if not fitted.converged and fitted.iterations < max_iter and self.space.dtype == torch.float32:
                 self.space = self._space(torch.float64)  # float32 has no digits left: the rest is done in float64
-                self.inverse, loss = SharedInverse(self.space), self._loss(kept)
+                self.inverse, loss = SharedInverse(self.space, self.exact), self._loss(kept)
                 vector = self.space.restated(fitted.vector)
                 begun = Fitted(vector, self.space.decision(vector), fitted.objective, fitted.gap, 0, 0.0, False)
                 left = max_iter - fitted.iterations

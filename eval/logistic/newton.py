@@ -41,17 +41,21 @@ class Fitted:
 
 
 class SharedInverse:
-    """The inverse of I + c X'X, kept until c has changed a lot."""
+    """The inverse of I + c X'X, kept until c has changed a lot.
 
-    def __init__(self, space: Space) -> None:
+    exact : whether it is to be exact, or on a few leading directions, which is sooner made.
+    """
+
+    def __init__(self, space: Space, exact: bool = True) -> None:
         self.space = space
+        self.exact = exact
         self._c = 0.0
         self._apply: Callable[[Tensor], Tensor] | None = None
 
     def near(self, c: float) -> Callable[[Tensor], Tensor]:
         """The inverse for about this c, as a function of vectors."""
         if self._apply is None or not 1 / _CHANGED < c / self._c < _CHANGED:
-            self._apply, self._c = self.space.shared_inverse(c), c
+            self._apply, self._c = self.space.shared_inverse(c, self.exact), c
         return self._apply
 
 

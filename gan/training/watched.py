@@ -47,7 +47,7 @@ class WatchedRun(TrainingRun[AdversarialTraining]):
         recipe = training.recipe
         bf16 = recipe.precision == "bf16"
         watcher = Watcher(images, recipe.spec, recipe.seed, training.device, bf16)
-        self.watch = Watch(watcher, settings)
+        self.watch = Watch(watcher, settings, untrained=self.data.get("start") is None)
         if before is not None:
             self.watch.restore(before)
 

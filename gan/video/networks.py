@@ -102,11 +102,12 @@ class _Residual(nn.Module):
 
 @known_as("gan.video.ClipGenerator")
 class ClipGenerator(nn.Module):
-    """Strided convolutions, residual blocks, transposed convolutions that also see the encoder's maps; tanh.
+    """Strided convolutions, residual blocks, transposed convolutions that also see the encoder's maps.
 
-    Batch normalisation everywhere but on the first and the last layer; leaky rectifiers before the blocks, rectifiers
-    after them, as in a DCGAN. Maps of the encoder beside those of the decoder: Ronneberger, Fischer & Brox, U-Net
-    (MICCAI 2015).
+    The last layer is linear, not a tanh as in a DCGAN: where nearly all pixels are black a tanh saturates at black, and
+    learns no more. Batch normalisation everywhere but on the first and the last layer; leaky rectifiers before the
+    blocks, rectifiers after them, as in a DCGAN. Maps of the encoder beside those of the decoder: Ronneberger, Fischer
+    & Brox, U-Net (MICCAI 2015).
 
     spec : the network's shape. generator : source of the initial weights; None draws from torch's global one.
     """
@@ -129,7 +130,7 @@ class ClipGenerator(nn.Module):
         _initialise(self, generator)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """The frames that follow, -1..1, (n, predicted x channels, size, size).
+        """The frames that follow, about -1..1, (n, predicted x channels, size, size).
 
         frames : -1..1, (n, given x channels, size, size), the frames stacked, the first one's colours first.
         """
@@ -142,7 +143,8 @@ class ClipGenerator(nn.Module):
         for convolution, normalisation in zip(self.decoder, self.decoder_normalisations, strict=True):
             hidden = functional.relu(normalisation(convolution(hidden)))
             hidden = torch.cat([hidden, encoded.pop()], 1)
-        return torch.tanh(self.last(hidden))
+        made: Tensor = self.last(hidden)
+        return made
 
 
 def clip_discriminator(spec: VideoSpec, generator: torch.Generator | None = None) -> Discriminator:

@@ -134,7 +134,7 @@ class FramePrediction:
             given = recipe.spec.given * recipe.spec.channels
             starts = self._starts()
             real = self._windows(clips, starts)
-            fake = self._windows(torch.cat([clips[:, :given], predicted], 1), starts)
+            fake = self._windows(torch.cat([clips[:, :given], predicted.clamp(-1, 1)], 1), starts)
             self.discriminator_optimiser.param_groups[0]["lr"] = recipe.discriminator_rate * fall
             found |= self._update_discriminator(real, fake.detach())
             self.discriminator.requires_grad_(False)

@@ -23,7 +23,8 @@ class Monitor:
         worse. reference : "best", the best median of three readings in a row that the run has shown, that of
         the networks as they began among them; "recent", the median of three readings around the one `RECENT` before,
         or of the first where there are not so many.
-    limit : of the deviation on that scale; None: it is logged, and judged by nobody.
+    limit : of the deviation on that scale, for a run that goes on from trained weights; None: it is logged, and nobody
+        judges it. untrained : the limit of one that began with random weights, which move further while it settles.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Monitor:
     scale: Literal["ratio", "difference"]
     reference: Literal["best", "recent"] = "best"
     limit: float | None = None
+    untrained: float | None = None
 
     def deviation(self, value: float, reference: float) -> float:
         """By how much the value is worse than the reference, on the monitor's scale; below 0 where it is better."""
@@ -59,19 +61,29 @@ class Monitor:
 
 # Limits: see docs/stability.md. `benchmarks.stability` chooses them on the study's first seeds, and judges on others.
 MONITORS: dict[str, Monitor] = {
-    "rank": Monitor("the effective rank of the features of {where}", "low", "ratio", limit=0.5),
-    "dead": Monitor("the share of dead maps in {where}", "high", "difference", limit=0.1),
-    "oscillation": Monitor("the share of {where} that is one oscillating pattern", "high", "difference", limit=0.1),
-    "mean_oscillation": Monitor(
-        "the share of {where} that oscillates alike for all images", "high", "difference", limit=0.1
+    "rank": Monitor("the effective rank of the features of {where}", "low", "ratio", limit=0.33, untrained=0.6),
+    "dead": Monitor("the share of dead maps in {where}", "high", "difference", limit=0.05, untrained=0.1),
+    "oscillation": Monitor(
+        "the share of {where} that is one oscillating pattern", "high", "difference", limit=0.1, untrained=0.3
     ),
-    "spectral_norm": Monitor("the spectral norm of the weights of {where}", "high", "ratio", "recent", limit=1.0),
-    "stable_rank": Monitor("the stable rank of the weights of {where}", "low", "ratio", "recent", limit=0.5),
-    "gradient": Monitor("the norm of the gradient of the {where}", "high", "ratio", limit=2.0),
-    "diversity": Monitor("the distance of samples to the nearest other sample", "low", "ratio", limit=0.5),
-    "frechet": Monitor("the Frechet distance of samples from real images", "high", "ratio", limit=1.0),
+    "mean_oscillation": Monitor(
+        "the share of {where} that oscillates alike for all images", "high", "difference", limit=0.08, untrained=0.3
+    ),
+    "spectral_norm": Monitor(
+        "the spectral norm of the weights of {where}", "high", "ratio", "recent", limit=0.25, untrained=0.9
+    ),
+    "stable_rank": Monitor(
+        "the stable rank of the weights of {where}", "low", "ratio", "recent", limit=0.25, untrained=0.9
+    ),
+    "gradient": Monitor("the norm of the gradient of the {where}", "high", "ratio", limit=1.93, untrained=3.0),
+    "diversity": Monitor(
+        "the distance of samples to the nearest other sample", "low", "ratio", limit=0.35, untrained=1.5
+    ),
+    "frechet": Monitor("the Frechet distance of samples from real images", "high", "ratio", limit=2.13, untrained=3.0),
     "checkerboard": Monitor("the checkerboard in samples", "high", "ratio"),
-    "separation": Monitor("the chance that a real image has the higher logit", "high", "difference", limit=0.3),
+    "separation": Monitor(
+        "the chance that a real image has the higher logit", "high", "difference", limit=0.14, untrained=0.3
+    ),
 }
 
 
@@ -112,24 +124,44 @@ def deviations(readings: Sequence[Reading]) -> list[dict[str, float]]:
     return found
 
 
-def beyond(deviation: Mapping[str, float]) -> list[str]:
+def limits(untrained: bool) -> dict[str, float | None]:
+    """Every monitor's limit, for a run that began with random weights or not."""
+    return {name: monitor.untrained if untrained else monitor.limit for name, monitor in MONITORS.items()}
+
+
+def beyond(deviation: Mapping[str, float], untrained: bool) -> list[str]:
     """The measures of one reading that are beyond their limits."""
-    limits = {key: MONITORS[key.partition("/")[0]].limit for key in deviation}
-    return [key for key, value in deviation.items() if (limit := limits[key]) is not None and value > limit]
+    own = limits(untrained)
+    return [
+        key for key, value in deviation.items() if (limit := own[key.partition("/")[0]]) is not None and value > limit
+    ]
 
 
-def new_alarms(readings: Sequence[Reading], known: Sequence[str]) -> list[Alarm]:
-    """The alarms of the last reading; those whose measures are `known` to be wrong are not repeated."""
+def new_alarms(readings: Sequence[Reading], known: Sequence[str], untrained: bool = True) -> list[Alarm]:
+    """The alarms of the last reading; those whose measures are `known` to be wrong are not repeated.
+
+    untrained : whether the run began with random weights.
+    """
     judged = deviations(readings)[-IN_A_ROW:]
     if len(judged) < IN_A_ROW:
         return []
-    wrong = [key for key in beyond(judged[-1]) if all(key in beyond(earlier) for earlier in judged)]
+    wrong = [key for key in beyond(judged[-1], untrained) if all(key in beyond(each, untrained) for each in judged)]
     return [_alarm(readings, key) for key in wrong if key not in known]
 
 
-def is_healthy(readings: Sequence[Reading]) -> bool:
-    """Whether no measure of the last reading is beyond its limit."""
-    return not beyond(deviations(readings)[-1])
+def is_healthy(readings: Sequence[Reading], untrained: bool = True) -> bool:
+    """Whether a rollback may go back to the last reading: no measure is beyond half its limit.
+
+    An alarm comes some readings after what it warns of has begun, so that what is merely below its limit may be ill
+    already. The first reading is healthy; others of the warm-up, which are not judged, are not.
+    """
+    if len(readings) <= WARM_UP:
+        return len(readings) == 1
+    own = limits(untrained)
+    return not any(
+        (limit := own[key.partition("/")[0]]) is not None and value > limit / 2
+        for key, value in deviations(readings)[-1].items()
+    )
 
 
 def _alarm(readings: Sequence[Reading], key: str) -> Alarm:

@@ -90,11 +90,12 @@ def chosen_action(name: str) -> OnAlarm:
 class Watch:
     """The watch of one run.
 
-    watcher : takes the measures. settings : when and what then.
+    watcher : takes the measures. settings : when and what then. untrained : whether the run began with random weights.
     """
 
     watcher: Watcher
     settings: WatchSettings
+    untrained: bool = True
     readings: list[Reading] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
     rollbacks: list[dict[str, Any]] = field(default_factory=list)
@@ -113,9 +114,9 @@ class Watch:
         if not values or not all(map(math.isfinite, values.values())):
             return []  # of which the training itself will say so
         self.readings.append(Reading(images, values))
-        alarms = new_alarms(self.readings, [alarm.key for alarm in self.alarms])
+        alarms = new_alarms(self.readings, [alarm.key for alarm in self.alarms], self.untrained)
         self.alarms += alarms
-        if not self.alarms and is_healthy(self.readings):
+        if not self.alarms and is_healthy(self.readings, self.untrained):
             self.healthy = images
         self.seconds += time.perf_counter() - begun
         return alarms

@@ -47,9 +47,9 @@ def test_the_notebook_runs(here, monkeypatch):
 
 def test_the_lesson_runs(here, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    smaller = {"200_000": "512", "LABELS, TEST = 500, 1000": "LABELS, TEST = 200, 60", "stand-in-plain": "plain.npy"}
+    smaller = {"600_000": "512", "LABELS, TEST = 500, 1000": "LABELS, TEST = 200, 60", '"stand-in"': '"few.npy"'}
     smaller["losses.png"] = "real.png"  # four minibatches are fewer than a line of the log
-    np.save("plain.npy", stand_in(n_train=250, n_test=1, clutter=False).train_images)
+    np.save("few.npy", stand_in(n_train=250, n_test=1).train_images)
     names = run_notebook("lesson.ipynb", monkeypatch, smaller)
     assert list(names["report"].table["extractor"].unique()) == ["trained", "untrained", "pixels"]
     assert names["wrong"].table["protocol"].str.contains("noise0.33").sum() == 6

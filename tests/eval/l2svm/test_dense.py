@@ -88,6 +88,36 @@ def test_descent_comes_near_the_minimum_of_features_with_a_common_mean(by_gram):
         assert best.objective <= 1.01 * exact.objective
 
 
+@pytest.mark.parametrize("by_gram", [True, False])
+@pytest.mark.parametrize("C", [1e-3, 10.0])
+def test_features_without_outstanding_directions_are_descended_on_as_they_are(by_gram, C):
+    X = np.random.default_rng(2).normal(size=(300, 320 if by_gram else 120))
+    t = np.where(X[:, :2].T + X[:, 2] > 0, 1.0, -1.0)
+    energy = float((X**2).sum())
+    system: Any = GramSystem(X @ X.T, energy) if by_gram else WeightSystem(X, energy, float((X**2).sum(1).max()))
+    deflation = beginning.Deflation(system)
+    assert deflation.places.shape == (300, 0)
+    for target, state in zip(t, beginning.begin(system, deflation, t, None, C), strict=True):
+        best = Best(target, C)
+        assert minimise(system, best, 1e-9, 100, None, Work()).within(1e-9)
+        assert best.state is not None
+        wrong = state.inside != (target * best.state.f < 1)
+        assert wrong.mean() < 0.1
+
+
+def test_a_large_c_begins_with_the_rows_of_a_smaller_one():
+    X, y = problem(700, 900)
+    X += 3
+    t = targets(y)
+    gram = X @ X.T
+    system = GramSystem(gram, float(gram.trace()))
+    deflation = beginning.Deflation(system)
+    assert len(deflation.basis)
+    states = {C: beginning.begin(system, deflation, t, None, C) for C in (1.0, 100.0)}
+    for one, other in zip(*states.values(), strict=True):
+        np.testing.assert_array_equal(one.point, other.point)
+
+
 def test_the_three_systems_have_one_minimum_with_weights_too():
     X, y = problem(60, 25, 2)
     t, m, C = targets(y)[0], RNG.random(60) + 0.1, 3.0

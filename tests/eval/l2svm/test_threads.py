@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from dcgan_features.eval.l2svm.threads import as_tasks, share_out
+from dcgan_features.eval.l2svm.threads import as_tasks, in_stages, share_out
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -45,6 +45,16 @@ def test_one_part_needs_no_thread(threads):
     assert share_out([5], lambda parts: (threading.current_thread() is threading.main_thread(), list(parts))) == [
         (True, [5])
     ]
+
+
+def test_items_of_parts_come_in_order_and_errors_are_raised(threads):
+    assert in_stages([2, 0, 3], range, lambda item: item * 10) == [0, 10, 0, 10, 20]
+
+    def work(item):
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        in_stages([2], range, work)
 
 
 def test_no_thread_that_computes_is_a_daemon_which_would_crash_inside_torch_when_python_ends(threads):

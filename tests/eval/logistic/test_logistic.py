@@ -11,6 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from dcgan_features.eval import LogisticProbe, LogisticProbeCV, logistic_path
+from dcgan_features.eval.l2svm import primal
+from dcgan_features.eval.logistic import estimator
 
 
 def problem(rows, dimensions, classes, dtype=np.float64):
@@ -96,3 +98,21 @@ def test_what_cannot_be_used_and_what_was_not_reached():
         warnings.simplefilter("error")
         with pytest.raises(ConvergenceWarning, match="duality gap"):
             LogisticProbe(100.0, max_iter=1, tol=1e-12).fit(X, y)
+
+
+@pytest.mark.parametrize("shape", [(300, 700), (700, 300)])
+def test_one_fit_of_many_numbers_multiplies_neither_rows_nor_features_out(shape, monkeypatch):
+    X, y = problem(*shape, 3)
+    X = X.astype(np.float32)
+    usual = LogisticProbe(1e-3, tol=1e-7).fit(X, y)
+    monkeypatch.setattr(estimator, "_LARGE", 0)
+    monkeypatch.setattr(estimator, "_SMALL", 0)
+    monkeypatch.setattr(estimator, "EXACT_ROWS", 0)
+    monkeypatch.setattr(primal, "SHARED_RANK", 8)
+    chosen = estimator._Problem(LogisticProbe(1e-3), X, y, None, [1e-3])
+    assert not chosen.exact
+    assert not chosen.use_gram
+    assert estimator._Problem(LogisticProbe(1e-3), X, y, None, [1e3]).exact  # too far from the identity
+    assert estimator._Problem(LogisticProbe(1e-3), X, y, None, [1e-3] * 9).exact  # shared by many fits
+    direct = LogisticProbe(1e-3, tol=1e-7).fit(X, y)
+    np.testing.assert_allclose(direct.coef_, usual.coef_, atol=5e-5)

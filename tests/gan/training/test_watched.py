@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import read_sealed
@@ -30,13 +30,22 @@ def run_in(folder, watch=None, **settings):
     return Run(tiny_recipe(**{"images": IMAGES, **settings}), tiny_images(), folder, DATA, watch=watch)
 
 
+def silence(monkeypatch):
+    """No measure is ever taken for wrong."""
+    known = alarms.MONITORS.items()
+    never = {name: dataclasses.replace(monitor, limit=None, untrained=None) for name, monitor in known}
+    monkeypatch.setattr(alarms, "MONITORS", never)
+
+
 @pytest.fixture
 def alarmed(monkeypatch):
     """From 192 images on a measure is taken for wrong."""
-    never = {name: dataclasses.replace(monitor, limit=None) for name, monitor in alarms.MONITORS.items()}
+    never = {
+        name: dataclasses.replace(monitor, limit=None, untrained=None) for name, monitor in alarms.MONITORS.items()
+    }
     monkeypatch.setattr(alarms, "MONITORS", never)
 
-    def new_alarms(readings, before):
+    def new_alarms(readings, before, untrained):
         last = readings[-1].images
         if last >= 16 * 12 and "rank/1" not in before:
             return [alarms.Alarm("rank/1", last, f"after {last} images it is wrong")]
@@ -126,7 +135,9 @@ def first_alarm(monkeypatch):
         return found
 
     monkeypatch.setattr(Watch, "look", looked)
-    never = {name: dataclasses.replace(monitor, limit=None) for name, monitor in alarms.MONITORS.items()}
+    never = {
+        name: dataclasses.replace(monitor, limit=None, untrained=None) for name, monitor in alarms.MONITORS.items()
+    }
     monkeypatch.setattr(alarms, "MONITORS", never)
 
 

@@ -25,7 +25,6 @@ def test_frames_go_in_and_the_next_ones_come_out(spec):
     frames = torch.zeros(1, spec.given * spec.channels, spec.size, spec.size)
     made = generator(frames)
     assert made.shape == (1, spec.predicted * spec.channels, spec.size, spec.size)
-    assert made.abs().max() <= 1
     judge = clip_discriminator(spec, torch.Generator().manual_seed(0)).eval()
     assert judge(torch.zeros(2, spec.window * spec.channels, spec.size, spec.size)).shape == (2,)
     assert judge.spec.feature_count() == 16 * sum(layer.maps for layer in spec.discriminator)

@@ -44,7 +44,7 @@ def test_losses_of_a_step_are_those_of_the_networks_before_it():
     assert starts.min() >= 1  # so that a window has a predicted frame
     assert starts.max() <= 2
     predicted = training.generator(clips[:, :3])
-    joined = torch.cat([clips[:, :3], predicted], 1)
+    joined = torch.cat([clips[:, :3], predicted.clamp(-1, 1)], 1)
     real, fake = (
         torch.stack([kind[row, start : start + 3] for row, start in enumerate(starts.tolist())])
         for kind in (clips, joined)

@@ -20,7 +20,7 @@ def readings(name, values):
 
 
 def limit(name):
-    found = MONITORS[name].limit
+    found = MONITORS[name].untrained
     assert found is not None
     return found
 
@@ -60,13 +60,21 @@ def test_an_alarm_takes_two_readings_in_a_row_and_is_given_once():
     heard: list[Alarm] = []
     for count in range(1, len(series) + 1):
         heard += new_alarms(series[:count], [alarm.key for alarm in heard])
-        assert is_healthy(series[:count]) == (series[count - 1].values["rank/3"] == 10)
     assert IN_A_ROW == 2
     assert [(alarm.key, alarm.images) for alarm in heard] == [("rank/3", 700)]
     assert heard[0].reason == (
         f"after 700 images the effective rank of the features of layer 3 is {bad:.3g}, "
         "where 10 was the best of this run"
     )
+
+
+def test_healthy_is_what_is_well_within_its_limit():
+    near, well = (10 * math.exp(-share * limit("rank")) for share in (0.6, 0.4))
+    assert is_healthy(readings("rank/1", [10]))
+    assert not is_healthy(readings("rank/1", [10, 10]))  # not judged
+    assert is_healthy(readings("rank/1", [10, 10, well]))
+    assert not is_healthy(readings("rank/1", [10, 10, near]))
+    assert is_healthy(readings("checkerboard", [1, 1, 99]))
 
 
 def test_of_a_gradient_the_reason_names_the_network():
@@ -77,10 +85,22 @@ def test_of_a_gradient_the_reason_names_the_network():
 
 def test_every_monitor_warns_of_what_is_worse_alone():
     for name, monitor in MONITORS.items():
-        if monitor.limit is not None:
+        if monitor.untrained is not None:
             better, worse = (0.9, 0.1) if monitor.worse == "low" else (0.1, 0.9)
-            step = monitor.limit * 1.1
+            step = monitor.untrained * 1.1
             if monitor.scale == "ratio":
                 better, worse = (math.exp(step), 1.0) if monitor.worse == "low" else (1.0, math.exp(step))
             assert new_alarms(readings(name, [better] * 5 + [worse] * 2), []), name
             assert not new_alarms(readings(name, [worse] * 5 + [better] * 2), []), name
+
+
+def test_a_run_from_trained_weights_has_closer_limits():
+    for name, monitor in MONITORS.items():
+        assert (monitor.limit is None) == (monitor.untrained is None), name
+        assert (monitor.limit or 0) <= (monitor.untrained or 0)
+    between = math.exp(0.5 * (MONITORS["spectral_norm"].limit or 0) + 0.5 * limit("spectral_norm"))
+    series = readings("spectral_norm/1", [1, 1, 1, 1, between, between])
+    assert new_alarms(series, [], untrained=False)
+    assert not new_alarms(series, [], untrained=True)
+    assert is_healthy(readings("rank/1", [10, 10, 8]), untrained=True)
+    assert not is_healthy(readings("rank/1", [10, 10, 8]), untrained=False)
