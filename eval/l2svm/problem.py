@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dcgan_features.eval.l2svm.dense import Dense, Outcome
+from dcgan_features.eval.l2svm.dense import Dense
+from dcgan_features.eval.l2svm.found import Outcome
 from dcgan_features.eval.l2svm.gram import GramSpace, gram_matrix
 from dcgan_features.eval.l2svm.newton import Preconditioner, Solution, minimise
 from dcgan_features.eval.l2svm.primal import WeightSpace

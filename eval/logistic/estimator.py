@@ -208,6 +208,7 @@ class _Problem:
         self.small = count * dimensions <= _SMALL
         self.dtype = torch.float64 if exact else self.out_dtype
         self.exact = True
+        self.space: Space
         if not exact and len(Cs) <= _FEW and count * dimensions * min(count, dimensions) > _LARGE:
             direct = WeightSpace(features, self.intercept, self.dtype, self.place, self.rows.processes)
             # The curvature of a logistic loss is largest where nothing is decided yet.

@@ -100,9 +100,9 @@ def test_what_cannot_be_used_and_what_was_not_reached():
             LogisticProbe(100.0, max_iter=1, tol=1e-12).fit(X, y)
 
 
-@pytest.mark.parametrize("shape", [(300, 700), (700, 300)])
-def test_one_fit_of_many_numbers_multiplies_neither_rows_nor_features_out(shape, monkeypatch):
-    X, y = problem(*shape, 3)
+@pytest.mark.parametrize(("rows", "dimensions"), [(300, 700), (700, 300)])
+def test_one_fit_of_many_numbers_multiplies_neither_rows_nor_features_out(rows, dimensions, monkeypatch):
+    X, y = problem(rows, dimensions, 3)
     X = X.astype(np.float32)
     usual = LogisticProbe(1e-3, tol=1e-7).fit(X, y)
     monkeypatch.setattr(estimator, "_LARGE", 0)
