@@ -245,12 +245,13 @@ class WeightSpace:
             self._leading = self.leading(SHARED_RANK)
         return float(self.total(self._leading.decision.square().sum(0)).min())
 
-    def leading(self, most: int = WEIGHT_RANK) -> Leading:
+    def leading(self, most: int | None = None) -> Leading:
         """Found in a few rows, then sharpened by a power iteration on up to SAMPLE_ROWS of them.
 
+        most : directions; None is `WEIGHT_RANK`.
         Half-precision features are multiplied as they are: a preconditioner need not be exact.
         """
-        rank = min(most, self.dimensions + 1, self._all_rows)
+        rank = min(WEIGHT_RANK if most is None else most, self.dimensions + 1, self._all_rows)
         sample = self._sample(min(2 * rank, self._all_rows))
         basis = torch.linalg.eigh(sample @ sample.T)[1][:, -rank:]
         directions = torch.linalg.qr(sample.T @ basis)[0]

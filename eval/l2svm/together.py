@@ -87,7 +87,7 @@ def _steps(
         best.objective[chosen], best.w[chosen], best.f[chosen] = objective[better], w[better], f[better]
         best.dual[live] = np.where(good, np.maximum(best.dual[live], dual), best.dual[live])
         gap = best.objective[live] - best.dual[live]
-        best.done[live] = gap <= tol * best.objective[live]
+        best.done[live] = np.isfinite(gap) & (gap <= tol * best.objective[live])  # no step taken: an infinite gap
         waited[live] = np.where(gap < 0.5 * before, 0, waited[live] + 1)
         still = (following != here).any(1)
         inside[live] = following

@@ -38,7 +38,7 @@ def once(tmp_path_factory):
         {"name": "absent", "title": "Absent", "published": {"all-labels": {"value": 60.0}}},
     ]  # fmt: skip
     preset = {
-        "dataset": {"source": "stand-in", "n_train": 250, "n_test": 600},
+        "dataset": {"source": "stand-in", "n_train": 250, "n_test": 300},
         "protocols": {"all-labels": {}, "5-per-class": {}},
     }
     measure_rows(folder, write_table(folder, rows=rows, presets={"quick": preset}))

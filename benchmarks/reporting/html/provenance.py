@@ -85,7 +85,7 @@ def _protocol(outline: Outline, name: str, found: ProtocolResult) -> dict[str, A
     draws = [
         {
             "value": rounded(value),
-            "C": f"{choice['C']:g}" if choice else "",
+            "C": f"{choice['C']:g}" if choice and "C" in choice else "",
             "digest": found.draw_digests[number] if number < len(found.draw_digests) else "",
         }
         for number, (value, choice) in enumerate(zip(found.values, found.chosen, strict=True))

@@ -12,6 +12,13 @@ def test_no_hard_problem_is_solved_worse_than_by_the_others(seed):
     assert judged.passed, judged
 
 
+@pytest.mark.parametrize("seed", [82, 151, 227, 287])
+def test_a_column_whose_first_step_has_no_solution_is_not_done(seed):
+    judged = judge(seed)
+    assert np.isfinite(judged.excess)
+    assert judged.passed, judged
+
+
 def test_the_problems_are_as_hard_as_is_said():
     drawn = [draw(seed, 60) for seed in range(200)]
     assert {dtype for *_, dtype in drawn} == {"float64", "float32", "bfloat16"}
