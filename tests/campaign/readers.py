@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib
 import json
 import struct
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ from dcgan_features.data.mnist import read_idx, read_part
 from dcgan_features.data.picture_cache import cached_folder
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import keep_array, kept_array, write_sealed
+from dcgan_features.data.utils.formats.sound import read_sound, write_sound
+from dcgan_features.data.video.folder import clip_folder
 from dcgan_features.eval.protocols import NORMAL_QUANTILE, wilson_interval
 from dcgan_features.features import FeatureStore, RawPixels
 from dcgan_features.features.exemplar.networks import ExemplarNetwork
@@ -101,7 +104,7 @@ def all_readers(root: Path) -> Iterator[Reader]:
     for make in (
         _images, _mnist, _idx, _mat, _recut, _features, _pictures, _picture_cache, _kept, _theano, _weights,
         _exemplar_weights, _conditional_weights, _checkpoint, _grids, _store, _results, _predictions, _outline, _trials,
-        _seconds, _tables, _recipes, _choices, _specification, _study, _search, _views,
+        _seconds, _tables, _recipes, _choices, _specification, _study, _search, _views, _sounds, _films,
     ):  # fmt: skip
         place = root / make.__name__.strip("_")
         place.mkdir(parents=True)
@@ -189,6 +192,34 @@ def _pictures(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
         image.save(file)
         image.save(root / "b.bmp")
         yield Reader(f"pictures, .{kind}", partial(_read_folder, root), [file], BYTES, False)
+
+
+def _sounds(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
+    for kind in ("wav", "flac"):
+        file = place / f"tone.{kind}"
+        write_sound(file, np.sin(np.arange(1500) / 9) * generator.uniform(0.5, 1, 1500) / 2, 8000)
+        yield Reader(f"sound, .{kind}", partial(_read_sound, file), [file], BYTES, False)
+
+
+def _read_sound(file: Path) -> Values:
+    sound, rate = read_sound(file)
+    found = values(sound)
+    return Values(f"{rate} {found.form}", found.content)
+
+
+def _films(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
+    av: Any = importlib.import_module("av")
+    file = place / "films" / "film.mp4"
+    file.parent.mkdir()
+    with av.open(str(file), "w") as container:
+        stream: Any = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for image in generator.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    yield Reader("film, .mp4", lambda: values(clip_folder(file.parent, 4, 16).frames), [file], BYTES, False)
 
 
 def _picture_cache(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
