@@ -77,6 +77,32 @@ def read_suite(path: Path) -> Suite:
     return Suite.checked(read_yaml(path, "suite"), str(path))
 
 
+def request_of(
+    suite: Suite,
+    data: SuiteData,
+    data_root: Path | None,
+    device: str | None,
+    resume: bool,
+    results: Path,
+    store: Path,
+) -> Request:
+    """What a comparison on one data set of a suite is asked for."""
+    return Request(
+        data=data.source,
+        size=data.size,
+        limit=data.limit,
+        probes=suite.probes,
+        settings=suite.settings_of(data),
+        table=suite.table,
+        preset=suite.preset,
+        data_root=data_root,
+        device=device,
+        results=results,
+        store=store,
+        resume=resume,
+    )
+
+
 def run_suite(
     path: Path, results: Path, store: Path, data_root: Path | None, device: str | None, resume: bool = True
 ) -> int:
@@ -89,20 +115,7 @@ def run_suite(
     failed = 0
     for number, (name, data) in enumerate(suite.data.items(), 1):
         print(f"[{number}/{len(suite.data)}] {name}", flush=True)
-        request = Request(
-            data=data.source,
-            size=data.size,
-            limit=data.limit,
-            probes=suite.probes,
-            settings=suite.settings_of(data),
-            table=suite.table,
-            preset=suite.preset,
-            data_root=data_root,
-            device=device,
-            results=results,
-            store=store,
-            resume=resume,
-        )
+        request = request_of(suite, data, data_root, device, resume, results, store)
         found = compare_labelled(suite.extractors, request)
         for title, why in found.failed.items():
             print(f"error: {title} is not measured on {name}: {why}", file=sys.stderr)

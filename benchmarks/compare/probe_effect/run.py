@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dcgan_features.benchmarks.compare.labelled import Request, prepare_comparison
+from dcgan_features.benchmarks.compare.labelled import prepare_comparison
 from dcgan_features.benchmarks.compare.measure import measure
 from dcgan_features.benchmarks.compare.probe_effect.files import write_study
-from dcgan_features.benchmarks.compare.probe_effect.study import Measured, ProbeStudy, read_study
+from dcgan_features.benchmarks.compare.probe_effect.study import Measured, read_study
 from dcgan_features.benchmarks.compare.probes import choice_of
 from dcgan_features.benchmarks.compare.proposals import propose
+from dcgan_features.benchmarks.compare.suite import request_of
 from dcgan_features.data.utils.errors import InputError, unknown_name
 
 
@@ -31,7 +32,7 @@ def run_study(
     measured: list[Measured] = []
     failed = 0
     for name in only or study.data:
-        request = _request(study, name, data_root, device, resume, results, store)
+        request = request_of(study, study.data[name], data_root, device, resume, results, store)
         ready = prepare_comparison(request)
         dataset, probes = ready.dataset, study.all_probes()
         choice = choice_of(dataset.train_labels, dataset.train_groups, dataset.classes, study.seed)
@@ -53,23 +54,3 @@ def run_study(
     if any(len(each.results) > 1 for each in measured):
         print(f"written: {results / study.name}.md, .csv, .json and .png")
     return failed
-
-
-def _request(
-    study: ProbeStudy, name: str, data_root: Path | None, device: str | None, resume: bool, results: Path, store: Path
-) -> Request:
-    data = study.data[name]
-    return Request(
-        data=data.source,
-        size=data.size,
-        limit=data.limit,
-        probes=study.probes,
-        settings=study.settings_of(data),
-        table=study.table,
-        preset=study.preset,
-        data_root=data_root,
-        device=device,
-        results=results,
-        store=store,
-        resume=resume,
-    )

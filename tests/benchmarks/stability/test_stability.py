@@ -17,6 +17,7 @@ from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.gan.networks import Discriminator
 from dcgan_features.gan.spec import SPECS
 from dcgan_features.gan.weights_file import save_weights
+from tests.gan.tiny import cut_off_at
 
 DEMO = STUDIES / "stability-demo.yaml"
 
@@ -77,24 +78,13 @@ def test_from_a_study_to_its_page(call, tmp_path, monkeypatch):
 
 
 def test_a_run_that_was_cut_off_goes_on(tmp_path, monkeypatch):
-    from dcgan_features.gan.training.adversarial import AdversarialTraining
-
     study = load_stability(str(small(tmp_path, recipe={**read_yaml(DEMO, "study")["recipe"], "images": 512,
                                                        "checkpoint_every": 4})))  # fmt: skip
     material = Material.of(study, None)
     healthy = study.condition("healthy")
     whole = measure_trial(study, healthy, 0, material, tmp_path / "whole.json", tmp_path / "store")
-    step = AdversarialTraining.step
-
-    def cut_off(training):
-        if training.steps_done == 10:
-            raise ZeroDivisionError
-        return step(training)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(AdversarialTraining, "step", cut_off)
-        with pytest.raises(ZeroDivisionError):
-            measure_trial(study, healthy, 0, material, tmp_path / "cut.json", tmp_path / "store")
+    with cut_off_at(monkeypatch, 10):
+        measure_trial(study, healthy, 0, material, tmp_path / "cut.json", tmp_path / "store")
     cut = measure_trial(study, healthy, 0, material, tmp_path / "cut.json", tmp_path / "store")
     assert cut.scores == whole.scores
     assert cut.readings == whole.readings

@@ -13,7 +13,7 @@ from dcgan_features.gan.samples import sample_grid
 from dcgan_features.gan.training.adversarial import AdversarialTraining
 from dcgan_features.gan.training.dcgan import Run
 from dcgan_features.gan.weights_file import load_weights
-from tests.gan.tiny import DATA, tiny_images, tiny_recipe
+from tests.gan.tiny import DATA, cut_off_at, tiny_images, tiny_recipe
 
 EVERYTHING: dict[str, Any] = {
     "network": "tiny-spectral", "loss": "hinge", "gradient_penalty": 2.0, "averaging": 0.9, "flips": True,
@@ -102,17 +102,9 @@ def test_saved_weights_are_the_averages_with_statistics_of_their_own(tmp_path, n
     ids=["averaging", "penalty-bf16", "everything", "everything-bf16"],
 )
 def test_a_run_that_is_cut_off_resumes_to_the_bit(tmp_path, monkeypatch, settings):
-    recipe, step = tiny_recipe(checkpoint_every=3, **settings), AdversarialTraining.step
-
-    def cut_off(training):
-        if training.steps_done == 8:
-            raise ZeroDivisionError
-        return step(training)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(AdversarialTraining, "step", cut_off)
-        with pytest.raises(ZeroDivisionError):
-            Run(recipe, tiny_images(), tmp_path / "cut", DATA).finish()
+    recipe = tiny_recipe(checkpoint_every=3, **settings)
+    with cut_off_at(monkeypatch, 8):
+        Run(recipe, tiny_images(), tmp_path / "cut", DATA).finish()
     run = Run(recipe, tiny_images(), tmp_path / "cut", DATA)
     assert run.training.steps_done == 6
     run.finish()

@@ -16,7 +16,7 @@ from dcgan_features.gan.training.dcgan import Run
 from dcgan_features.gan.training.dragan import distance_from_one, perturbed
 from dcgan_features.gan.training.minibatches import instance_noise
 from dcgan_features.gan.training.spectral_norm import plain_copy
-from tests.gan.tiny import DATA, tiny_images, tiny_recipe
+from tests.gan.tiny import DATA, cut_off_at, tiny_images, tiny_recipe
 
 
 def at_step(step, **settings):
@@ -141,17 +141,9 @@ def test_instance_noise_falls_to_nothing():
     ids=["r3gan", "dragan", "spectral"],
 )
 def test_with_all_of_them_a_run_that_is_cut_off_resumes_to_the_bit(tmp_path, monkeypatch, settings, precision):
-    recipe, step = tiny_recipe(checkpoint_every=3, precision=precision, **settings), AdversarialTraining.step
-
-    def cut_off(training):
-        if training.steps_done == 8:
-            raise ZeroDivisionError
-        return step(training)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(AdversarialTraining, "step", cut_off)
-        with pytest.raises(ZeroDivisionError):
-            Run(recipe, tiny_images(), tmp_path / "cut", DATA).finish()
+    recipe = tiny_recipe(checkpoint_every=3, precision=precision, **settings)
+    with cut_off_at(monkeypatch, 8):
+        Run(recipe, tiny_images(), tmp_path / "cut", DATA).finish()
     for name in ("cut", "whole"):
         Run(recipe, tiny_images(), tmp_path / name, DATA).finish()
     cut, whole = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("cut", "whole"))
