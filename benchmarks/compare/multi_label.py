@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dcgan_features.benchmarks.compare.extraction import Features, Place, features_of
 from dcgan_features.benchmarks.compare.labelled import Request
@@ -32,8 +31,8 @@ from dcgan_features.data.utils.devices import device_option
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, home_path, write_text
 from dcgan_features.data.utils.hashing import array_digest, digest_of
-from dcgan_features.eval.average_precision import average_precisions, compare_precision, mean_average_precision
-from dcgan_features.eval.l2svm.estimator import L2SVM
+from dcgan_features.eval.average_precision import average_precisions, compare_precision
+from dcgan_features.eval.multi_label import chosen_C, decision_values
 from dcgan_features.eval.significance import holm
 from dcgan_features.features.cache.fingerprint import describe
 
@@ -191,19 +190,8 @@ def _scores(
     if len(Cs) > 1:
         own, held = holdout(len(truth), max(1, round(_HELD * len(truth))), seed)
         part, other = X[torch.from_numpy(own)], X[torch.from_numpy(held)]
-        found = {C: mean_average_precision(truth[held], _decisions(part, truth[own], other, C)) for C in sorted(Cs)}
-        chosen = max(found, key=lambda C: (found[C], -C))
-    return chosen, _decisions(X, truth, X_test, chosen)
-
-
-def _decisions(X: Tensor, truth: NDArray[np.bool_], queries: Tensor, C: float) -> NDArray[np.float64]:
-    columns = []
-    for label in truth.T:
-        if label.all() or not label.any():  # a part without the class says nothing of it
-            columns.append(np.zeros(len(queries)))
-        else:
-            columns.append(np.asarray(L2SVM(C).fit(X, label.astype(np.int64)).decision_function(queries), np.float64))
-    return np.stack(columns, axis=1)
+        chosen = chosen_C(part, truth[own], Cs, (other, truth[held]))
+    return chosen, decision_values(X, truth, X_test, chosen)
 
 
 def _paired(truth: NDArray[np.bool_], scores: dict[str, NDArray[np.float64]], seed: int) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from dcgan_features.data.video.moving import DIRECTIONS, SteadyMotion, steady_mo
 from dcgan_features.data.video.sources import MovingSet
 from dcgan_features.eval.average_precision import mean_average_precision
 from dcgan_features.eval.l2svm.cross_validation import L2SVMCV
-from dcgan_features.eval.l2svm.estimator import L2SVM
+from dcgan_features.eval.multi_label import chosen_C, decision_values
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.eval.significance import Comparison, compare
 from dcgan_features.features.base import Extractor
@@ -200,18 +200,5 @@ def _multi_label(
 ) -> tuple[float, NDArray[np.float64]]:
     """The C of the best mean average precision on held-out clips, and decision values of the queries, (n, classes)."""
     own, others = X[torch.from_numpy(kept)], X[torch.from_numpy(held)]
-    precision = {
-        C: mean_average_precision(present[held], _decisions(own, present[kept], others, C)) for C in sorted(Cs)
-    }
-    chosen = max(precision, key=lambda C: (precision[C], -C))
-    return chosen, _decisions(X, present, queries, chosen)
-
-
-def _decisions(X: torch.Tensor, present: NDArray[np.bool_], queries: torch.Tensor, C: float) -> NDArray[np.float64]:
-    columns = []
-    for column in present.T:
-        if column.all() or not column.any():  # a part without the class says nothing of it
-            columns.append(np.zeros(len(queries)))
-        else:
-            columns.append(np.asarray(L2SVM(C).fit(X, column.astype(np.int64)).decision_function(queries), np.float64))
-    return np.stack(columns, 1)
+    chosen = chosen_C(own, present[kept], Cs, (others, present[held]))
+    return chosen, decision_values(X, present, queries, chosen)
