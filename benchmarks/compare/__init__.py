@@ -25,6 +25,7 @@ def compare(
     label_noise: float | Sequence[float] = (),
     limit: int | None = None,
     test_limit: int | Literal["all"] | None = None,
+    labelled: int | None = None,
     seed: int = 0,
     table: str | Path = "cifar10",
     preset: str | None = None,
@@ -53,7 +54,8 @@ def compare(
         several to choose from inside the labels. rate : of "sgd". standardise : features get mean 0 and standard
         deviation 1 first. label_noise : shares of training labels; each probe once more with so many made wrong.
     limit : at most so many training images, for a first look. test_limit : at most so many test images then, a quarter
-        as many by default, or "all". seed : of splits, hold-outs and wrong labels.
+        as many by default, or "all". labelled : so many training images keep their labels, extractors learn from
+        all. seed : of splits, hold-outs and wrong labels.
     table, preset : whose rows may be named, and without data whose images and protocols. protocol : only these.
     reference : those that the others are compared with; by default the table's rows, else the first.
     curve : without data, measure accuracy by number of labels too, as `benchmarks.curves` does.
@@ -87,6 +89,7 @@ def compare(
             "standardise": standardise,
             "label_noise": _several(label_noise),
             "test_limit": test_limit,
+            "labelled": labelled,
             "seed": seed,
             "reference": _several(reference),
             "protocol": _several(protocol),

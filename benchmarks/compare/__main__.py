@@ -80,7 +80,7 @@ def compare(
         typer.Option(
             "--set",
             help="A setting, repeatable: fit=pad, C=0.1, k=1,5,10, rate=0.1, standardise, label_noise=0.2, "
-            "test_limit=all, seed=1, reference=NAME, protocol=NAME, curve; or a YAML file of them.",
+            "test_limit=all, labelled=400, seed=1, reference=NAME, protocol=NAME, curve; or a YAML file of them.",
         ),
     ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the official data sets.")] = None,

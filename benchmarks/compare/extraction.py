@@ -37,7 +37,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Features:
-    """Features of both parts, (n, d) and (n_test, d), and how to standardise them."""
+    """Features of the labelled training images, (n, d), and of test images, (n_test, d); how to standardise them."""
 
     train: Tensor
     test: Tensor
@@ -73,19 +73,24 @@ def _scaled(features: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
 def features_of(
     proposal: Proposal, dataset: LabelledDataset, place: Place, stages: Stages, identity: str
 ) -> tuple[Features, dict[str, Any]]:
-    """The features, and what is known of them and of what makes them."""
+    """The features, and what is known of them and of what makes them.
+
+    The extractor learns from all training images; the features are those of the labelled ones.
+    """
     store = FeatureStore(place.store / "features")
-    own, test = dataset.train_images, dataset.test_images
+    learnt_from, test = dataset.train_images, dataset.test_images
+    has = dataset.train_labels >= 0
+    own = learnt_from if has.all() else learnt_from[has]
     total = len(own) + len(test)
     memory, costs = (place.store / folder / f"{identity}.json" for folder in ("seconds", "costs"))
     try:
         with stages.timed("features", memory):
             train_features = store.get(
-                proposal.extractor, own, own, progress=lambda done, _: stages.report("features", done, total)
+                proposal.extractor, learnt_from, own, progress=lambda done, _: stages.report("features", done, total)
             )
             test_features = store.get(
                 proposal.extractor,
-                own,
+                learnt_from,
                 test,
                 progress=lambda done, _: stages.report("features", len(own) + done, total),
             )

@@ -21,7 +21,7 @@ from dcgan_features.benchmarks.config.images import LabelledDataset, adapt, labe
 from dcgan_features.benchmarks.config.schema import Adaptation
 from dcgan_features.benchmarks.runner.progress import Stages
 from dcgan_features.data.dataset import Images
-from dcgan_features.data.labelled.load import Limit, labelled_images
+from dcgan_features.data.labelled.load import Limit, keep_labels, labelled_images
 from dcgan_features.data.labelled.pictures import Form
 from dcgan_features.data.padding import adapted
 from dcgan_features.data.utils.devices import device_option
@@ -43,9 +43,9 @@ class Kept(BaseModel):
     """What the JSON of a kept probe says.
 
     extractor : the text that names it, as `benchmarks.compare` takes it. table, preset : whose rows it may name.
-    data, size, fit, seed, limit, test_limit : the images that it learnt from, if it has to learn again; data is
-    None where they were no files, digest theirs. shape : (height, width, channels) of an image. adaptation : of the
-    images. sha256 : of the numbers.
+    data, size, fit, seed, limit, test_limit, labelled : the images that it learnt from, if it has to learn again;
+    data is None where they were no files, digest theirs. shape : (height, width, channels) of an image.
+    adaptation : of the images. sha256 : of the numbers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +59,7 @@ class Kept(BaseModel):
     seed: int
     limit: int | None
     test_limit: int | Literal["all"] | None = None
+    labelled: int | None = None
     digest: str
     shape: tuple[int, int, int]
     adaptation: Adaptation
@@ -81,6 +82,7 @@ class Origin:
     seed: int
     limit: int | None
     test_limit: int | Literal["all"] | None
+    labelled: int | None
     table: str
     preset: str
 
@@ -128,6 +130,7 @@ def keep_probe(
         seed=origin.seed,
         limit=origin.limit,
         test_limit=origin.test_limit,
+        labelled=origin.labelled,
         digest=dataset.digest,
         shape=dataset.train_images.shape[1:],
         adaptation=proposal.adaptation,
@@ -257,7 +260,8 @@ def _learnt_from(about: Kept) -> Images:
         )
     form = Form(about.size, about.fit)  # type: ignore[arg-type]  # it checks it
     limit = None if about.limit is None else Limit(about.limit, about.test_limit)
-    dataset = labelled(labelled_images(about.data, form, about.seed, limit))
+    pictures = labelled_images(about.data, form, about.seed, limit)
+    dataset = labelled(keep_labels(pictures, about.labelled, about.seed))
     if dataset.digest != about.digest:
         raise InputError(f"the images of {about.data} are not those that {about.extractor} learnt from; restore them")
     return dataset.train_images

@@ -16,7 +16,7 @@ from dcgan_features.benchmarks.compare.extraction import Place
 from dcgan_features.benchmarks.compare.finished import finished_candidates, is_finished
 from dcgan_features.benchmarks.compare.keeping import Origin, keep_probe
 from dcgan_features.benchmarks.compare.measure import PRESET, is_measured, measure
-from dcgan_features.benchmarks.compare.probes import Choice, Probe, choice_of, make_probes
+from dcgan_features.benchmarks.compare.probes import Choice, Probe, choice_for, make_probes
 from dcgan_features.benchmarks.compare.proposals import Proposal, Surroundings, propose, table_and_path, title_of
 from dcgan_features.benchmarks.compare.result import Candidate, Compared
 from dcgan_features.benchmarks.compare.run import BROUGHT, pairs_of
@@ -24,7 +24,7 @@ from dcgan_features.benchmarks.compare.settings import Settings
 from dcgan_features.benchmarks.config.images import LabelledDataset, labelled, load_dataset
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.data.dataset import Dataset
-from dcgan_features.data.labelled.load import Limit, from_arrays, labelled_images, limited
+from dcgan_features.data.labelled.load import Limit, from_arrays, keep_labels, labelled_images, limited
 from dcgan_features.data.labelled.pictures import Form
 from dcgan_features.data.utils.cli import progress
 from dcgan_features.data.utils.devices import device_option
@@ -81,7 +81,7 @@ class Request:
 def check_without_probes(request: Request) -> None:
     """Raise `InputError` for what goes with images or probes of one's own, where a table's protocols are measured."""
     given = {"size": request.size, "limit": request.limit} | request.settings.model_dump(
-        include={"C", "k", "rate", "standardise", "label_noise", "test_limit"}
+        include={"C", "k", "rate", "standardise", "label_noise", "test_limit", "labelled"}
     )
     for name, value in given.items():
         if value not in (None, [], False):
@@ -112,7 +112,7 @@ def prepare_comparison(request: Request) -> Prepared:
         dataset: Dataset = limited(load_dataset(chosen.dataset, request.data_root), request.most, request.seed)
     else:
         dataset = _dataset(request)
-    checked = labelled(dataset)
+    checked = labelled(keep_labels(dataset, request.settings.labelled, request.seed))
     device, store = str(device_option(request.device)), home_path(request.store, "give --store in full").resolve()
     around = Surroundings(table, path, preset, checked, device, store, request.data_root)
     results = home_path(request.results, "give --results in full").resolve() / BROUGHT
@@ -142,7 +142,7 @@ def compare_labelled(given: Sequence[Any] | Mapping[str, Any], request: Request,
     outside = [] if isinstance(given, Mapping) else [item for item in given if is_finished(item)]
     finished = [each for text in outside for each in finished_candidates(text, dataset, ready.probes, place)]
     proposals = propose(own, ready.around) if own or not finished else []
-    choice = choice_of(dataset.train_labels[dataset.train_labels >= 0], _groups(dataset), dataset.classes, request.seed)
+    choice = choice_for(dataset, request.seed)
     if verbose:
         print("\n".join(_said(ready, proposals)), flush=True)
     candidates, failed, bad_input = list(finished), {}, True
@@ -186,7 +186,15 @@ def _keep(ready: Prepared, proposals: list[Proposal], choice: Choice, folder: Pa
     data = str(request.data) if isinstance(request.data, str | Path) else None
     own = request.settings
     origin = Origin(
-        data, request.size, own.fit, own.seed, request.limit, own.test_limit, str(request.table), ready.around.preset
+        data,
+        request.size,
+        own.fit,
+        own.seed,
+        request.limit,
+        own.test_limit,
+        own.labelled,
+        str(request.table),
+        ready.around.preset,
     )
     kept = [probe for probe in ready.probes if not probe.noise]
     several = len(proposals) * len(kept) > 1
@@ -195,11 +203,6 @@ def _keep(ready: Prepared, proposals: list[Proposal], choice: Choice, folder: Pa
             place = folder / proposal.name / probe.name if several else folder
             keep_probe(place, proposal, ready.dataset, probe, choice, ready.place, origin)
             print(f"kept: {place}", flush=True)
-
-
-def _groups(dataset: Dataset) -> Any:
-    groups, labels = dataset.train_groups, dataset.train_labels
-    return None if groups is None or labels is None else groups[labels >= 0]
 
 
 def _references(ready: Prepared, proposals: list[Proposal], candidates: list[Candidate]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan_features.benchmarks.compare.sgd import SGDProbe
+from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.data.splits import group_holdout
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.random_streams import raw_words
@@ -33,7 +34,7 @@ TITLES = {
 }
 SETTINGS = {"l2-svm": "C", "logistic": "C", "knn": "k", "knn-plain": "k", "sgd": "rate"}
 _FOLDS = 5
-_MANY = 1000  # labelled images from which C is chosen on one hold-out
+_MANY = 10_000  # labelled images from which C is chosen on one hold-out: of fewer it is too small to tell C apart
 _HELD = 0.2
 _STREAM = 4  # of the hold-out's random words
 
@@ -144,10 +145,17 @@ def make_probes(
     return plain + [replace(probe, noise=float(share)) for share in dict.fromkeys(noise) for probe in plain]
 
 
+def choice_for(dataset: LabelledDataset, seed: int) -> Choice:
+    """How settings are chosen among the data set's labelled training images, by their places; see `choice_of`."""
+    has = dataset.train_labels >= 0
+    groups = None if dataset.train_groups is None else dataset.train_groups[has]
+    return choice_of(dataset.train_labels[has], groups, dataset.classes, seed)
+
+
 def choice_of(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, classes: Sequence[str], seed: int) -> Choice:
     """How settings are chosen among these labelled images.
 
-    From 1,000 images on, on a fifth of each class held out once, and with groups on whole groups held out; else by
+    From 10,000 images on, on a fifth of each class held out once, and with groups on whole groups held out; else by
     cross-validation in 5 folds, or as many as the smallest class has images. Raises `InputError` for a class of one
     image.
     """

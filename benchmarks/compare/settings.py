@@ -23,7 +23,8 @@ class Settings(Strict):
     fit : how pictures are brought to a size. C, k : fixed, or several to choose from inside the labels. rate : of the
     probe `sgd`. standardise : features get mean 0 and standard deviation 1 first. label_noise : shares of training
     labels; each probe is measured once more with so many made wrong. test_limit : at most so many test images where
-    training images are limited, a quarter as many by default, or "all". seed : of splits, hold-outs and wrong labels.
+    training images are limited, a quarter as many by default, or "all". labelled : so many training images keep their
+    labels; extractors learn from all. seed : of splits, hold-outs and wrong labels.
     reference : those that the others are compared with. protocol, curve : of a table's own protocols, only these, and
     accuracy by number of labels too.
     """
@@ -36,6 +37,7 @@ class Settings(Strict):
     standardise: bool = False
     label_noise: list[float] = Field(default_factory=list)
     test_limit: Count | Literal["all"] | None = None
+    labelled: Count | None = None
     seed: int = Field(default=0, ge=0)
     reference: list[str] = Field(default_factory=list)
     protocol: list[str] = Field(default_factory=list)

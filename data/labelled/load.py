@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcgan_features.data.dataset import Dataset, Images
+from dcgan_features.data.dataset import NO_LABEL, Dataset, Images
 from dcgan_features.data.labelled.folders import Listed, list_folder
 from dcgan_features.data.labelled.labels import Labels, encode_labels
 from dcgan_features.data.labelled.lists import list_csv
@@ -23,6 +23,7 @@ from dcgan_features.data.utils.files import home_path
 from dcgan_features.data.utils.random_streams import raw_words
 
 _LIMIT_STREAM = 3
+_LABELS_STREAM = 5
 
 
 @dataclass(frozen=True)
@@ -150,12 +151,34 @@ def _places(train: Labels, test: Labels, limit: Limit, seed: int, classes: int) 
     return _part(train, limit.train, 2, seed), other
 
 
-def _part(labels: NDArray[np.int64], limit: int, least: int, seed: int) -> NDArray[np.int64]:
-    words = raw_words(len(labels), seed, 0, _LIMIT_STREAM)
+def keep_labels(dataset: Dataset, count: int | None, seed: int = 0) -> Dataset:
+    """The data set with so many training labels, at random, each class by its share; the images all stay.
+
+    What learns without labels has all images, classifiers have few. count : None, or as many as there are, changes
+    nothing. Raises `InputError` for fewer than two labels a class.
+    """
+    labels = dataset.train_labels
+    if count is None or labels is None or count >= int((labels >= 0).sum()):
+        return dataset
+    if count < 2 * len(dataset.classes):
+        raise InputError(
+            f"{count} labels are less than 2 of each of {len(dataset.classes)} classes; give "
+            f"{2 * len(dataset.classes)} or more"
+        )
+    chosen = _part(labels, count, 2, seed, _LABELS_STREAM)
+    kept = np.full_like(labels, NO_LABEL)
+    kept[chosen] = labels[chosen]
+    return replace(dataset, train_labels=kept, note=f"{dataset.note}; labels of {len(chosen):,} training images")
+
+
+def _part(
+    labels: NDArray[np.int64], limit: int, least: int, seed: int, stream: int = _LIMIT_STREAM
+) -> NDArray[np.int64]:
+    words = raw_words(len(labels), seed, 0, stream)
     chosen = []
     for label in np.unique(labels[labels >= 0]):
         members = np.flatnonzero(labels == label)
-        count = max(least, round(limit * len(members) / len(labels)))
+        count = max(least, round(limit * len(members) / (labels >= 0).sum()))
         chosen.append(members[np.argsort(words[members], kind="stable")[:count]])
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 

@@ -20,6 +20,7 @@ from dcgan_features.benchmarks.compare.probe_effect.effects import (
 )
 from dcgan_features.benchmarks.compare.probe_effect.study import CHOSEN, EXACT, Measured, ProbeStudy
 from dcgan_features.benchmarks.compare.probes import Probe
+from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.records.figures import interval, rounded
 from dcgan_features.benchmarks.records.rows import write_csv
@@ -88,7 +89,8 @@ def _page(study: ProbeStudy, part: Measured, found: dict[str, Any]) -> list[str]
     ranks = {probe.name: _ranks(table, probe.name) for probe in honest}
     text = ["", f"## {markdown_text(dataset.title)}", ""]
     text += [
-        f"{len(dataset.train_images):,} training images, all labelled, and {len(dataset.test_images):,} test images; "
+        f"{len(dataset.train_images):,} training images, {_with_labels(dataset)}, and "
+        f"{len(dataset.test_images):,} test images; "
         f"{len(titles)} feature sets. {_summary(found)}",
         "",
     ]
@@ -141,6 +143,11 @@ def _page(study: ProbeStudy, part: Measured, found: dict[str, Any]) -> list[str]
         for title in titles
     ]
     return text + markdown_table(["Features of", *(f"rate {rate:g}" for rate in study.rates)], cells)
+
+
+def _with_labels(dataset: LabelledDataset) -> str:
+    count = int((dataset.train_labels >= 0).sum())
+    return "all labelled" if count == len(dataset.train_labels) else f"{count:,} of them labelled"
 
 
 def _summary(found: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from dcgan_features.benchmarks.compare.labelled import prepare_comparison
 from dcgan_features.benchmarks.compare.measure import measure
 from dcgan_features.benchmarks.compare.probe_effect.files import write_study
 from dcgan_features.benchmarks.compare.probe_effect.study import Measured, read_study
-from dcgan_features.benchmarks.compare.probes import choice_of
+from dcgan_features.benchmarks.compare.probes import choice_for
 from dcgan_features.benchmarks.compare.proposals import propose
 from dcgan_features.benchmarks.compare.suite import request_of
 from dcgan_features.data.utils.errors import InputError, unknown_name
@@ -35,7 +35,7 @@ def run_study(
         request = request_of(study, study.data[name], data_root, device, resume, results, store)
         ready = prepare_comparison(request)
         dataset, probes = ready.dataset, study.all_probes()
-        choice = choice_of(dataset.train_labels, dataset.train_groups, dataset.classes, study.seed)
+        choice = choice_for(dataset, study.seed)
         print(f"{dataset.title}: {dataset.note}; {len(probes)} probes", flush=True)
         part = Measured(name, dataset, {}, {})
         measured.append(part)

@@ -69,6 +69,12 @@ def test_predict_writes_a_line_a_picture(cli, folder, here):
     assert line["label"] == max(("ash", "birch", "cedar"), key=lambda name: float(line[name]))
 
 
+def test_a_probe_of_few_labels_finds_the_images_that_its_extractor_learnt_from(folder):
+    report = compare("mine.py:pipeline", data=folder, size=8, save="kept", C=1.0, labelled=30)
+    dataset: Any = labelled_images(folder, Form(8))
+    assert load_probe("kept").predict(dataset.test_images) == predictions(report, "l2-svm-C1")
+
+
 def test_what_cannot_be_kept_or_loaded_is_a_sentence(here, cli):
     data = arrays()
     with pytest.raises(InputError, match="without pickle"):

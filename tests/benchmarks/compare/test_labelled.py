@@ -73,6 +73,32 @@ def test_figures_are_those_of_the_same_steps_by_hand():
     assert standard.table.iloc[0]["accuracy"] == pytest.approx(expected)
 
 
+class LessTheMean(Colours):
+    """Colours less the mean of all images it has seen."""
+
+    def fit(self, images):
+        self.mean_ = images.mean((0, 1, 2)) / 255
+        return self
+
+    def transform(self, images):
+        return super().transform(images) - self.mean_
+
+
+def test_with_few_labels_extractors_learn_from_all_images_and_probes_from_the_labelled_ones():
+    X, y, X_test, y_test = arrays(n=300)
+    report = compare(LessTheMean(), data=(X, y, X_test, y_test), probe=["l2-svm", "knn"], labelled=30, C=0.1, k=3)
+    dataset = report.compared.dataset
+    has = dataset.train_labels >= 0
+    assert (has.sum(), len(dataset.train_images)) == (30, 150)
+    mine = LessTheMean().fit(X)
+    fitted = L2SVMCV([0.1]).fit(mine.transform(X[has]).astype(np.float32), y[has])
+    expected = 100 * (fitted.predict(mine.transform(X_test).astype(np.float32)) == y_test).mean()
+    (each,) = report.compared.candidates
+    found = each.result.protocols["l2-svm-C0.1"]
+    assert (found.measured, found.labels) == (pytest.approx(expected), 30)
+    assert "labels of 30 training images" in each.result.data_note
+
+
 def test_logistic_regression_is_scikit_learns_with_a_constant_column():
     X, y, X_test, y_test = arrays(n=60)
     report = compare(RawPixels(), data=(X, y, X_test, y_test), probe="logistic", C=0.1)
@@ -195,13 +221,14 @@ def test_mistakes_are_a_sentence_and_exit_code_2(name, cli, folder):
 
 
 def test_what_is_chosen_on_is_a_share_of_each_class_or_whole_groups():
-    labels = np.repeat([0, 1], 1500)
+    labels = np.repeat([0, 1], 7500)
     held = choice_of(labels, None, ("a", "b"), 0).holdout
-    assert np.bincount(labels[held]).tolist() == [300, 300]
-    groups = np.tile(np.arange(30), 100)
+    assert np.bincount(labels[held]).tolist() == [1500, 1500]
+    groups = np.tile(np.arange(30), 500)
     held = choice_of(labels, groups, ("a", "b"), 0).holdout
     assert held is not None
     assert not set(groups[held]) & set(np.delete(groups, held))
+    assert choice_of(labels[3000:-3000], None, ("a", "b"), 0).folds == 5  # of 9,000
     assert choice_of(np.array([0, 0, 0, 1, 1]), None, ("a", "b"), 0).folds == 2
     with pytest.raises(InputError, match="class b has 1"):
         choice_of(np.array([0, 0, 1]), None, ("a", "b"), 0)
