@@ -21,7 +21,7 @@ from dcgan_features.data.stl10 import stl10_unlabelled
 from dcgan_features.data.svhn import svhn, svhn_extra
 from dcgan_features.data.synthetic.digits import stand_in_digits, stand_in_house_numbers
 from dcgan_features.data.synthetic.stand_in import stand_in
-from dcgan_features.data.tiny_imagenet import tiny_imagenet_32
+from dcgan_features.data.tiny_imagenet import tiny_imagenet_32, tiny_imagenet_200
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import home_path
 from dcgan_features.data.utils.hashing import array_digest
@@ -38,6 +38,7 @@ LOADERS: dict[str, Callable[[Path | str | None, bool], Dataset]] = {
     "svhn": svhn,
     "svhn-extra": svhn_extra,
     "tiny-imagenet-32": tiny_imagenet_32,
+    "tiny-imagenet-200": tiny_imagenet_200,
 }
 
 # The made-up ones among them, which can be had of any size: (n_train=..., n_test=..., seed=...) to Dataset.
