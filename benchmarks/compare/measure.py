@@ -205,7 +205,7 @@ def judge(
         predicted, error = classifier.predict(X_test), None
     accuracy = 100 * float((predicted == truth).mean())
     low, high = wilson_interval(accuracy, len(truth))
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, Any] = {"C": classifier.C, "scores": {}} if hasattr(classifier, "C") else {}
     for attribute, name in (("C_", "C"), ("k_", "k")):
         if hasattr(classifier, attribute):
             chosen = {name: getattr(classifier, attribute), "scores": dict(getattr(classifier, "scores_", {}))}

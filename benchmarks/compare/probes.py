@@ -16,7 +16,8 @@ from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.random_streams import raw_words
 from dcgan_features.eval.knn_probe import KNNProbe
 from dcgan_features.eval.l2svm.cross_validation import L2SVMCV
-from dcgan_features.eval.logistic.estimator import LogisticProbeCV
+from dcgan_features.eval.l2svm.estimator import L2SVM
+from dcgan_features.eval.logistic.estimator import LogisticProbe, LogisticProbeCV
 
 # Features from elsewhere come at any scale, so C is chosen from more values than a table's rows name.
 CS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -92,9 +93,14 @@ class Probe:
 
     def make(self, choice: Choice, labels: int, device: str | None) -> Any:
         """The classifier, unfitted. labels : the number of labelled images, which bounds k."""
+        fixed = len(self.values) == 1  # nothing is chosen, so there are no folds to fit
         if self.kind == "l2-svm":
+            if fixed:
+                return L2SVM(self.values[0], device=device)
             return L2SVMCV(self.values, holdout=choice.holdout, n_splits=choice.folds, device=device)
         if self.kind == "logistic":
+            if fixed:
+                return LogisticProbe(self.values[0], device=device)
             folds = choice.folds if choice.holdout is None else _one_split(choice.holdout, labels)
             return LogisticProbeCV(self.values, cv=folds, device=device)
         if self.kind == "sgd":
