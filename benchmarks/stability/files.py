@@ -64,7 +64,10 @@ def write_study(stem: Path, study: Study, trials: Sequence[Trial]) -> list[str]:
         "",
         "## Remedies",
         "",
-        *_remedies(study, judging),
+        "Runs of the same seeds are compared, which begin with the same weights; those that a remedy was chosen by are "
+        "left out.",
+        "",
+        *_remedies(study, judging, judged.get(HEALTHY, [])),
         "",
         "## Monitors",
         "",
@@ -103,10 +106,11 @@ def conclusions(study: Study, judging: ByCondition) -> list[str]:
     if healthy:
         false = sum(bool(run.warnings) for run in healthy)
         sentences.append(f"{false} of {len(healthy)} healthy runs had a false alarm.")
-    for condition, with_it, without in _pairs(study, judging):
+    for condition, *pair in _pairs(study, judging):
+        with_it, without = (Verdict.of(runs) for runs in pair)
         sentences.append(
-            f"{condition.title}: {with_it.failed} of {with_it.runs} runs failed, without it {without.failed} of "
-            f"{without.runs}."
+            f"{condition.title}, against {study.condition(str(condition.of)).title}: {with_it.failed} of "
+            f"{with_it.runs} runs failed, without it {without.failed} of {without.runs} of the same seeds."
         )
     seconds = [run.trial.seconds for runs in judging.values() for run in runs]
     share = sum(item["watching"] for item in seconds) / max(sum(item["training"] for item in seconds), 1e-9)
@@ -130,13 +134,22 @@ def _failing(study: Study, judging: ByCondition) -> ByCondition:
     }
 
 
-def _pairs(study: Study, judging: ByCondition) -> list[tuple[Condition, Verdict, Verdict]]:
-    """Each remedy, its verdict, and that of the condition which it is to prevent from failing."""
-    return [
-        (condition, Verdict.of(judging[condition.name]), Verdict.of(judging[condition.of]))
-        for condition in study.conditions
-        if condition.of is not None and condition.name in judging and condition.of in judging
-    ]
+def _pairs(study: Study, judging: ByCondition) -> list[tuple[Condition, list[Judged], list[Judged]]]:
+    """Each remedy, its runs, and those without it: of the same seeds, which begin alike."""
+    found = []
+    for condition in study.conditions:
+        if condition.of is not None and condition.name in judging and condition.of in judging:
+            without = _of_seeds_of(judging[condition.name], judging[condition.of])
+            with_it = _of_seeds_of(without, judging[condition.name])
+            if with_it:
+                found.append((condition, with_it, without))
+    return found
+
+
+def _of_seeds_of(others: Sequence[Judged], runs: Sequence[Judged]) -> list[Judged]:
+    """Those of the runs that have the seed of one of the others."""
+    seeds = {other.trial.seed for other in others}
+    return [run for run in runs if run.trial.seed in seeds]
 
 
 def _line(study: Study, run: Judged) -> dict[str, Any]:
@@ -196,10 +209,13 @@ def _conditions(study: Study, judging: ByCondition) -> list[str]:
     return markdown_table(["Condition", "Kind", "Failed", "Warned in time", "Any alarm", "Accuracy at the end"], rows)
 
 
-def _remedies(study: Study, judging: ByCondition) -> list[str]:
-    healthy = Verdict.of(judging[HEALTHY]).final if HEALTHY in judging else None
+def _remedies(study: Study, judging: ByCondition, healthy: Sequence[Judged]) -> list[str]:
+    """healthy : all healthy runs, those that limits were chosen on among them: accuracy is not what was chosen."""
     rows = []
-    for condition, with_it, without in _pairs(study, judging):
+    for condition, *pair in _pairs(study, judging):
+        with_it, without = (Verdict.of(runs) for runs in pair)
+        same = _of_seeds_of(pair[0], healthy)
+        beside = Verdict.of(same) if len(same) == with_it.runs else None
         rows.append(
             [
                 condition.title,
@@ -208,10 +224,11 @@ def _remedies(study: Study, judging: ByCondition) -> list[str]:
                 f"{with_it.failed} of {with_it.runs}",
                 with_pm(without.final, without.spread, 2),
                 with_pm(with_it.final, with_it.spread, 2),
-                "" if healthy is None else f"{with_it.final - healthy:+.2f}",
+                "" if beside is None else with_pm(beside.final, beside.spread, 2),
+                "" if beside is None else f"{with_it.final - beside.final:+.2f}",
             ]
         )
-    heads = ["Remedy", "Of", "Failed without", "Failed with", "Accuracy without", "Accuracy with", "Against healthy"]
+    heads = ["Remedy", "Of", "Failed without", "Failed with", "Accuracy without", "Accuracy with", "Healthy", "Less it"]
     return markdown_table(heads, rows) if rows else ["None was measured."]
 
 
