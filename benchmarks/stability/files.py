@@ -210,7 +210,10 @@ def _conditions(study: Study, judging: ByCondition) -> list[str]:
 
 
 def _remedies(study: Study, judging: ByCondition, healthy: Sequence[Judged]) -> list[str]:
-    """healthy : all healthy runs, those that limits were chosen on among them: accuracy is not what was chosen."""
+    """The table of remedies.
+
+    healthy : all healthy runs, those that limits were chosen on among them: accuracy is not what was chosen.
+    """
     rows = []
     for condition, *pair in _pairs(study, judging):
         with_it, without = (Verdict.of(runs) for runs in pair)
