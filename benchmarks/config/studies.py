@@ -18,11 +18,11 @@ _SUFFIXES = (".yaml", ".yml")
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def study_file(source: str | Path, prefix: str = "", kind: str = "study", family: str = "") -> Path:
+def study_file(source: str | Path, prefix: str = "", kind: str = "study", *others: str, family: str = "") -> Path:
     """The file of a study: `source` itself where it has a suffix, else the shipped one of that name.
 
     prefix : with which the names of shipped files begin, left out of `source`. kind : what to call it in words.
-    family : with which the names begin that are offered in the place of an unknown one.
+    family : with which the names begin that are offered in the place of an unknown one. others : offered too.
     Raises `InputError` for a name that is not shipped, naming the nearest.
     """
     if Path(source).suffix.lower() in _SUFFIXES:
@@ -30,7 +30,7 @@ def study_file(source: str | Path, prefix: str = "", kind: str = "study", family
     path = STUDIES / f"{prefix}{source}.yaml"
     if not path.exists():
         known = sorted(file.stem.removeprefix(prefix) for file in STUDIES.glob(f"{prefix}{family}*.yaml"))
-        raise unknown_name(kind, str(source), [*known, "a YAML file"])
+        raise unknown_name(kind, str(source), [*others, *known, "a YAML file"])
     return path
 
 
@@ -46,5 +46,5 @@ def read_study(
     model: type[Model], source: str | Path, prefix: str = "", kind: str = "study", family: str = ""
 ) -> Model:
     """The study of that name or file, checked; parameters and errors as of `study_file` and `checked_study`."""
-    path = study_file(source, prefix, kind, family)
+    path = study_file(source, prefix, kind, family=family)
     return checked_study(model, read_yaml(path, kind), path, kind)
