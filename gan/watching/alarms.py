@@ -61,28 +61,28 @@ class Monitor:
 
 # Limits: see docs/stability.md. `benchmarks.stability` chooses them on the study's first seeds, and judges on others.
 MONITORS: dict[str, Monitor] = {
-    "rank": Monitor("the effective rank of the features of {where}", "low", "ratio", limit=0.61, untrained=0.61),
+    "rank": Monitor("the effective rank of the features of {where}", "low", "ratio", limit=0.57, untrained=0.6),
     "dead": Monitor("the share of dead maps in {where}", "high", "difference", limit=0.05, untrained=0.1),
     "oscillation": Monitor(
-        "the share of {where} that is one oscillating pattern", "high", "difference", limit=0.1, untrained=0.3
+        "the share of {where} that is one oscillating pattern", "high", "difference", limit=0.18, untrained=0.3
     ),
     "mean_oscillation": Monitor(
-        "the share of {where} that oscillates alike for all images", "high", "difference", limit=0.09, untrained=0.3
+        "the share of {where} that oscillates alike for all images", "high", "difference", limit=0.14, untrained=0.3
     ),
     "spectral_norm": Monitor(
-        "the spectral norm of the weights of {where}", "high", "ratio", "recent", limit=0.25, untrained=0.9
+        "the spectral norm of the weights of {where}", "high", "ratio", "recent", limit=0.39, untrained=0.9
     ),
     "stable_rank": Monitor(
-        "the stable rank of the weights of {where}", "low", "ratio", "recent", limit=0.25, untrained=0.9
+        "the stable rank of the weights of {where}", "low", "ratio", "recent", limit=0.61, untrained=0.9
     ),
-    "gradient": Monitor("the norm of the gradient of the {where}", "high", "ratio", limit=2.36, untrained=3.0),
+    "gradient": Monitor("the norm of the gradient of the {where}", "high", "ratio", limit=3.04, untrained=3.04),
     "diversity": Monitor(
-        "the distance of samples to the nearest other sample", "low", "ratio", limit=0.61, untrained=1.5
+        "the distance of samples to the nearest other sample", "low", "ratio", limit=0.63, untrained=1.5
     ),
-    "frechet": Monitor("the Frechet distance of samples from real images", "high", "ratio", limit=2.13, untrained=3.0),
+    "frechet": Monitor("the Frechet distance of samples from real images", "high", "ratio", limit=1.82, untrained=3.0),
     "checkerboard": Monitor("the checkerboard in samples", "high", "ratio"),
     "separation": Monitor(
-        "the chance that a real image has the higher logit", "high", "difference", limit=0.14, untrained=0.3
+        "the chance that a real image has the higher logit", "high", "difference", limit=0.48, untrained=0.48
     ),
 }
 
