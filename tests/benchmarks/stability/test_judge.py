@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from dcgan_features.benchmarks.stability.files import write_study
 from dcgan_features.benchmarks.stability.judge import (
     LEAST,
     MARGIN,
@@ -14,6 +15,7 @@ from dcgan_features.benchmarks.stability.judge import (
     smoothed,
     warned_after,
 )
+from dcgan_features.benchmarks.stability.study import load_stability
 from dcgan_features.benchmarks.stability.trial import Trial
 
 
@@ -96,3 +98,22 @@ def test_a_verdict_counts():
     verdict = Verdict.of(runs)
     assert (verdict.runs, verdict.failed, verdict.warned, verdict.alarms) == (3, 2, 1, 2)
     assert verdict.final == pytest.approx((31 + 31 + 33) / 3)
+
+
+def test_a_remedy_is_compared_with_runs_of_the_same_seeds(tmp_path):
+    """Seed 0 chooses; of the seeds that are left the remedy has 2 and 3, and without it 3 alone failed."""
+    study = load_stability("stability-demo")
+    runs = {
+        "healthy": {0: [40, 40, 40, 40], 1: [10, 10, 10, 10], 2: [35, 35, 35, 35], 3: [37, 37, 37, 37]},
+        "bare": {0: [40, 40, 20, 20], 1: [40, 40, 20, 20], 2: [30, 30, 30, 30], 3: [40, 40, 20, 20]},
+        "bare-spectral": {0: [40, 40, 20, 20], 2: [36, 36, 36, 36], 3: [35, 35, 35, 35]},
+    }
+    trials = [trial(values, condition=name, seed=seed) for name, own in runs.items() for seed, values in own.items()]
+    sentences = write_study(tmp_path / "study", study, trials)
+    expected = "spectral normalisation, against no batch normalisation: 0 of 2 runs failed, without it 1 of 2"
+    assert any(sentence.startswith(expected) for sentence in sentences)
+    row = next(
+        line for line in (tmp_path / "study.md").read_text().splitlines() if line.startswith("| spectral normalisation")
+    )
+    cells = [cell.strip().partition(" ")[0] for cell in row.split("|")[3:-1]]
+    assert cells == ["1", "0", "25.00", "35.50", "36.00", "-0.50"]

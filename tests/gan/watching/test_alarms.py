@@ -102,5 +102,6 @@ def test_a_run_from_trained_weights_has_closer_limits():
     series = readings("spectral_norm/1", [1, 1, 1, 1, between, between])
     assert new_alarms(series, [], untrained=False)
     assert not new_alarms(series, [], untrained=True)
-    assert is_healthy(readings("rank/1", [10, 10, 8]), untrained=True)
-    assert not is_healthy(readings("rank/1", [10, 10, 8]), untrained=False)
+    half = [1, 1, math.sqrt(between)]
+    assert is_healthy(readings("spectral_norm/1", half), untrained=True)
+    assert not is_healthy(readings("spectral_norm/1", half), untrained=False)
