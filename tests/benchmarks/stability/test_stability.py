@@ -60,7 +60,7 @@ def test_from_a_study_to_its_page(call, tmp_path, monkeypatch):
     page = (results / "small.md").read_text()
     assert "made-up images" in page
     assert page.count("| healthy |") == 1
-    assert "spectral normalisation: " in out
+    assert "spectral normalisation, against no batch normalisation: " in out
     assert len((results / "small.csv").read_text().splitlines()) == 4
     for name in ("small.png", "small-warnings.png"):
         with Image.open(results / "figures" / name) as picture:
