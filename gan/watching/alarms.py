@@ -61,7 +61,7 @@ class Monitor:
 
 # Limits: see docs/stability.md. `benchmarks.stability` chooses them on the study's first seeds, and judges on others.
 MONITORS: dict[str, Monitor] = {
-    "rank": Monitor("the effective rank of the features of {where}", "low", "ratio", limit=0.57, untrained=0.6),
+    "rank": Monitor("the effective rank of the features of {where}", "low", "ratio", limit=0.78, untrained=0.78),
     "dead": Monitor("the share of dead maps in {where}", "high", "difference", limit=0.05, untrained=0.1),
     "oscillation": Monitor(
         "the share of {where} that is one oscillating pattern", "high", "difference", limit=0.18, untrained=0.3
@@ -77,12 +77,12 @@ MONITORS: dict[str, Monitor] = {
     ),
     "gradient": Monitor("the norm of the gradient of the {where}", "high", "ratio", limit=3.04, untrained=3.04),
     "diversity": Monitor(
-        "the distance of samples to the nearest other sample", "low", "ratio", limit=0.63, untrained=1.5
+        "the distance of samples to the nearest other sample", "low", "ratio", limit=0.66, untrained=1.5
     ),
-    "frechet": Monitor("the Frechet distance of samples from real images", "high", "ratio", limit=1.82, untrained=3.0),
+    "frechet": Monitor("the Frechet distance of samples from real images", "high", "ratio", limit=2.34, untrained=3.0),
     "checkerboard": Monitor("the checkerboard in samples", "high", "ratio"),
     "separation": Monitor(
-        "the chance that a real image has the higher logit", "high", "difference", limit=0.48, untrained=0.48
+        "the chance that a real image has the higher logit", "high", "difference", limit=0.52, untrained=0.52
     ),
 }
 
