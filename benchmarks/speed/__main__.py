@@ -43,12 +43,12 @@ def _begin(
     return results / "speed" / (f"{name}.json" if device is None or device.type == "cpu" else f"{name}-gpu.json")
 
 
-def _finish(path: Path, measured: Any) -> None:
+def _finish(path: Path, measured: Any, **more: Any) -> None:
     from dcgan_features.benchmarks.records.environment import environment
     from dcgan_features.benchmarks.speed.machine import machine
     from dcgan_features.data.utils.formats import write_sealed
 
-    write_sealed(path, {"measured": measured, **environment(), "machine": machine()})
+    write_sealed(path, {"measured": measured, **more, **environment(), "machine": machine()})
     print(f"written: {path}")
 
 
@@ -131,6 +131,7 @@ def probe(
     results: Results = Path("results"),
 ) -> None:
     """Races of the probes against scikit-learn's, at equal objective; an interrupted grid goes on where it was."""
+    from dcgan_features.benchmarks.records.environment import commit
     from dcgan_features.benchmarks.speed.probe import PARTS, races, real_features
     from dcgan_features.data.utils.formats import read_sealed
 
@@ -142,9 +143,13 @@ def probe(
     again = "of the grid goes on at the next shape" if chosen == ["grid"] else "begins anew"
     path = _begin("probe", sum(PARTS[name] for name in chosen), results, again=again)
     features = real_features(data_root) if data_root is not None and "real" in chosen else None
-    before = read_sealed(path)["measured"] if path.exists() else {}
     kept = path.with_name("probe-grid-unfinished.tmp")
-    _finish(path, {**before, **races(_say, features, chosen, kept)})
+    measured = races(_say, features, chosen, kept)
+    # Parts that are not measured now stay, and with them the commit that they were measured with.
+    before = read_sealed(path) if path.exists() else {"measured": {}, "commit": None}
+    commits = before.get("commits", dict.fromkeys(before["measured"], before["commit"]))
+    commits |= dict.fromkeys(measured, commit())
+    _finish(path, {**before["measured"], **measured}, commits=commits)
     kept.unlink(missing_ok=True)
 
 

@@ -1,9 +1,14 @@
 """The races of the probes, on problems that take no time."""
 
+import json
+import sys
+
 import numpy as np
 import pytest
 
+from dcgan_features.benchmarks.speed import __main__ as speed
 from dcgan_features.benchmarks.speed import probe
+from dcgan_features.data.utils.cli import run
 
 
 @pytest.fixture
@@ -55,3 +60,18 @@ def test_the_shapes_are_sixty_and_cover_what_they_should():
     for place, (low, high) in enumerate(((200, 50_000), (20, 30_000), (2, 100)), 1):
         sizes = [shape[place] for shape in probe.GRID]
         assert (min(sizes), max(sizes)) == (low, high)
+
+
+def test_each_part_keeps_the_commit_that_it_was_measured_with(tmp_path, monkeypatch):
+    from dcgan_features.benchmarks.records import environment
+
+    for number, part in enumerate(("digits", "gaussian", "digits")):
+        monkeypatch.setattr(environment, "commit", lambda number=number: f"commit {number}")
+        monkeypatch.setattr(probe, "races", lambda say, features, parts, kept: {parts[0]: {"seconds": 1.0}})
+        monkeypatch.setattr(sys, "argv", ["speed.py", "probe", "--part", part, "--results", str(tmp_path)])
+        with pytest.raises(SystemExit) as ended:
+            run(speed.app)
+        assert ended.value.code == 0
+    written = json.loads((tmp_path / "speed" / "probe.json").read_text())
+    assert written["commits"] == {"digits": "commit 2", "gaussian": "commit 1"}
+    assert written["commit"] == "commit 2"
