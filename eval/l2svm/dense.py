@@ -152,6 +152,8 @@ class Dense:
         """How many columns are begun with side by side."""
         if dtype not in self._deflations:
             return 1
+        if self.by_gram and not len(self._deflations[dtype].basis):
+            return _GROUP  # what takes time there is reading the Gram matrix, which one thread does once for all
         return min(-(-columns // torch.get_num_threads()), _GROUP)
 
     def _beside(self, t: Array, m: Array | None, dtype: Any) -> bool:
