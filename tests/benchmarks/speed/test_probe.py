@@ -43,7 +43,12 @@ def test_an_interrupted_grid_goes_on_at_the_next_shape(small, tmp_path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         probe.grid(lambda _: None, kept)
     fitted = []
-    monkeypatch.setattr(probe, "one_fit", lambda X, *others: fitted.append(X.shape) or whole(X, *others))
+
+    def noted(X, *others):
+        fitted.append(X.shape)
+        return whole(X, *others)
+
+    monkeypatch.setattr(probe, "one_fit", noted)
     measured = probe.grid(lambda _: None, kept)
     assert fitted == [(40, 70), (40, 70)]
     assert len(measured["fits"]) == 4
@@ -57,9 +62,8 @@ def test_an_interrupted_grid_goes_on_at_the_next_shape(small, tmp_path, monkeypa
 
 def test_the_shapes_are_sixty_and_cover_what_they_should():
     assert len(probe.GRID) == 60
-    for place, (low, high) in enumerate(((200, 50_000), (20, 30_000), (2, 100)), 1):
-        sizes = [shape[place] for shape in probe.GRID]
-        assert (min(sizes), max(sizes)) == (low, high)
+    ends = [(min(sizes), max(sizes)) for sizes in zip(*probe.SHAPES, strict=True)]
+    assert ends == [(200, 50_000), (20, 30_000), (2, 100)]
 
 
 def test_each_part_keeps_the_commit_that_it_was_measured_with(tmp_path, monkeypatch):
