@@ -84,8 +84,11 @@ class Dense:
         if compiled(self.rows) is None:
             return False
         least = min(self.rows, self.dimensions)
-        exact = least**3 / 3 + (0 if self.by_gram else 0.2 * self.rows * least**2)
-        return exact > ROUNDS * EPOCHS * 8 * self.rows * least
+        passes = ROUNDS * EPOCHS * 8 * self.rows * least
+        if self.by_gram:
+            return least**3 / 3 > passes
+        # The blocks' own Gram matrices are to be made, too.
+        return least**3 / 3 + 0.2 * self.rows * least**2 > 2 * passes
 
     def path(
         self,
