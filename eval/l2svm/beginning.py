@@ -15,11 +15,8 @@ DIRECTIONS = 8  # of largest energy, kept out of the descent
 ROUNDS, EPOCHS = 5, 3
 _SOFT = 10.0  # C times the rows' mean squared length outside the directions, from which descent no longer tells A
 _OUTSTANDING = 16.0  # times the eigenvalues' mean that a direction's has to be; without such descent does without them
-_FREE_ROUNDS = 11  # where no direction is,
-_CONJUGATE_FROM, _CONJUGATE = (
-    3,
-    6,
-)  # the round from which conjugate steps with a Gram matrix go on, and how many a round
+_FREE_ROUNDS = 11  # where no direction is
+_CONJUGATE_FROM, _CONJUGATE = 3, 6  # with a Gram matrix: the round from which conjugate steps go on, how many a round
 _SETTLED = 0.003  # share of the rows that change sides in a round, below which exact steps take over
 
 
