@@ -106,6 +106,13 @@ def conclusions(study: Study, judging: ByCondition) -> list[str]:
     if healthy:
         false = sum(bool(run.warnings) for run in healthy)
         sentences.append(f"{false} of {len(healthy)} healthy runs had a false alarm.")
+    fallen = [run for run in _all_healthy(study, judging) if run.failed is not None]
+    if fallen:
+        warned = sum((run.lead() or 0.0) >= LEAD for run in fallen)
+        sentences.append(
+            f"Runs of healthy conditions that fell all the same, and count as neither: {len(fallen)}; "
+            f"{warned} of them had an alarm before."
+        )
     for condition, *pair in _pairs(study, judging):
         with_it, without = (Verdict.of(runs) for runs in pair)
         sentences.append(
@@ -120,10 +127,14 @@ def conclusions(study: Study, judging: ByCondition) -> list[str]:
     return sentences
 
 
+def _all_healthy(study: Study, judging: ByCondition) -> list[Judged]:
+    """The runs of healthy conditions."""
+    return [run for name, own in judging.items() if study.condition(name).is_healthy for run in own]
+
+
 def _healthy(study: Study, judging: ByCondition) -> list[Judged]:
     """The runs of healthy conditions that did not fail all the same."""
-    runs = [run for name, own in judging.items() if study.condition(name).is_healthy for run in own]
-    return [run for run in runs if run.failed is None]
+    return [run for run in _all_healthy(study, judging) if run.failed is None]
 
 
 def _failing(study: Study, judging: ByCondition) -> ByCondition:
