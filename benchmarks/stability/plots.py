@@ -60,7 +60,9 @@ def _run(axes: Axes, run: Judged, colour: str) -> None:
 
 
 def write_warnings(path: Path, study: Study, judging: dict[str, list[Judged]], warning: str) -> None:
-    """Monitors by conditions: of how many failed runs a monitor warned in time; where none failed, how many wrongly."""
+    """Monitors by conditions: of how many failed runs a monitor warned in time; of healthy ones, and where none failed, how many
+    it warned of wrongly, of those that did not fail.
+    """
     shown = [name for name in judging if study.condition(name).of is None]
     counts = np.zeros((len(MONITORS), len(shown)))
     texts: list[list[str]] = []
@@ -68,14 +70,15 @@ def write_warnings(path: Path, study: Study, judging: dict[str, list[Judged]], w
         texts.append([])
         for column, name in enumerate(shown):
             failed = [run for run in judging[name] if run.failed is not None]
-            if failed:
+            others = [run for run in judging[name] if run.failed is None]
+            if failed and not (others and study.condition(name).is_healthy):
                 warned = sum((run.lead(monitor) or 0.0) >= LEAD for run in failed)
                 counts[row, column] = warned / len(failed)
                 texts[-1].append(f"{warned}/{len(failed)}")
             else:
-                wrongly = sum(monitor in run.warnings for run in judging[name])
-                counts[row, column] = -wrongly / len(judging[name])
-                texts[-1].append(f"{wrongly}/{len(judging[name])}")
+                wrongly = sum(monitor in run.warnings for run in others)
+                counts[row, column] = -wrongly / len(others)
+                texts[-1].append(f"{wrongly}/{len(others)}")
     figure = new_figure(1.1 * len(shown) + 3.2, 0.36 * len(MONITORS) + 2.2, warning)
     axes = figure.add_subplot()
     axes.imshow(counts, cmap="PuOr_r", vmin=-2, vmax=2, aspect="auto")
