@@ -59,7 +59,7 @@ def test_modules_put_off_are_imported_when_they_are_used_and_leave_no_substitute
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     begun = "import sys\nfrom dcgan_features.data.utils.lazy import put_off\n"
-    within = "with put_off('heavy', 'heavy.none', 'not_installed'):\n    import user\n"
+    within = "with put_off('heavy', 'not_installed'):\n    import user\n"
     assert run(f"{begun}{within}print('heavy' in sys.modules)") == ["False"]
     assert run(f"{begun}{within}print('before', user.use(), user.use())") == ["imported", "before", "7", "7"]
     assert run(f"{begun}{within}import heavy; print(type(heavy).__name__, heavy.value)") == ["imported", "module", "7"]
