@@ -13,18 +13,18 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from dcgan_features.benchmarks.config.schema import DEFAULT_PRESET
 from dcgan_features.benchmarks.config.strict import Count, Name, Percent, Strict
+from dcgan_features.benchmarks.config.studies import read_study
 from dcgan_features.data import holdout
 from dcgan_features.data.dataset import Dataset
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.files import atomic_path
-from dcgan_features.data.utils.formats import read_archive, read_sealed, read_yaml, write_sealed
+from dcgan_features.data.utils.formats import read_archive, read_sealed, write_sealed
 from dcgan_features.data.utils.hashing import array_digest, digest_of
 from dcgan_features.data.utils.random_streams import stream
-from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.eval.neighbours import nearest
 from dcgan_features.gan.conditional.networks import ConditionalGenerator
 from dcgan_features.gan.conditional.training import (
@@ -36,7 +36,6 @@ from dcgan_features.gan.conditional.training import (
 )
 from dcgan_features.gan.description import images_seen, read_description
 
-STUDIES = Path(__file__).parents[1] / "studies"
 BLOCK = 10_000  # generated images at a time; a test image's nearest so far is on disk after each block
 _CHOICE, _MEASUREMENT, PICTURE = 10, 11, 12  # purposes of random numbers; those of a training are below
 
@@ -95,11 +94,7 @@ class Study(Strict):
 
 def load_study(source: str | Path) -> Study:
     """A shipped study by its name, or one of the user's in YAML. Raises `InputError` when it is not as it should be."""
-    path = Path(source) if Path(source).suffix else STUDIES / f"{source}.yaml"
-    try:
-        return Study.model_validate(read_yaml(path, "study"), context={"path": str(path)})
-    except ValidationError as error:
-        raise InputError(f"{path}: {first_mistake(error, 'the study')}") from None
+    return read_study(Study, source, family="mnist-generated")
 
 
 @dataclass(frozen=True)

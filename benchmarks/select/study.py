@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.schema import Component, DatasetChoice, Weights
 from dcgan_features.benchmarks.config.strict import Count, Name, Strict
+from dcgan_features.benchmarks.config.studies import checked_study, study_file
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.features import SecondOrderFeatures
 
-STUDIES = Path(__file__).parents[1] / "studies"
 PREFIX = "select-"
 
 Positive = Annotated[float, Field(gt=0)]
@@ -154,17 +153,6 @@ def load_selection(name: str) -> Study | ExtractorStudy:
 
     Raises `InputError` when it is missing, is not YAML, or says something that a selection cannot say.
     """
-    path = Path(name)
-    if not path.suffix:
-        path = STUDIES / f"{PREFIX}{name}.yaml"
-        if not path.exists():
-            known = [file.stem.removeprefix(PREFIX) for file in STUDIES.glob(f"{PREFIX}*.yaml")]
-            raise unknown_name("selection", name, known)
-    try:
-        content = read_yaml(path, "selection")
-        kind = Study if "sources" in content else ExtractorStudy
-        return kind.model_validate(content, context={"path": path})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the selection"
-        raise InputError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+    path = study_file(name, PREFIX, "selection")
+    content = read_yaml(path, "selection")
+    return checked_study(Study if "sources" in content else ExtractorStudy, content, path, "selection")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.schema import Component, Protocol
 from dcgan_features.benchmarks.config.strict import Count, Name, Strict
+from dcgan_features.benchmarks.config.studies import STUDIES, read_study, study_file
 from dcgan_features.data.audio.placement import PLACES
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.formats import read_yaml
-from dcgan_features.data.utils.settings import first_mistake
 from dcgan_features.gan.training.recipe import make_recipe
 
-STUDIES = Path(__file__).parents[1] / "studies"
 PREFIX = "speech"
 SPOKEN, SYNTHETIC = "spoken-digits", "synthetic"
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -154,13 +151,5 @@ def load_study(name: str) -> Study:
 
     Raises `InputError` when it is missing, is not YAML, or says something that a study cannot say.
     """
-    path = Path(name)
-    if not path.suffix:
-        path = STUDIES / (f"{PREFIX}.yaml" if name == "default" else f"{PREFIX}-{name}.yaml")
-        if not path.exists():
-            known = [file.stem.removeprefix(f"{PREFIX}-") for file in STUDIES.glob(f"{PREFIX}-*.yaml")]
-            raise unknown_name("preset", name, ["default", *known, "a YAML file"])
-    try:
-        return Study.model_validate(read_yaml(path, "study"), context={"path": path})
-    except ValidationError as error:
-        raise InputError(f"{path}: {first_mistake(error)}") from None
+    shipped = STUDIES / f"{PREFIX}.yaml" if name == "default" else study_file(name, f"{PREFIX}-", "preset", "default")
+    return read_study(Study, shipped)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from dcgan_features.benchmarks.config.schema import DatasetChoice
 from dcgan_features.benchmarks.config.strict import Count, Name, Strict
+from dcgan_features.benchmarks.config.studies import read_study
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.formats import read_yaml
 from dcgan_features.gan.training.recipe import Recipe, make_recipe
 
-STUDIES = Path(__file__).parents[1] / "studies"
 PREFIX = "stability"
 HEALTHY = "healthy"
 
@@ -161,14 +159,4 @@ def load_stability(name: str) -> Study:
 
     Raises `InputError` when it is missing, is not YAML, or says something that a study cannot say.
     """
-    path = Path(name)
-    if not path.suffix:
-        path = STUDIES / f"{name}.yaml"
-        if not path.exists():
-            raise unknown_name("study", name, [file.stem for file in STUDIES.glob(f"{PREFIX}*.yaml")])
-    try:
-        return Study.model_validate(read_yaml(path, "study"), context={"path": path})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the study"
-        raise InputError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+    return read_study(Study, name, family=PREFIX)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from dcgan_features.benchmarks.config.schema import DEFAULT_PRESET
 from dcgan_features.benchmarks.config.strict import Name, Strict
+from dcgan_features.benchmarks.config.studies import read_study
 from dcgan_features.data.utils.errors import InputError, unknown_name
-from dcgan_features.data.utils.formats import read_yaml
-from dcgan_features.data.utils.settings import first_mistake
 
 SYSTEMS = ("dcgan", "l2", "frames")
-STUDIES = Path(__file__).parents[1] / "studies"
 
 
 class Probe(Strict):
@@ -78,12 +76,8 @@ class Study(Strict):
 
 def load_study(source: str | Path) -> Study:
     """A shipped study by its name, or one of the user's in YAML. Raises `InputError` when it is not as it should be."""
-    path = Path(source) if Path(source).suffix else STUDIES / f"{source}.yaml"
-    try:
-        study = Study.model_validate(read_yaml(path, "study"), context={"path": str(path)})
-    except ValidationError as error:
-        raise InputError(f"{path}: {first_mistake(error, 'the study')}") from None
+    study = read_study(Study, source, family="moving-mnist")
     for name, preset in study.presets.items():
         if set(preset.recipes) != set(SYSTEMS):
-            raise InputError(f"{path}, preset {name}: recipes are needed for {', '.join(SYSTEMS)}, and no others")
+            raise InputError(f"{source}, preset {name}: recipes are needed for {', '.join(SYSTEMS)}, and no others")
     return study

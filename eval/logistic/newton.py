@@ -25,6 +25,7 @@ _MOST_CONJUGATE = 200
 _FORCING, _FINEST = 0.05, 1e-6
 _CHANGED = 3.0  # times that the mean curvature has to change before the inverse is made again
 _HALVINGS = 30
+_LEAST_FALL = 10  # units of the precision of P by which a step has to make it smaller to count as one
 
 
 @dataclass
@@ -83,6 +84,7 @@ def minimise(
     products = 0.0
     iterations = 0
     best: Fitted | None = None
+    lowest, stalled = float("inf"), 0
     while True:
         p = loss.probabilities(f)
         slopes = loss.slopes(p)
@@ -90,11 +92,15 @@ def minimise(
         products += 0.5
         objective, dual = _objectives(space, loss, C, w, f, p, gradient)
         gap = (objective - dual).clamp_min(0)
-        if best is None or bool((gap.sum() < best.gap.sum()).all()):
+        # Far from the minimum the dual bound may fall for many steps, while P falls too.
+        total = float(objective.sum())
+        falls = total < lowest * (1 - _LEAST_FALL * torch.finfo(space.dtype).eps)
+        lowest = min(lowest, total)
+        if best is None or bool(gap.sum() < best.gap.sum()):
             best = Fitted(w, f, objective, gap, iterations, products, bool((gap <= tol * objective).all()))
             stalled = 0
         else:
-            stalled += 1
+            stalled = 0 if falls and not best.converged else stalled + 1
         best.iterations, best.products = iterations, products
         enough = best.converged and (not to_the_end or stalled >= 1)
         if enough or iterations >= max_iter or stalled >= 3:

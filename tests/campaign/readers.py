@@ -20,6 +20,7 @@ from PIL import Image
 from dcgan_features.benchmarks.config import search as trials
 from dcgan_features.benchmarks.config.external import read_specification
 from dcgan_features.benchmarks.config.schema import load_table
+from dcgan_features.benchmarks.config.studies import STUDIES
 from dcgan_features.benchmarks.mnist_generated import files as generated
 from dcgan_features.benchmarks.mnist_generated import study as generated_study
 from dcgan_features.benchmarks.records.predictions import predictions_of, write_predictions
@@ -546,7 +547,7 @@ def _study(place: Path, generator: np.random.Generator) -> Iterator[Reader]:
     write_sealed(file, {"format": generated.FORMAT, "study": "s", "lines": lines})
     yield Reader("lines of the MNIST check, .json", lambda: json.dumps(_some(generated.read_lines(file))), [file], JSON)
     shipped = place / "study.yaml"
-    shipped.write_bytes((generated_study.STUDIES / "mnist-generated.yaml").read_bytes())
+    shipped.write_bytes((STUDIES / "mnist-generated.yaml").read_bytes())
     yield Reader("study, .yaml", lambda: generated_study.load_study(shipped).model_dump_json(), [shipped], YAML, False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -13,11 +12,11 @@ from pydantic import Field
 from dcgan_features.benchmarks.compare.probes import CS, Probe, make_probes
 from dcgan_features.benchmarks.compare.suite import Suite
 from dcgan_features.benchmarks.config.images import LabelledDataset
+from dcgan_features.benchmarks.config.studies import checked_study, study_file
 from dcgan_features.benchmarks.records.rows import RowResult
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import read_yaml
 
-_STUDIES = Path(__file__).parents[2] / "studies"
 CHOSEN = "l2-svm"  # the probe whose C is also chosen on test images
 EXACT = "logistic"  # the probe that SGD is compared with: the same model, solved
 
@@ -53,8 +52,8 @@ class ProbeStudy(Suite):
 
 def read_study(source: str) -> ProbeStudy:
     """A shipped study by its name, or one in a YAML file. Raises `InputError` for what it cannot say."""
-    path = Path(source) if Path(source).suffix else _STUDIES / f"{source}.yaml"
-    study = ProbeStudy.checked(read_yaml(path, "study"), str(path))
+    path = study_file(source)
+    study = checked_study(ProbeStudy, read_yaml(path, "study"), path)
     for needed in (CHOSEN, EXACT):
         if needed not in study.probes:
             raise InputError(f"{path}: the probes lack {needed}, with which others are compared; add it")

@@ -226,5 +226,5 @@ def test_wrong_studies_are_refused(tmp_path):
     path.write_text(yaml.safe_dump({**STUDY, "holdout": 0}))
     with pytest.raises(InputError, match=r"holdout: input should be greater than or equal to 1"):
         load_study(path)
-    with pytest.raises(InputError, match="cannot read the study"):
+    with pytest.raises(InputError, match="did you mean 'mnist-generated'"):
         load_study("mnist-genrated")

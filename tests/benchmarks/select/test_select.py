@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 
 from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.schema import Component
+from dcgan_features.benchmarks.config.studies import STUDIES
 from dcgan_features.benchmarks.select.__main__ import app
 from dcgan_features.benchmarks.select.blocks import Sources, gram
 from dcgan_features.benchmarks.select.measure import fit_on_gram, split_images
-from dcgan_features.benchmarks.select.study import STUDIES, Block, ExtractorStudy, load_selection
+from dcgan_features.benchmarks.select.study import Block, ExtractorStudy, load_selection
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.features import RandomDiscriminator, SecondOrderFeatures
 

@@ -12,12 +12,13 @@ from scipy import stats
 from sklearn.svm import LinearSVC
 
 from dcgan_features.benchmarks.config.schema import Protocol
+from dcgan_features.benchmarks.config.studies import STUDIES
 from dcgan_features.benchmarks.records.reading import read_predictions, read_row
 from dcgan_features.benchmarks.speech.__main__ import app
 from dcgan_features.benchmarks.speech.fits import draws_of, fit_best, group_folds, unit_scaled
 from dcgan_features.benchmarks.speech.parts import OWN, SPEAKERS, Parts
 from dcgan_features.benchmarks.speech.rows import RowOfSplit
-from dcgan_features.benchmarks.speech.study import STUDIES, Seeds, load_study
+from dcgan_features.benchmarks.speech.study import Seeds, load_study
 from dcgan_features.data.audio import Fold, write_synthetic_digits
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import InputError

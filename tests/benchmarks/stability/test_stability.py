@@ -7,9 +7,10 @@ import yaml
 from PIL import Image
 
 from dcgan_features.benchmarks.config.schema import DatasetChoice
+from dcgan_features.benchmarks.config.studies import STUDIES
 from dcgan_features.benchmarks.stability import trial as trials
 from dcgan_features.benchmarks.stability.__main__ import app
-from dcgan_features.benchmarks.stability.study import STUDIES, load_stability
+from dcgan_features.benchmarks.stability.study import load_stability
 from dcgan_features.benchmarks.stability.trial import Material, measure_trial, probe, read_trial, trial_key
 from dcgan_features.data.utils.cli import run
 from dcgan_features.data.utils.errors import InputError

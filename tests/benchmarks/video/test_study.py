@@ -11,10 +11,11 @@ from scipy import stats
 from sklearn.svm import LinearSVC
 from typer.testing import CliRunner
 
+from dcgan_features.benchmarks.config.studies import STUDIES
 from dcgan_features.benchmarks.video.__main__ import app
 from dcgan_features.benchmarks.video.motion import View, in_own_axes, run_probe
 from dcgan_features.benchmarks.video.prediction import copy_last, differences, mean_over_clips, measure
-from dcgan_features.benchmarks.video.settings import STUDIES, Probe, load_study
+from dcgan_features.benchmarks.video.settings import Probe, load_study
 from dcgan_features.data.utils.cli import progress
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.formats import read_sealed

@@ -116,3 +116,16 @@ def test_one_fit_of_many_numbers_multiplies_neither_rows_nor_features_out(rows, 
     assert estimator._Problem(LogisticProbe(1e-3), X, y, None, [1e-3] * 9).exact  # shared by many fits
     direct = LogisticProbe(1e-3, tol=1e-7).fit(X, y)
     np.testing.assert_allclose(direct.coef_, usual.coef_, atol=5e-5)
+
+
+@pytest.mark.parametrize("C", [0.1, 1.0])
+def test_the_gap_may_grow_before_it_shrinks(C):
+    """Many classes of correlated features: the dual bound falls for some steps, which is no end."""
+    generator = np.random.default_rng(0)
+    y = np.repeat(np.arange(100), 6)
+    noise = generator.standard_normal((600, 20)), generator.standard_normal((20, 1200))
+    X = np.abs(noise[0] @ noise[1] + 0.3 * generator.standard_normal((600, 1200))).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        fitted = LogisticProbe(C).fit(X, y)
+    assert fitted.duality_gap_[0] <= 1e-4 * fitted.objective_[0]
