@@ -19,6 +19,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from dcgan_features import eval, features
+from dcgan_features.eval.knn_probe import KNNProbe
 from dcgan_features.features.cache.fingerprint import describe
 from tests.small import public, small
 
@@ -31,7 +32,8 @@ def expected_to_fail(classifier: Any) -> dict[str, str]:
 
 
 @parametrize_with_checks(
-    [small(kind) for kind in public(eval, ClassifierMixin)], expected_failed_checks=expected_to_fail
+    [*(small(kind) for kind in public(eval, ClassifierMixin)), KNNProbe(5), KNNProbe(3, metric="euclidean")],
+    expected_failed_checks=expected_to_fail,
 )
 def test_classifiers(estimator, check):
     check(estimator)

@@ -45,7 +45,7 @@ def exports_of(package: str, file: str) -> tuple[Callable[[str], Any], Callable[
 
 
 class _Later(ModuleType):
-    """Takes a module's place while others are imported that only name it, and imports it when something of it is used."""
+    """Takes a module's place while others are imported that only name it; imports it when something of it is used."""
 
     def __getattr__(self, name: str) -> Any:
         if sys.modules.get(self.__name__) is self:
@@ -55,7 +55,7 @@ class _Later(ModuleType):
 
 @contextlib.contextmanager
 def put_off(*names: str) -> Iterator[None]:
-    """Inside, `import name` of modules not imported yet costs nothing; they are imported when something of them is used.
+    """Inside, importing these modules costs nothing; they are imported when something of them is used.
 
     For what other packages import on the way and hardly use. Afterwards `sys.modules` is as if they had not been
     imported, so that nobody else meets the substitutes; modules that are not installed stay so.
