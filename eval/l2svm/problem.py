@@ -18,6 +18,7 @@ from dcgan_features.eval.l2svm.newton import Preconditioner, Solution, minimise
 from dcgan_features.eval.l2svm.primal import EXACT_DIMENSIONS, WeightSpace
 from dcgan_features.eval.l2svm.space import Space
 from dcgan_features.eval.l2svm.streaming import solver as streaming
+from dcgan_features.eval.l2svm.streaming.following import Following
 from dcgan_features.eval.l2svm.validation import Rows
 
 Array = npt.NDArray[Any]
@@ -78,12 +79,20 @@ class Problem:
         return np.where(self.index == wanted[:, None], np.int8(1), np.int8(-1))
 
     def path(
-        self, Cs: Iterable[float], tol: float, max_iter: int, held: Array | None = None, decide: bool = False
+        self,
+        Cs: Iterable[float],
+        tol: float,
+        max_iter: int,
+        held: Array | None = None,
+        decide: bool = False,
+        start: Solved | None = None,
+        follow: Following = lambda C: lambda passes, gap: None,
     ) -> Iterator[tuple[float, Solved]]:
         """Yield (C, minima) in ascending order of C, each begun from the one before.
 
         held : (m, n) of bool: m problems at once, each without the rows marked. The columns are then (mask, class) with
             the classes running fastest. None: all rows.
+        start : minima for another C that the first is begun from, where that helps. follow : is told of each fit.
         """
         t = self.targets()
         m = self.rows.weights if self.rows.weights is None else np.broadcast_to(self.rows.weights, t.shape)
@@ -99,10 +108,11 @@ class Problem:
             return
         if self._passes is None:
             self._passes = Passes(self.rows, self.intercept, self.place)
-        start = None
+        found = None if start is None else self._passes.restarted(start)
         for C in sorted(set(Cs)):
-            start = self._passes.solve(C, tol, max_iter, t, m, start)
-            yield C, self._of_solution(self._passes, start, decide)
+            self._passes.report = follow(C)
+            found = self._passes.solve(C, tol, max_iter, t, m, found)
+            yield C, self._of_solution(self._passes, found, decide)
 
     def total(self, part: Array) -> Array:
         """What is summed over the rows held here, summed over those of all processes."""
@@ -187,6 +197,16 @@ class Passes:
         exact.iterations += solution.iterations
         exact.products += solution.products
         return exact
+
+    def restarted(self, solved: Solved) -> Solution | None:
+        """A solution again from what was stored of it; None in the Gram matrix's space, where weights are no vector."""
+        if not isinstance(self.space, WeightSpace):
+            return None
+        whole = np.concatenate([solved.weights.T, solved.intercepts[None]])
+        vector = torch.from_numpy(whole).to(self.place, self.dtype)
+        decision = self.space.decision(vector)
+        objective, gap = torch.from_numpy(solved.objective), torch.from_numpy(solved.gap)
+        return Solution(vector, decision, objective.to(self.place), gap.to(self.place))
 
     def _in_this_precision(
         self, C: float, tol: float, max_iter: int, targets: Tensor, weights: Tensor, start: Solution | None

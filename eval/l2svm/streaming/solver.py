@@ -188,7 +188,9 @@ def _direction(
     conjugate = preconditioned = precondition(residual)
     energy = space.inner(residual, preconditioned)
     goal = energy * forcing.to(energy.dtype)
-    for passes in range(1, _CONJUGATE_STEPS + 1):
+    passes = 0
+    while passes < _CONJUGATE_STEPS:
+        passes += 1
         product = space.coarse_hessian(conjugate, weights) if coarse else space.hessian(conjugate, weights)[1]
         curvature = space.inner(conjugate, product)
         length = torch.where((energy > goal) & (curvature > 0), energy / curvature, 0)

@@ -7,7 +7,7 @@ import torch
 
 from dcgan_features.eval.l2svm import primal
 from dcgan_features.eval.l2svm.gram import GramSpace, gram_matrix
-from dcgan_features.eval.l2svm.newton import line_search, _on_leading
+from dcgan_features.eval.l2svm.newton import _on_leading, line_search
 from dcgan_features.eval.l2svm.primal import WeightSpace
 
 ROWS, DIMENSIONS, COLUMNS = 70, 33, 5
