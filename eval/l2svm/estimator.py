@@ -183,6 +183,8 @@ def l2svm_path(
     if not fitted:
         return []
     first = fitted[values[0]]
+    if checkpoint is not None and first.sharded:
+        raise ValueError("checkpoint is for one process; leave it out, or fit without sharded")
     problem = make_problem(first, X, y, sample_weight)
     for C, solved in _kept(problem, first, fitted, checkpoint):
         fitted[C].n_features_in_ = first.n_features_in_
@@ -200,8 +202,6 @@ def _kept(
     checkpoint = None
     finished: dict[float, Solved] = {}
     if folder is not None:
-        if first.sharded:
-            raise ValueError("checkpoint is for one process; leave it out, or fit without sharded")
         settings = {"fit_intercept": first.fit_intercept, "tol": first.tol, "max_iter": first.max_iter}
         checkpoint = PathCheckpoint(folder, problem.rows, settings)
         finished = {C: checkpoint.finished[C] for C in Cs if C in checkpoint.finished}

@@ -57,6 +57,7 @@ class WeightSpace:
         self.rows, self.dimensions = features.shape
         self.total = processes.total
         self._device_block = DEVICE_BLOCK_BYTES
+        self.alternates = False  # whether every second pass goes backwards; sums then come out in another order
         self._backwards = False
         self._leading: Leading | None = None
         self._square: Tensor | None = None
@@ -94,9 +95,9 @@ class WeightSpace:
         return with_smaller_blocks(attempt, self._device_block, _LEAST_ROWS * self.dimensions * dtype.itemsize)[0]
 
     def _in_threads(self, blocks: Sequence[slice], work: Callable[[Sequence[slice]], Result]) -> list[Result]:
-        """Every second pass goes backwards: what memory still holds of the last one need not be read again."""
-        self._backwards = not self._backwards
-        ordered = blocks if self._backwards else blocks[::-1]
+        """By threads. Going backwards, a pass need not read again what memory still holds of the last one."""
+        ordered = blocks[::-1] if self._backwards else blocks
+        self._backwards = self.alternates and not self._backwards
         return share_out(ordered, lambda own: work(Announced(self.features, own)))
 
     def zeros(self, columns: int) -> Tensor:

@@ -164,6 +164,8 @@ class Passes:
         if self.use_gram and count <= EXACT_ROWS:
             self.dtype = torch.float64
         self.space = self._make_space()
+        if isinstance(self.space, WeightSpace):
+            self.space.alternates = self._is_streamed
         self.preconditioner = Preconditioner()
         self._in_float64: Passes | None = None
         self.report: streaming.Report = lambda passes, gap: None

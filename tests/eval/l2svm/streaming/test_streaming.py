@@ -118,6 +118,7 @@ def test_every_second_pass_goes_backwards_and_the_system_is_told_ahead(monkeypat
     monkeypatch.setattr(reading, "AHEAD", 100 * row)
     monkeypatch.setattr(reading, "_advise", lambda: lambda start, size, advice: told.append((start, start + size)))
     space = WeightSpace(X, True, torch.float32, X.device)
+    space.alternates = True
     blocks = [slice(start, min(start + 48, ROWS)) for start in range(0, ROWS, 48)]
     seen = []
     for _ in range(2):
