@@ -81,12 +81,11 @@ def minimise(
     """Minimise P for each of k columns, all at once, as far as this method comes.
 
     space : of float32, on the CPU. targets, mask : (n, k), of -1 and 1, and weights >= 0.
-    start : w to begin from, (d + 1, k).
+    start : w to begin from, (d + 1, k); it is not changed.
     `Solution.converged` is False where float32 or the method stopped short of `tol`.
     """
-    if start is None:
-        start = begin(space, preconditioner, targets, mask, C)
-    point = _evaluate(space, start, targets, mask, C)
+    w = begin(space, preconditioner, targets, mask, C) if start is None else start.clone()
+    point = _evaluate(space, w, targets, mask, C)
     inside = (targets * point.f < 1) & (mask > 0)
     crossed = torch.ones(targets.shape[1])
     passes, steps, idle = 1.0, 0, 0

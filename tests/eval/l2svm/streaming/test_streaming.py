@@ -168,6 +168,8 @@ def test_an_interrupted_path_goes_on_at_the_last_finished_C(tmp_path, monkeypatc
     for ours, theirs in zip(path[::-1], whole, strict=True):
         assert ours.C == theirs.C
         np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-2 * np.abs(theirs.coef_).max())
+        np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-2 * np.abs(theirs.coef_).max())
+        np.testing.assert_allclose(objective(theirs, X, y, theirs.C), theirs.objective_, rtol=1e-5)
         np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
         assert ours.n_features_in_ == DIMENSIONS
     l2svm_path(X, y, (*CS, 0.05), checkpoint=tmp_path / "path")
