@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.eval.l2svm.validation import Features, check_features
+from dcgan_features.eval.l2svm.validation import Features, check_device, check_features
 from dcgan_features.eval.neighbours import nearest
 
 METRICS = ("cosine", "euclidean")
@@ -62,6 +62,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Features, y: npt.ArrayLike) -> Self:
         """Keep X (n, d) and labels y (n,), and choose k. Raises ValueError for unusable input or parameters."""
         points = check_features(self, X, reset=True, y=y)
+        check_device(self.device, float64=points.dtype == torch.float64 or self.metric == "euclidean")
         labels = column_or_1d(np.asarray(y), warn=not isinstance(X, np.ndarray))
         check_consistent_length(points, labels)
         check_classification_targets(labels)
@@ -147,7 +148,7 @@ def _most_similar(
     queries: Tensor, points: Tensor, lengths: Tensor, k: int, device: str | None
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Cosine similarity and index of the k most similar points, (n, k) each; in blocks, of whatever type."""
-    place = points.device if device is None else torch.device(device)
+    place = check_device(device, float64=points.dtype == torch.float64) or points.device
     similarities, indices = [], []
     for rows in torch.split(queries, _QUERIES):
         own = _wide(rows.to(place))

@@ -76,6 +76,26 @@ def test_what_it_cannot_reach_another_solver_does(coarse):
     np.testing.assert_allclose(L2SVM(0.1).fit(X, y).coef_, fine.coef_, atol=0.02 * np.abs(fine.coef_).max())
 
 
+def test_a_step_too_long_is_shortened(coarse, monkeypatch):
+    X, y = problem()
+    expected = L2SVM(0.1, tol=1e-5).fit(X, y)
+    found = solver._direction
+
+    def overshooting(*arguments):
+        direction, passes = found(*arguments)
+        return 50 * direction, passes
+
+    monkeypatch.setattr(solver, "_direction", overshooting)
+    np.testing.assert_allclose(L2SVM(0.1, tol=1e-5).fit(X, y).objective_, expected.objective_, rtol=1e-4)
+
+
+def test_directions_that_lead_nowhere_are_left_to_the_other_solver(coarse, monkeypatch):
+    X, y = problem()
+    monkeypatch.setattr(solver, "_direction", lambda space, gradient, *others: (0 * gradient, 1.0))
+    found = L2SVM(0.1, tol=1e-6).fit(X, y)
+    assert (found.duality_gap_ <= 1e-6 * found.objective_).all()
+
+
 def test_weights_of_rows_count_as_copies(coarse):
     X, y = problem()
     counts = np.random.default_rng(1).integers(0, 3, ROWS)
