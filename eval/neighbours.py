@@ -22,7 +22,7 @@ Points = npt.NDArray[Any] | Tensor
 QUERIES, REFERENCES = 1024, 2048  # most in a block of distances on the CPU: 8 MB,
 DEVICE_QUERIES, DEVICE_REFERENCES = 4096, 8192  # and on a GPU
 BLOCK_NUMBERS = 1 << 24  # most in a block of points,
-PAIR_NUMBERS = 1 << 22  # and in a block of differences, float64
+PAIR_NUMBERS, DEVICE_PAIR_NUMBERS = 1 << 18, 1 << 22  # and in a block of differences, float64: 2 MB, 34 MB
 LARGEST, SMALLEST = 1e37, 1e-36  # squared distances for which float32 products are bounded by their relative error
 
 
@@ -228,7 +228,19 @@ def _full_precision() -> Iterator[None]:
 
 
 def _squared_distances(queries: Tensor, references: Tensor, places: Tensor, found: Tensor) -> Tensor:
-    """|q - r|^2 for pairs of a query and a reference, float64."""
-    step = max(1, PAIR_NUMBERS // queries.shape[1])
-    pairs = zip(torch.split(places, step), torch.split(found, step), strict=True)
-    return torch.cat([(queries[one] - references[other]).square_().sum(1) for one, other in pairs])
+    """|q - r|^2 for pairs of a query and a reference, float64.
+
+    In the same two buffers for all pairs: what is allocated again and again beside results that stay splits the heap,
+    until it holds the differences of all pairs.
+    """
+    most = DEVICE_PAIR_NUMBERS if queries.device.type == "cuda" else PAIR_NUMBERS
+    step = max(1, most // queries.shape[1])
+    squares = queries.new_empty(len(places))
+    differences, other = (queries.new_empty(min(step, len(places)), queries.shape[1]) for _ in range(2))
+    for start in range(0, len(places), step):
+        part = slice(start, start + step)
+        count = len(places[part])
+        torch.index_select(queries, 0, places[part], out=differences[:count])
+        torch.index_select(references, 0, found[part], out=other[:count])
+        torch.sum(differences[:count].sub_(other[:count]).square_(), 1, out=squares[part])
+    return squares

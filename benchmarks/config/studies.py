@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,9 @@ _SUFFIXES = (".yaml", ".yml")
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def study_file(source: str | Path, prefix: str = "", kind: str = "study", *others: str, family: str = "") -> Path:
+def study_file(
+    source: str | Path, prefix: str = "", kind: str = "study", *, family: str = "", others: Sequence[str] = ()
+) -> Path:
     """The file of a study: `source` itself where it has a suffix, else the shipped one of that name.
 
     prefix : with which the names of shipped files begin, left out of `source`. kind : what to call it in words.

@@ -155,4 +155,6 @@ def load_selection(name: str) -> Study | ExtractorStudy:
     """
     path = study_file(name, PREFIX, "selection")
     content = read_yaml(path, "selection")
-    return checked_study(Study if "sources" in content else ExtractorStudy, content, path, "selection")
+    if "sources" in content:
+        return checked_study(Study, content, path, "selection")
+    return checked_study(ExtractorStudy, content, path, "selection")

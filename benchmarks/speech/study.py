@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.schema import Component, Protocol
 from dcgan_features.benchmarks.config.strict import Count, Name, Strict
-from dcgan_features.benchmarks.config.studies import STUDIES, read_study, study_file
+from dcgan_features.benchmarks.config.studies import read_study, study_file
 from dcgan_features.data.audio.placement import PLACES
 from dcgan_features.data.utils.errors import InputError, unknown_name
 from dcgan_features.gan.training.recipe import make_recipe
@@ -151,5 +151,6 @@ def load_study(name: str) -> Study:
 
     Raises `InputError` when it is missing, is not YAML, or says something that a study cannot say.
     """
-    shipped = STUDIES / f"{PREFIX}.yaml" if name == "default" else study_file(name, f"{PREFIX}-", "preset", "default")
-    return read_study(Study, shipped)
+    if name == "default":
+        return read_study(Study, PREFIX)
+    return read_study(Study, study_file(name, f"{PREFIX}-", "preset", others=["default"]))

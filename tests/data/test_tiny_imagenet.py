@@ -1,5 +1,7 @@
 """The files of Tiny ImageNet, made small."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def files(tmp_path, monkeypatch):
 
 def test_with_labels_a_fifth_of_each_class_is_set_aside(files):
     images, labels = (np.load(files / name) for name in (tiny_imagenet.FILE, tiny_imagenet.LABELS_FILE))
-    found = data.load("tiny-imagenet-200", files)
+    found: Any = data.load("tiny-imagenet-200", files)
     assert np.bincount(found.train_labels).tolist() == [8] * 200
     assert np.bincount(found.test_labels).tolist() == [2] * 200
     train, test = stratified_split(labels.astype(np.int64), found.classes)

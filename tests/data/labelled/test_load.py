@@ -107,14 +107,16 @@ def test_few_labels_are_kept_by_shares_and_all_images_stay():
     y = np.repeat([0, 1, 2], [100, 60, 40])
     X = np.zeros((200, 2, 2, 3), np.uint8)
     whole = from_arrays((X, y, X, y))
-    few = load.keep_labels(whole, 20, seed=1)
+    few: Any = load.keep_labels(whole, 20, seed=1)
     assert few.train_images is whole.train_images
     kept = few.train_labels >= 0
     assert np.bincount(few.train_labels[kept]).tolist() == [10, 6, 4]
     assert (few.train_labels[kept] == y[kept]).all()
-    assert not np.array_equal(kept, load.keep_labels(whole, 20, seed=2).train_labels >= 0)
+    other: Any = load.keep_labels(whole, 20, seed=2)
+    assert not np.array_equal(kept, other.train_labels >= 0)
     assert load.keep_labels(whole, 200) is whole
-    assert np.bincount(load.limited(few, load.Limit(6)).train_labels).tolist() == [3, 2, 2]  # two of each at least
+    limited: Any = load.limited(few, load.Limit(6))
+    assert np.bincount(limited.train_labels).tolist() == [3, 2, 2]  # two of each at least
     with pytest.raises(InputError, match="5 labels are less than 2 of each of 3 classes"):
         load.keep_labels(whole, 5)
 
