@@ -27,7 +27,7 @@ def test_the_script_measures_all_that_is_there_at_equal_objective(tmp_path):
     assert done.returncode == 0, done.stderr
     measured = read_sealed(tmp_path / "speed" / "svm-large.json")["measured"]
     for name in ("fit", "path_of_7", "path_of_45", "logistic"):
-        assert 0 < measured[name]["relative_gap"] <= 1e-4, name
+        assert measured[name]["relative_gap"] <= 1e-4, name
         assert measured[name]["seconds"] > 0
     for name in ("lbfgs", "logistic_of_scikit_learn"):
         assert measured[name]["objective_over_ours"] == pytest.approx(1, abs=2e-3), (name, measured[name])
