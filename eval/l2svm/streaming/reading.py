@@ -45,7 +45,8 @@ class Announced(Sequence[slice]):
             yield block
 
     def _is_near(self, place: int, other: int) -> bool:
-        return abs(self._blocks[other].start - self._blocks[place].start) * self._row <= AHEAD
+        apart = abs(self._blocks[other].start - self._blocks[place].start)
+        return bool(apart * self._row <= AHEAD)
 
     def _tell(self, block: slice) -> None:
         if self._advise is None:
@@ -63,5 +64,5 @@ def _advise() -> Callable[[int, int, int], Any] | None:
     with contextlib.suppress(OSError, AttributeError):
         found = ctypes.CDLL(None).madvise
         found.argtypes, found.restype = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int), ctypes.c_int
-        return found  # type: ignore[no-any-return]
+        return found
     return None

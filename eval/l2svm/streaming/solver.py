@@ -47,8 +47,8 @@ class _Point:
 
     def of(self, columns: Tensor) -> _Point:
         """Some of the columns."""
-        vectors = (each[:, columns] for each in (self.w, self.f, self.gradient))
-        return _Point(*vectors, self.objective[columns], self.dual[columns])
+        w, f, gradient = (each[:, columns] for each in (self.w, self.f, self.gradient))
+        return _Point(w, f, gradient, self.objective[columns], self.dual[columns])
 
     def put(self, columns: Tensor, other: _Point) -> None:
         """Replace some of the columns; each dual point seen bounds the minimum."""

@@ -46,7 +46,7 @@ def test_lbfgs_goes_down_to_the_goal_and_no_further():
 
 
 def test_what_fails_or_is_absent_is_written_down_and_the_rest_goes_on():
-    said = []
+    said: list[str] = []
 
     def absent():
         raise ImportError("No module named 'cuml'")

@@ -163,7 +163,8 @@ class Ended(Exception):
 
 def solves(monkeypatch, most):
     """The C that are solved from here on; an error instead of more than so many."""
-    done, solve = [], problems.Passes.solve
+    done: list[float] = []
+    solve = problems.Passes.solve
 
     def counted(self, C, *arguments):
         if len(done) == most:
