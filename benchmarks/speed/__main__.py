@@ -33,20 +33,22 @@ def _place(device: str | None) -> torch.device:
     return device_option(device)
 
 
-def _begin(name: str, seconds: float, results: Path, device: torch.device | None = None) -> Path:
+def _begin(
+    name: str, seconds: float, results: Path, device: torch.device | None = None, again: str = "begins anew"
+) -> Path:
     from dcgan_features.benchmarks.runner.executor import check_writable
 
     check_writable(results / "speed")
-    _say(f"{name}: about {duration(seconds)} on two CPU cores; an interrupted measurement begins anew")
+    _say(f"{name}: about {duration(seconds)} on two CPU cores; an interrupted measurement {again}")
     return results / "speed" / (f"{name}.json" if device is None or device.type == "cpu" else f"{name}-gpu.json")
 
 
-def _finish(path: Path, measured: Any) -> None:
+def _finish(path: Path, measured: Any, **more: Any) -> None:
     from dcgan_features.benchmarks.records.environment import environment
     from dcgan_features.benchmarks.speed.machine import machine
     from dcgan_features.data.utils.formats import write_sealed
 
-    write_sealed(path, {"measured": measured, **environment(), "machine": machine()})
+    write_sealed(path, {"measured": measured, **more, **environment(), "machine": machine()})
     print(f"written: {path}")
 
 
@@ -161,7 +163,8 @@ def probe(
     data_root: Annotated[Path | None, typer.Option(help="Folder of CIFAR-10, for the part 'real'.")] = None,
     results: Results = Path("results"),
 ) -> None:
-    """Races of the probes against scikit-learn's, at equal objective, alone and beside a busy process."""
+    """Races of the probes against scikit-learn's, at equal objective; an interrupted grid goes on where it was."""
+    from dcgan_features.benchmarks.records.environment import commit
     from dcgan_features.benchmarks.speed.probe import PARTS, races, real_features
     from dcgan_features.data.utils.formats import read_sealed
 
@@ -170,10 +173,17 @@ def probe(
         raise InputError(f"--part {unknown[0]} is none of {', '.join(PARTS)}")
     if "real" in chosen and data_root is None:
         raise InputError("--part real needs --data-root, the folder that holds cifar-10-batches-py")
-    path = _begin("probe", sum(PARTS[name] for name in chosen), results)
+    again = "of the grid goes on at the next shape" if chosen == ["grid"] else "begins anew"
+    path = _begin("probe", sum(PARTS[name] for name in chosen), results, again=again)
     features = real_features(data_root) if data_root is not None and "real" in chosen else None
-    before = read_sealed(path)["measured"] if path.exists() else {}
-    _finish(path, {**before, **races(_say, features, chosen)})
+    kept = path.with_name("probe-grid-unfinished.tmp")
+    measured = races(_say, features, chosen, kept)
+    # Parts that are not measured now stay, and with them the commit that they were measured with.
+    before = read_sealed(path) if path.exists() else {"measured": {}, "commit": None}
+    commits = before.get("commits", dict.fromkeys(before["measured"], before["commit"]))
+    commits |= dict.fromkeys(measured, commit())
+    _finish(path, {**before["measured"], **measured}, commits=commits)
+    kept.unlink(missing_ok=True)
 
 
 def _printed(figures: dict[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import LinearSVC
 
+from dcgan_features.benchmarks.records.environment import environment
 from dcgan_features.benchmarks.speed.campaign import objectives
 from dcgan_features.benchmarks.speed.svm import PATH, large_problem
+from dcgan_features.data.utils.formats import read_sealed, write_sealed
 from dcgan_features.eval import L2SVM, L2SVMCV, LogisticProbe, l2svm_path
 
 Array = npt.NDArray[Any]
@@ -64,6 +66,9 @@ def relu_like(rows: int, dimensions: int, classes: int, seed: int = 0) -> tuple[
     X = np.where(X > 0, X, 0.2 * X).astype(np.float32)
     scores = latent @ (rng.normal(size=(count, classes)) * strength[:, None])
     return X, (scores + 0.7 * scores.std() * rng.normal(size=scores.shape)).argmax(1)
+
+
+GRID = [(kind, *shape) for shape in SHAPES for kind in (gaussian, relu_like)]
 
 
 def _spin() -> None:
@@ -178,20 +183,30 @@ def digits(say: Progress) -> dict[str, Any]:
     return {"alone": alone, "beside": beside}
 
 
-def grid(say: Progress) -> dict[str, Any]:
-    """Shapes and C against the faster of LinearSVC's two ways."""
-    fits = []
-    for number, (rows, dimensions, classes) in enumerate(SHAPES, 1):
-        for kind in (gaussian, relu_like):
-            X, y = kind(rows, dimensions, classes)
-            repeats = 3 if rows * dimensions * classes < 1e6 else 1
-            for C in GRID_CS:
-                # The other way takes many times as long where the shape is large and lopsided.
-                small = rows * dimensions * classes <= 2e6
-                ways = (True, False) if small else ((True,) if rows <= dimensions else (False,))
-                fit = one_fit(X, y, C, ways, repeats)
-                fits.append({"kind": kind.__name__, "rows": rows, "dimensions": dimensions, "classes": classes, **fit})
-        say(f"{number} of {len(SHAPES)}: {rows:,} x {dimensions:,}, {[round(f['times_faster'], 1) for f in fits[-6:]]}")
+def grid(say: Progress, kept: Path) -> dict[str, Any]:
+    """Shapes and C against the faster of LinearSVC's two ways.
+
+    kept : file of the finished shapes, which a grid that was interrupted goes on from if the code is still the same.
+    """
+    code = environment()
+    before = read_sealed(kept) if kept.exists() else {}
+    fits: list[dict[str, Any]] = before["fits"] if before.get("code") == code else []
+    done = {(fit["kind"], fit["rows"], fit["dimensions"], fit["classes"]) for fit in fits}
+    for kind, rows, dimensions, classes in GRID:
+        if (kind.__name__, rows, dimensions, classes) in done:
+            continue
+        shape = {"kind": kind.__name__, "rows": rows, "dimensions": dimensions, "classes": classes}
+        X, y = kind(rows, dimensions, classes)
+        L2SVM(GRID_CS[0], tol=1e-3).fit(X, y)  # compiled code and libraries are loaded once
+        repeats = 5 if rows * dimensions * classes < 1e6 else 1
+        # The other way takes many times as long where the shape is large and lopsided.
+        small = rows * dimensions * classes <= 2e6
+        ways = (True, False) if small else ((True,) if rows <= dimensions else (False,))
+        here = [{**shape, **one_fit(X, y, C, ways, repeats)} for C in GRID_CS]
+        fits += here
+        write_sealed(kept, {"code": code, "fits": fits})
+        times = ", ".join(f"{fit['times_faster']:.1f}" for fit in here)
+        say(f"{len(fits) // len(GRID_CS)} of {len(GRID)}: {kind.__name__} {rows:,} x {dimensions:,}, {times}")
     faster = np.array([fit["times_faster"] for fit in fits])
     return {
         "fits": fits,
@@ -248,8 +263,11 @@ def real_features(data_root: Path) -> tuple[Array, Array]:
     return np.asarray(extractor.fit_transform(dataset.train_images[chosen]), np.float32), labels[chosen]
 
 
-def races(say: Progress, features: tuple[Array, Array] | None, parts: Sequence[str]) -> dict[str, Any]:
-    """The named parts: "relu", "gaussian", "real" (given features), "digits", "grid", "logistic"."""
+def races(say: Progress, features: tuple[Array, Array] | None, parts: Sequence[str], kept: Path) -> dict[str, Any]:
+    """The named parts: "relu", "gaussian", "real" (given features), "digits", "grid", "logistic".
+
+    kept : file of the grid's finished shapes.
+    """
     measured: dict[str, Any] = {}
     if "digits" in parts:
         measured["digits"] = digits(say)
@@ -263,5 +281,5 @@ def races(say: Progress, features: tuple[Array, Array] | None, parts: Sequence[s
     if "logistic" in parts:
         measured["logistic"] = logistic(say)
     if "grid" in parts:
-        measured["grid"] = grid(say)
+        measured["grid"] = grid(say, kept)
     return measured

@@ -16,6 +16,7 @@ ROUNDS, EPOCHS = 5, 3
 _SOFT = 10.0  # C times the rows' mean squared length outside the directions, from which descent no longer tells A
 _OUTSTANDING = 16.0  # times the eigenvalues' mean that a direction's has to be; without such descent does without them
 _FREE_ROUNDS = 11  # where no direction is
+_CONJUGATE_FROM, _CONJUGATE = 3, 6  # with a Gram matrix: the round from which conjugate steps go on, how many a round
 _SETTLED = 0.003  # share of the rows that change sides in a round, below which exact steps take over
 
 
@@ -54,13 +55,16 @@ class Deflation:
         self.rest = max((energy - float(np.square(self.places).sum())) / max(system.rows, 1), 0.0)
 
 
-def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: Array | None, C: float) -> list[State]:
+def begin(
+    system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: Array | None, C: float, tol: float
+) -> list[State]:
     """A state for each column from which the exact steps are few.
 
     Where C is so large that the passes would be far from done, rows inside the margin are told better by a smaller C:
     beyond it they hardly change any more, and what they decide there is not yet distorted.
 
-    t : (k, n) float64 of -1, 1 and 0. m : the rows' weights, (k, n) > 0; None is 1 for all.
+    t : (k, n) float64 of -1, 1 and 0. m : the rows' weights, (k, n) > 0; None is 1 for all. tol : relative gap at which
+    no exact step will be needed.
     """
     from dcgan_features.eval.l2svm import descent
 
@@ -72,6 +76,10 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: 
     half = (0.5 / (C * weights)).astype(dtype)
     places = np.ascontiguousarray(deflation.places, dtype)
     targets = np.ascontiguousarray(t, dtype)
+    if free and isinstance(system, GramSystem):
+        b, f, faces = _on_faces(system.gram, targets, half, tol)
+        squares = (b * f).sum(1).tolist()
+        return [State(*each[:3], True, inside=each[3]) for each in zip(b, f, squares, faces, strict=True)]
     b, s = np.zeros(t.shape, dtype), np.zeros((len(t), places.shape[1]))
     w = np.zeros((len(t), matrix.shape[1]), dtype)
     blocks, generator = -(-system.rows // descent.BLOCK), np.random.default_rng(0)
@@ -101,6 +109,62 @@ def begin(system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: 
     for state, rows in zip(states, inside, strict=True):
         state.inside = rows
     return states
+
+
+def _on_faces(gram: Array, t: Array, half: Array, tol: float) -> tuple[Array, Array, Array]:
+    """Coefficients b, (k, n) float64, their decision values, and the rows that have one.
+
+    Descent finds those rows; with them fixed, conjugate steps come to the minimum sooner than passes or, for what they
+    have to give, a Cholesky factor (Moré and Toraldo, "On the solution of large quadratic programming problems with
+    bound constraints", 1991). They are kept where the dual objective is the better for them.
+
+    t : (k, n) of -1, 1 and 0, in the matrix' precision, as `half`, 1 / 2C m.
+    """
+    from dcgan_features.eval.l2svm import descent
+
+    generator, blocks = np.random.default_rng(0), -(-len(gram) // descent.BLOCK)
+    b, nothing, none = np.zeros_like(t), np.zeros((len(gram), 0), gram.dtype), np.zeros((len(t), 0), gram.dtype)
+    inside, conjugate, last = t != 0, False, np.inf
+    for round_ in range(1, _FREE_ROUNDS + 1):
+        epochs = 1 if conjugate else EPOCHS
+        order = np.stack([generator.permutation(blocks) for _ in range(epochs)])
+        descent.gram_epochs(gram, nothing, none, t, b, half, order)
+        f = b @ gram
+        before, inside = inside, b != 0
+        dual = _dual(t, b, f, half)
+        slack = np.where(t != 0, np.maximum(1 - t * f, 0), 0)
+        objective = 0.5 * ((b * f) + slack * slack / half).sum(1, dtype=np.float64)
+        gap = float(((objective - dual) / np.maximum(objective, 1e-300)).max())
+        if gap <= 0.7 * tol or (conjugate and gap > 0.7 * last) or round_ == _FREE_ROUNDS:
+            break
+        if conjugate:
+            last = min(gap, last)
+        conjugate = conjugate or round_ >= _CONJUGATE_FROM or bool((before != inside).mean(1).max() < _SETTLED)
+        if conjugate:
+            better = t * np.maximum(
+                t * (b + _conjugate_steps(gram, inside, half, np.where(inside, t - f - half * b, 0))), 0
+            )
+            taken = _dual(t, better, better @ gram, half) > dual
+            b[taken] = better[taken]
+    return b.astype(np.float64), f.astype(np.float64), inside
+
+
+def _dual(t: Array, b: Array, f: Array, half: Array) -> Array:
+    return np.asarray((t * b - 0.5 * b * (f + half * b)).sum(1, dtype=np.float64))
+
+
+def _conjugate_steps(gram: Array, inside: Array, half: Array, residual: Array) -> Array:
+    """About the solution x of (K_AA + diag(half)_A) x = residual for each column's rows A, (k, n), 0 elsewhere."""
+    x, direction, energy = np.zeros_like(residual), residual, (residual * residual).sum(1, keepdims=True)
+    for _ in range(_CONJUGATE):
+        product = np.where(inside, direction @ gram + half * direction, 0)
+        curvature = (direction * product).sum(1, keepdims=True)
+        step = np.divide(energy, curvature, out=np.zeros_like(energy), where=curvature > 0)
+        x, residual = x + step * direction, residual - step * product
+        following = (residual * residual).sum(1, keepdims=True)
+        direction = residual + np.divide(following, energy, out=np.zeros_like(energy), where=energy > 0) * direction
+        energy = following
+    return x
 
 
 def _newton(s: Array, rest: Array, t: Array, C: Array, places: Array) -> Array:

@@ -84,8 +84,11 @@ class Dense:
         if compiled(self.rows) is None:
             return False
         least = min(self.rows, self.dimensions)
-        exact = least**3 / 3 + (0 if self.by_gram else 0.2 * self.rows * least**2)
-        return exact > ROUNDS * EPOCHS * 8 * self.rows * least
+        passes = ROUNDS * EPOCHS * 8 * self.rows * least
+        if self.by_gram:
+            return least**3 / 3 > passes
+        # The blocks' own Gram matrices are to be made, too.
+        return least**3 / 3 + 0.2 * self.rows * least**2 > 2 * passes
 
     def path(
         self,
@@ -136,15 +139,25 @@ class Dense:
             group = range(start, min(start + size, len(t)))
             if starts is not None:
                 return [(column, State(starts[column][:0], starts[column], 0.0)) for column in group]
-            return list(zip(group, self._begun(Cs[0], t[group], None if m is None else m[group], dtype), strict=True))
+            return list(
+                zip(group, self._begun(Cs[0], t[group], None if m is None else m[group], tol, dtype), strict=True)
+            )
 
         def work(begun: tuple[int, State | None]) -> list[Found]:
             column, start = begun
             weights = None if m is None else np.where(m[column] > 0, m[column], 1.0)
             return self._column(Cs, t[column].astype(np.float64), weights, start, tol, most, dtype)
 
-        size = min(-(-len(t) // torch.get_num_threads()), _GROUP) if dtype in self._deflations else 1
+        size = self._group(len(t), dtype)
         return in_stages(range(0, len(t), size), begun, work)
+
+    def _group(self, columns: int, dtype: Any) -> int:
+        """How many columns are begun with side by side."""
+        if dtype not in self._deflations:
+            return 1
+        if self.by_gram and not len(self._deflations[dtype].basis):
+            return _GROUP  # what takes time there is reading the Gram matrix, which one thread does once for all
+        return min(-(-columns // torch.get_num_threads()), _GROUP)
 
     def _beside(self, t: Array, m: Array | None, dtype: Any) -> bool:
         """Whether the columns are taken side by side."""
@@ -182,12 +195,12 @@ class Dense:
             return found_by(best, work.steps)
         return Found(t, None, C, w, False, f, float(side.objective[column]), float(side.dual[column]), steps)
 
-    def _begun(self, C: float, t: Array, m: Array | None, dtype: Any) -> Sequence[State | None]:
+    def _begun(self, C: float, t: Array, m: Array | None, tol: float, dtype: Any) -> Sequence[State | None]:
         """A state to begin from for each of some columns, where there is one."""
         if dtype not in self._deflations:
             return [None] * len(t)
         weights = None if m is None else np.where(m > 0, m, 1.0)
-        return begin(self._systems[dtype], self._deflations[dtype], t.astype(np.float64), weights, C)
+        return begin(self._systems[dtype], self._deflations[dtype], t.astype(np.float64), weights, C, tol)
 
     def _column(
         self, Cs: Sequence[float], t: Array, m: Array | None, start: State | None, tol: float, most: int, dtype: Any

@@ -107,7 +107,12 @@ def in_stages(
     with single_threaded_blas():
         if threads <= 1:
             return [then(item) for part in parts for item in first(part)]
+        items = first(parts[0]) if len(parts) == 1 else None
+        if items is not None and len(items) <= 1:  # starting threads takes longer than a small problem
+            return [then(item) for item in items]
         with ThreadPoolExecutor(threads) as pool:
+            if items is not None:
+                return list(pool.map(then, items))
 
             def begin(part: Part) -> list[Future[Result]]:
                 return [pool.submit(then, item) for item in first(part)]

@@ -78,7 +78,7 @@ def test_descent_comes_near_the_minimum_of_features_with_a_common_mean(by_gram):
         system = GramSystem(X @ X.T, float((X**2).sum()))
     else:
         system = WeightSystem(X, float((X**2).sum()), float((X**2).sum(1).max()))
-    states = beginning.begin(system, beginning.Deflation(system), t, None, C)
+    states = beginning.begin(system, beginning.Deflation(system), t, None, C, 1e-4)
     for target, state in zip(t, states, strict=True):
         best, exact = Best(target, C), Best(target, C)
         best.offer(system, state)
@@ -97,12 +97,29 @@ def test_features_without_outstanding_directions_are_descended_on_as_they_are(by
     system: Any = GramSystem(X @ X.T, energy) if by_gram else WeightSystem(X, energy, float((X**2).sum(1).max()))
     deflation = beginning.Deflation(system)
     assert deflation.places.shape == (300, 0)
-    for target, state in zip(t, beginning.begin(system, deflation, t, None, C), strict=True):
+    for target, state in zip(t, beginning.begin(system, deflation, t, None, C, 1e-4), strict=True):
         best = Best(target, C)
         assert minimise(system, best, 1e-9, 100, None, Work()).within(1e-9)
         assert best.state is not None
         wrong = state.inside != (target * best.state.f < 1)
         assert wrong.mean() < 0.1
+
+
+@pytest.mark.parametrize("C", [1e-3, 0.1, 100.0])
+def test_conjugate_steps_come_to_the_minimum_without_an_exact_step(C):
+    X = np.random.default_rng(3).normal(size=(300, 500))
+    t = np.where(X[:, :2].T + X[:, 2] > 0, 1.0, -1.0)
+    t[1, ::7] = 0
+    m = np.random.default_rng(4).random(t.shape) + 0.5
+    system = GramSystem(X @ X.T, float((X**2).sum()))
+    deflation = beginning.Deflation(system)
+    assert deflation.places.shape == (300, 0)
+    for target, weights, state in zip(t, m, beginning.begin(system, deflation, t, m, C, 1e-6), strict=True):
+        best, work = Best(target, C, weights), Work()
+        assert minimise(system, best, 1e-6, 100, state, work).within(1e-6)
+        assert work.steps == 0
+        np.testing.assert_allclose(state.f, system.gram @ state.point, atol=1e-8)
+        assert not state.point[target == 0].any()
 
 
 def test_a_large_c_begins_with_the_rows_of_a_smaller_one():
@@ -113,7 +130,7 @@ def test_a_large_c_begins_with_the_rows_of_a_smaller_one():
     system = GramSystem(gram, float(gram.trace()))
     deflation = beginning.Deflation(system)
     assert len(deflation.basis)
-    states = {C: beginning.begin(system, deflation, t, None, C) for C in (1.0, 100.0)}
+    states = {C: beginning.begin(system, deflation, t, None, C, 1e-4) for C in (1.0, 100.0)}
     for one, other in zip(*states.values(), strict=True):
         np.testing.assert_array_equal(one.point, other.point)
 

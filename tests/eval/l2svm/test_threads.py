@@ -47,8 +47,15 @@ def test_one_part_needs_no_thread(threads):
     ]
 
 
+def test_one_item_of_one_part_needs_no_thread(threads):
+    seen = in_stages([1], lambda part: [threading.current_thread()], lambda first: (first, threading.current_thread()))
+    assert seen == [(threading.main_thread(), threading.main_thread())]
+
+
 def test_items_of_parts_come_in_order_and_errors_are_raised(threads):
     assert in_stages([2, 0, 3], range, lambda item: item * 10) == [0, 10, 0, 10, 20]
+    assert in_stages([3], range, lambda item: item * 10) == [0, 10, 20]
+    assert in_stages([0], range, lambda item: item * 10) == []
 
     def work(item):
         raise ValueError("no")
