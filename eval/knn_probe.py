@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.eval.l2svm.validation import Features, check_features
+from dcgan_features.eval.l2svm.validation import Features, check_device, check_features
 from dcgan_features.eval.neighbours import nearest
 
 METRICS = ("cosine", "euclidean")
@@ -62,6 +62,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Features, y: npt.ArrayLike) -> Self:
         """Keep X (n, d) and labels y (n,), and choose k. Raises ValueError for unusable input or parameters."""
         points = check_features(self, X, reset=True, y=y)
+        check_device(self.device, float64=points.dtype == torch.float64 or self.metric == "euclidean")
         labels = column_or_1d(np.asarray(y), warn=not isinstance(X, np.ndarray))
         check_consistent_length(points, labels)
         check_classification_targets(labels)
@@ -74,7 +75,9 @@ class KNNProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         most = len(points) - (len(values) > 1)  # a point that chooses is not its own neighbour
         for value in values:
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= most:
-                raise ValueError(f"k={value!r} must be a whole number from 1 to {most}, for {len(points)} rows of X")
+                raise ValueError(
+                    f"k={value!r} must be a whole number from 1 to {most}; X has n_samples = {len(points)} rows"
+                )
         self.classes_, self.index_ = np.unique(labels, return_inverse=True)
         self.points_ = points
         self._lengths = _lengths(points) if self.metric == "cosine" else None
@@ -129,9 +132,14 @@ class KNNProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.exp((similar - similar[:, :1]) / self.temperature), found
 
 
+def _wide(features: Tensor) -> Tensor:
+    """In float64 where they are, otherwise in float32."""
+    return features if features.dtype == torch.float64 else features.float()
+
+
 def _lengths(points: Tensor) -> Tensor:
-    """The length of each row, float32 (n,); rows of zeros count as of length 1."""
-    parts = [part.float().norm(dim=1) for part in torch.split(points, _REFERENCES)]
+    """The length of each row, (n,), float64 for float64, otherwise float32; rows of zeros count as of length 1."""
+    parts = [_wide(part).norm(dim=1) for part in torch.split(points, _REFERENCES)]
     lengths = torch.cat(parts)
     return torch.where(lengths > 0, lengths, 1.0)
 
@@ -140,20 +148,20 @@ def _most_similar(
     queries: Tensor, points: Tensor, lengths: Tensor, k: int, device: str | None
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Cosine similarity and index of the k most similar points, (n, k) each; in blocks, of whatever type."""
-    place = points.device if device is None else torch.device(device)
+    place = check_device(device, float64=points.dtype == torch.float64) or points.device
     similarities, indices = [], []
     for rows in torch.split(queries, _QUERIES):
-        own = rows.to(place).float()
+        own = _wide(rows.to(place))
         own = own / _lengths(own)[:, None]
-        best = torch.full((len(own), 0), 0.0, device=place)
+        best = torch.zeros((len(own), 0), dtype=own.dtype, device=place)
         found = torch.zeros((len(own), 0), dtype=torch.int64, device=place)
         for start in range(0, len(points), _REFERENCES):
-            block = points[start : start + _REFERENCES].to(place).float()
-            similar = own @ (block / lengths[start : start + len(block), None].to(place)).T
+            block = points[start : start + _REFERENCES].to(place, own.dtype)
+            similar = own @ (block / lengths[start : start + len(block), None].to(place, own.dtype)).T
             near, at = similar.topk(min(k, len(block)), dim=1)
             best, found = torch.cat([best, near], 1), torch.cat([found, at + start], 1)
             best, order = best.topk(min(k, best.shape[1]), dim=1)
             found = found.gather(1, order)
-        similarities.append(best.double().cpu().numpy())
+        similarities.append(best.cpu().double().numpy())
         indices.append(found.cpu().numpy())
     return np.concatenate(similarities), np.concatenate(indices)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from torch import Tensor
 
 from dcgan_features.data.utils.identity import known_as
-from dcgan_features.eval.l2svm.validation import Features, check_features
+from dcgan_features.eval.l2svm.validation import Features, check_device, check_features
 
 Points = npt.NDArray[Any] | Tensor
 
@@ -47,7 +47,7 @@ class NearestSearch:
         rows = _rows(queries, "queries")
         self.k = int(k)
         self.n_references = 0
-        self._device = rows.device if device is None else torch.device(device)
+        self._device = check_device(device) or rows.device
         self._queries = rows.to(self._device)
         self._centre = sum(self._float64(start).sum(0) for start in range(0, len(rows), QUERIES)) / len(rows)
         # Half of this suffices: d products and sums, each rounded, and the centring.
@@ -181,6 +181,7 @@ class NearestNeighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Features, y: npt.ArrayLike) -> Self:
         """Keep X (n, d) and labels y (n,). Raises ValueError for unusable input and for k above n."""
+        check_device(self.device)
         points = check_features(self, X, reset=True, y=y)
         labels = column_or_1d(np.asarray(y), warn=not isinstance(X, np.ndarray))
         check_consistent_length(points, labels)

@@ -19,6 +19,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from dcgan_features import eval, features
+from dcgan_features.eval.knn_probe import KNNProbe
 from dcgan_features.features.cache.fingerprint import describe
 from tests.small import public, small
 
@@ -30,11 +31,30 @@ def expected_to_fail(classifier: Any) -> dict[str, str]:
     return MISSING_LABELS if getattr(classifier, "semi_supervised", False) else {}
 
 
-@parametrize_with_checks(
-    [small(kind) for kind in public(eval, ClassifierMixin)], expected_failed_checks=expected_to_fail
-)
+CLASSIFIERS = [*(small(kind) for kind in public(eval, ClassifierMixin)), KNNProbe(5), KNNProbe(3, metric="euclidean")]
+
+
+@parametrize_with_checks(CLASSIFIERS, expected_failed_checks=expected_to_fail)
 def test_classifiers(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "mps", "cudo"])
+@pytest.mark.parametrize("classifier", CLASSIFIERS, ids=str)
+def test_devices_that_are_not_there_are_refused_by_fit(classifier, device):
+    if device == "mps" and torch.backends.mps.is_available():
+        pytest.skip("this machine has it")
+    X, y = np.random.default_rng(0).normal(size=(12, 4)), np.arange(12) % 2
+    with pytest.raises(ValueError, match=device):
+        clone(classifier).set_params(device=device).fit(X, y)
+
+
+def test_solvers_that_need_float64_refuse_apples_gpus(monkeypatch):
+    monkeypatch.setattr(torch.mps, "is_available", lambda: True, raising=False)
+    monkeypatch.setattr(torch.mps, "device_count", lambda: 1)
+    for classifier in (eval.L2SVM(device="mps"), eval.LogisticProbe(device="mps"), eval.TSVM(device="mps")):
+        with pytest.raises(ValueError, match="'mps' does not compute in float64"):
+            classifier.fit(np.eye(4), [0, 1, 0, 1])
 
 
 every_extractor = pytest.mark.parametrize("kind", public(features, features.Extractor), ids=lambda kind: kind.__name__)

@@ -90,7 +90,7 @@ def svm(device: Device = None, results: Results = Path("results")) -> None:
     from dcgan_features.benchmarks.speed.svm import against_liblinear
 
     place = _place(device)
-    path = _begin("svm", 600, results, place)
+    path = _begin("svm" if place.type == "cpu" else "svm-liblinear", 600, results, place)
     _finish(path, _printed(against_liblinear(_say, place)))
 
 
@@ -103,6 +103,39 @@ def svm_rows(device: Device = None, results: Results = Path("results")) -> None:
     path = _begin("svm-rows", 300, results, place)
     measured = _printed(over_rows(_say, place))
     if said := verdict(measured, place):
+        print(said)
+    _finish(path, measured)
+
+
+@app.command()
+def imports(
+    repeats: Annotated[int, typer.Option(min=1, help="Imports of each probe, after a first.")] = 5,
+    results: Results = Path("results"),
+) -> None:
+    """The time that importing a probe takes beyond PyTorch's own."""
+    from dcgan_features.benchmarks.speed.imports import import_times
+
+    path = _begin("imports", 7.0 * (repeats + 1), results)
+    measured = import_times(repeats)
+    for name, figures in measured.items():
+        print(f"{name}: {figures['seconds_beyond']:.2f} s beyond PyTorch, {figures['over_torch']:.2f} of its time")
+    _finish(path, measured)
+
+
+@app.command()
+def svm_large(
+    rows: Annotated[int, typer.Option(min=100, help="Rows of the problem.")] = 50_000,
+    dimensions: Annotated[int, typer.Option(min=16, help="Features of the problem.")] = 28_672,
+    device: Device = None,
+    results: Results = Path("results"),
+) -> None:
+    """The probes on many rows and features: one C, seven and 45, against other libraries on the same device."""
+    from dcgan_features.benchmarks.speed.svm_large import large, verdicts
+
+    place = _place(device)
+    path = _begin("svm-large" if place.type == "cpu" else "svm", 240, results, place)
+    measured = _printed(large(_say, place, rows, dimensions))
+    for said in verdicts(measured) if place.type == "cuda" else ():
         print(said)
     _finish(path, measured)
 

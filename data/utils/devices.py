@@ -52,4 +52,7 @@ def _find(device: str | torch.device | None, given: str) -> torch.device:
     count = torch.cuda.device_count() if found.type == "cuda" else 0
     if found.type == "cuda" and (found.index or 0) >= count:
         raise ValueError(f"{given}: torch finds {count} CUDA devices on this machine; give cpu")
+    module = getattr(torch, found.type, None)
+    if found.type not in ("cpu", "cuda") and not (module is not None and module.is_available()):
+        raise ValueError(f"{given}: torch finds no such device on this machine; give cpu")
     return found

@@ -82,6 +82,15 @@ def computes_bfloat16(device: torch.device) -> bool:
     return torch.cuda.get_device_capability(device)[0] >= 8
 
 
+def fast_bfloat16() -> bool:
+    """Whether this processor has instructions for products of bfloat16 (x86's AVX-512 BF16 or AMX), as far as is known.
+
+    False where PyTorch does not tell, on ARM for instance; such products are then emulated, or not known to be quicker.
+    """
+    tells = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return any(tell is not None and bool(tell()) for tell in tells)
+
+
 def check_precision(precision: str, device: torch.device) -> None:
     """Raise `InputError` where a recipe's `precision` is "bf16" and the device does not compute in it."""
     if precision == "bf16" and not computes_bfloat16(device):

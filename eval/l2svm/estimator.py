@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,8 @@ from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.l2svm.predicting import decide
 from dcgan_features.eval.l2svm.problem import Problem, Solved
+from dcgan_features.eval.l2svm.streaming.checkpoint import PathCheckpoint
+from dcgan_features.eval.l2svm.streaming.following import following
 from dcgan_features.eval.l2svm.validation import Features, check_device, check_problem
 
 # What of `LinearSVC`'s arguments is taken, and the only values that mean this problem.
@@ -72,8 +75,9 @@ class L2SVM(LinearClassifier):
         torch.distributed's default group hold; all of them call `fit`, each with at least one row, and all get the
         same solution, to the bit. They exchange d x n_classes numbers a pass over the data, the labels once, and
         d x d x n_classes numbers each time that the exact inverse is made.
-    loss, penalty, multi_class, dual, intercept_scaling, random_state, verbose : those of `LinearSVC`, so that this
-        takes its place. Only "squared_hinge", "l2", "ovr" and 1 are this problem; the others change nothing.
+    verbose : above 0, how far the fit has come and the time left are shown on stderr.
+    loss, penalty, multi_class, dual, intercept_scaling, random_state : those of `LinearSVC`, so that this takes its
+        place. Only "squared_hinge", "l2", "ovr" and 1 are this problem; the others change nothing.
 
     Attributes
     ----------
@@ -128,9 +132,10 @@ class L2SVM(LinearClassifier):
         """
         C = check_positive("C", self.C)
         problem = make_problem(self, X, y, sample_weight)
-        for _, solved in problem.path([C], self.tol, self.max_iter):
-            warn_unless_converged(solved, self.max_iter)
-            store(self, problem, solved)
+        with following(1, 0, self.tol, self.verbose > 0) as follow:
+            for _, solved in problem.path([C], self.tol, self.max_iter, follow=follow):
+                warn_unless_converged(solved, self.max_iter)
+                store(self, problem, solved)
         return self
 
     def to_linear_svc(self) -> Any:
@@ -161,26 +166,54 @@ def l2svm_path(
     Cs: Iterable[float],
     *,
     sample_weight: npt.ArrayLike | None = None,
+    checkpoint: Path | str | None = None,
     **options: Any,
 ) -> list[L2SVM]:
     """Fit an `L2SVM` for each C, sharing the work: one Gram matrix, one preconditioner, warm starts along C.
 
     Returns the fitted classifiers in the order of `Cs`. X, y, `sample_weight` and the options (`tol`, `max_iter`,
-    `fit_intercept`, `device`, ...) are as for `L2SVM`.
+    `fit_intercept`, `device`, `verbose`, ...) are as for `L2SVM`.
+
+    checkpoint : a folder in which each C is kept as soon as it is finished (all at once where they are solved at once,
+        which takes seconds); the same call goes on after the last of them. For one process only. A folder that holds
+        another path, or is damaged, is an `InputError`, which is a ValueError.
     """
     values = [check_positive("C", C) for C in Cs]
     fitted = {C: L2SVM(C, **options) for C in values}
     if not fitted:
         return []
     first = fitted[values[0]]
+    if checkpoint is not None and first.sharded:
+        raise ValueError("checkpoint is for one process; leave it out, or fit without sharded")
     problem = make_problem(first, X, y, sample_weight)
-    for C, solved in problem.path(fitted, first.tol, first.max_iter):
+    for C, solved in _kept(problem, first, fitted, checkpoint):
         fitted[C].n_features_in_ = first.n_features_in_
         if hasattr(first, "feature_names_in_"):
             fitted[C].feature_names_in_ = first.feature_names_in_
         warn_unless_converged(solved, first.max_iter)
         store(fitted[C], problem, solved)
     return [fitted[C] for C in values]
+
+
+def _kept(
+    problem: Problem, first: L2SVM, Cs: Iterable[float], folder: Path | str | None
+) -> Iterator[tuple[float, Solved]]:
+    """(C, minima): those that the folder holds, then the others."""
+    checkpoint = None
+    finished: dict[float, Solved] = {}
+    if folder is not None:
+        settings = {"fit_intercept": first.fit_intercept, "tol": first.tol, "max_iter": first.max_iter}
+        checkpoint = PathCheckpoint(folder, problem.rows, settings)
+        finished = {C: checkpoint.finished[C] for C in Cs if C in checkpoint.finished}
+        yield from finished.items()
+    left = sorted(set(Cs) - set(finished))
+    start = max((C for C in finished if left and left[0] > C), default=None)
+    with following(len(left) + len(finished), len(finished), first.tol, first.verbose > 0) as follow:
+        begun = None if start is None else finished[start]
+        for C, solved in problem.path(left, first.tol, first.max_iter, start=begun, follow=follow) if left else ():
+            if checkpoint is not None:
+                checkpoint.keep(C, solved)
+            yield C, solved
 
 
 def store(estimator: L2SVM, problem: Problem, solved: Solved) -> None:

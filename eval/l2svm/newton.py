@@ -111,7 +111,7 @@ def minimise(
             max(_FORCING * _TIGHTENING ** max(solution.iterations - _SETTLING, 0), _FINEST),
         )
         along, square = space.inner(w, direction), space.inner(direction, direction)
-        step = _line_search(space.total, along, square, f, change, t, m, C)
+        step = line_search(space.total, along, square, f, change, t, m, C)
         solution.products += passes
         solution.iterations += 1
         w, f = w + step * direction, f + step * change
@@ -183,9 +183,13 @@ class Preconditioner:
         inverse = space.exact_inverse(weights) if self._exact_from <= C else None
         if inverse is not None:
             return inverse
+        return _on_leading(space.total, self.leading(space), weights)
+
+    def leading(self, space: Space) -> Leading:
+        """The leading directions of X, found once."""
         if self._leading is None:
             self._leading = space.leading()
-        return _on_leading(space.total, self._leading, weights)
+        return self._leading
 
 
 def _on_leading(total: Total, leading: Leading, weights: Tensor) -> Callable[[Tensor], Tensor]:
@@ -209,7 +213,7 @@ def _on_leading(total: Total, leading: Leading, weights: Tensor) -> Callable[[Te
     return apply
 
 
-def _line_search(
+def line_search(
     total: Total, along: Tensor, square: Tensor, f: Tensor, change: Tensor, t: Tensor, m: Tensor, C: float
 ) -> Tensor:
     """The step that minimises P(w + step d) exactly: the root of a piecewise linear, increasing derivative.

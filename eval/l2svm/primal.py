@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from dcgan_features.data.utils.distributed import ALONE, Processes
-from dcgan_features.data.utils.gpu import computes_bfloat16, fits, with_smaller_blocks
+from dcgan_features.data.utils.gpu import computes_bfloat16, fast_bfloat16, fits, with_smaller_blocks
 from dcgan_features.eval.l2svm.space import Curvature, Leading
+from dcgan_features.eval.l2svm.streaming.reading import Announced
 from dcgan_features.eval.l2svm.threads import Result, share_out
 
 BLOCK_BYTES = 5 << 19  # a block of rows, in working precision, that stays in the processor's second-level cache
@@ -24,6 +25,8 @@ EXACT_BYTES = 2 << 30  # and the most bytes that they may take;
 FEATURES_A_STEP = 24  # with so many features they cost about what one conjugate step does (measured on a CPU)
 _LEAST_ROWS = 16  # in a block
 _LEAST_STRIP = 512  # of rows of a square
+_COARSE_ROWS = 128  # in a block that is multiplied in bfloat16 (measured; blocks in the cache are no quicker)
+_DENSE = 0.6  # share of a block's rows from which it is quicker to multiply all of them
 
 
 class WeightSpace:
@@ -54,6 +57,8 @@ class WeightSpace:
         self.rows, self.dimensions = features.shape
         self.total = processes.total
         self._device_block = DEVICE_BLOCK_BYTES
+        self.alternates = False  # whether every second pass goes backwards; sums then come out in another order
+        self._backwards = False
         self._leading: Leading | None = None
         self._square: Tensor | None = None
         counts = processes.gather(self.rows)
@@ -81,13 +86,19 @@ class WeightSpace:
             return self._blocks(dtype, factor)[:: 1 if most is None else -(-self._all_rows // most)]
 
         if self._threads:
-            return share_out(blocks(), work)
+            return self._in_threads(blocks(), work)
 
         def attempt(size: int) -> list[Result]:
             self._device_block = size
             return [work(blocks())]
 
         return with_smaller_blocks(attempt, self._device_block, _LEAST_ROWS * self.dimensions * dtype.itemsize)[0]
+
+    def _in_threads(self, blocks: Sequence[slice], work: Callable[[Sequence[slice]], Result]) -> list[Result]:
+        """By threads. Going backwards, a pass need not read again what memory still holds of the last one."""
+        ordered = blocks[::-1] if self._backwards else blocks
+        self._backwards = self.alternates and not self._backwards
+        return share_out(ordered, lambda own: work(Announced(self.features, own)))
 
     def zeros(self, columns: int) -> Tensor:
         """The vector w = 0 for each column."""
@@ -146,6 +157,44 @@ class WeightSpace:
 
         out = _sum(self._share_out(work, self.dtype))
         return decision, self.total(self._vector(out, (decision * weights).sum(0))).add_(vector)
+
+    @property
+    def multiplies_coarsely(self) -> bool:
+        """Whether `coarse_hessian` is quicker than `hessian`: the processor multiplies in bfloat16."""
+        return self._threads and not self.dtype.itemsize > 4 and fast_bfloat16()
+
+    def coarse_hessian(self, vector: Tensor, weights: Tensor) -> Tensor:
+        """W + X' (weights * X w) on the CPU, its terms rounded to bfloat16, in which X is multiplied; w itself is not.
+
+        Rows without weight in any column are neither read nor multiplied where they are many.
+        """
+        high = vector[:-1].bfloat16()
+        columns = vector.shape[1]
+        both = pad(torch.cat([high, (vector[:-1] - high.to(vector.dtype)).bfloat16()], 1))
+
+        def work(blocks: Sequence[slice]) -> tuple[Tensor, Tensor]:
+            out = torch.zeros(columns + -columns % 16, self.dimensions, dtype=self.dtype)
+            sums = torch.zeros(columns, dtype=self.dtype)
+            for block in blocks:
+                features, own = self.features[block], weights[block]
+                counted = own.any(1)
+                if int(counted.sum()) < _DENSE * len(own):
+                    features, own = features[counted], own[counted]
+                    if not len(own):
+                        continue
+                features = features.bfloat16()
+                parts = (features @ both).to(self.dtype)
+                values = self._shifted(parts[:, :columns] + parts[:, columns : 2 * columns], vector) * own
+                sums += values.sum(0)
+                out += pad(values).T.bfloat16() @ features
+            return out, sums
+
+        parts = self._in_threads(self._coarse_blocks(), work)
+        out, sums = _sum([part[0] for part in parts]), _sum([part[1] for part in parts])
+        return self.total(self._vector(out, sums)).add_(vector)
+
+    def _coarse_blocks(self) -> list[slice]:
+        return [slice(start, min(start + _COARSE_ROWS, self.rows)) for start in range(0, self.rows, _COARSE_ROWS)]
 
     def curved(self, vector: Tensor, curvature: Curvature) -> tuple[Tensor, Tensor]:
         """(X w, w + X' curvature(X w)), both products on a block of rows while it is in the cache."""

@@ -15,13 +15,16 @@ from dcgan_features.eval.l2svm.dense import Dense
 from dcgan_features.eval.l2svm.found import Outcome
 from dcgan_features.eval.l2svm.gram import GramSpace, gram_matrix
 from dcgan_features.eval.l2svm.newton import Preconditioner, Solution, minimise
-from dcgan_features.eval.l2svm.primal import WeightSpace
+from dcgan_features.eval.l2svm.primal import EXACT_DIMENSIONS, WeightSpace
 from dcgan_features.eval.l2svm.space import Space
+from dcgan_features.eval.l2svm.streaming import solver as streaming
+from dcgan_features.eval.l2svm.streaming.following import Following
 from dcgan_features.eval.l2svm.validation import Rows
 
 Array = npt.NDArray[Any]
 
 GRAM_ROWS = 8192  # most rows for which the Gram matrix is made, on a GPU,
+STREAMED = EXACT_DIMENSIONS  # features above which one processor takes few exact passes
 EXACT_ROWS = 2048  # and up to which it is float64 always, which costs nothing there
 
 
@@ -76,12 +79,20 @@ class Problem:
         return np.where(self.index == wanted[:, None], np.int8(1), np.int8(-1))
 
     def path(
-        self, Cs: Iterable[float], tol: float, max_iter: int, held: Array | None = None, decide: bool = False
+        self,
+        Cs: Iterable[float],
+        tol: float,
+        max_iter: int,
+        held: Array | None = None,
+        decide: bool = False,
+        start: Solved | None = None,
+        follow: Following = lambda C: lambda passes, gap: None,
     ) -> Iterator[tuple[float, Solved]]:
         """Yield (C, minima) in ascending order of C, each begun from the one before.
 
         held : (m, n) of bool: m problems at once, each without the rows marked. The columns are then (mask, class) with
             the classes running fastest. None: all rows.
+        start : minima for another C that the first is begun from, where that helps. follow : is told of each fit.
         """
         t = self.targets()
         m = self.rows.weights if self.rows.weights is None else np.broadcast_to(self.rows.weights, t.shape)
@@ -97,10 +108,11 @@ class Problem:
             return
         if self._passes is None:
             self._passes = Passes(self.rows, self.intercept, self.place)
-        start = None
+        found = None if start is None else self._passes.restarted(start)
         for C in sorted(set(Cs)):
-            start = self._passes.solve(C, tol, max_iter, t, m, start)
-            yield C, self._of_solution(self._passes, start, decide)
+            self._passes.report = follow(C)
+            found = self._passes.solve(C, tol, max_iter, t, m, found)
+            yield C, self._of_solution(self._passes, found, decide)
 
     def total(self, part: Array) -> Array:
         """What is summed over the rows held here, summed over those of all processes."""
@@ -152,8 +164,11 @@ class Passes:
         if self.use_gram and count <= EXACT_ROWS:
             self.dtype = torch.float64
         self.space = self._make_space()
+        if isinstance(self.space, WeightSpace):
+            self.space.alternates = self._is_streamed
         self.preconditioner = Preconditioner()
         self._in_float64: Passes | None = None
+        self.report: streaming.Report = lambda passes, gap: None
 
     def _make_space(self) -> Space:
         if self.use_gram:
@@ -171,9 +186,7 @@ class Passes:
         mask = np.asarray((t != 0) if m is None else m * (t != 0), np.float64)
         targets = torch.from_numpy(np.ascontiguousarray(t.T)).to(self.place, self.dtype)
         weights = torch.from_numpy(np.ascontiguousarray(mask.T)).to(self.place, self.dtype)
-        solution = minimise(
-            self.space, targets, weights, C, tol=tol, max_iter=max_iter, preconditioner=self.preconditioner, start=start
-        )
+        solution = self._in_this_precision(C, tol, max_iter, targets, weights, start)
         left = max_iter - solution.iterations
         if solution.converged or not left or self.dtype == torch.float64:
             return solution
@@ -186,6 +199,42 @@ class Passes:
         exact.iterations += solution.iterations
         exact.products += solution.products
         return exact
+
+    def restarted(self, solved: Solved) -> Solution | None:
+        """A solution again from what was stored of it; None in the Gram matrix's space, where weights are no vector."""
+        if not isinstance(self.space, WeightSpace):
+            return None
+        whole = np.concatenate([solved.weights.T, solved.intercepts[None]])
+        vector = torch.from_numpy(whole).to(self.place, self.dtype)
+        decision = self.space.decision(vector)
+        objective, gap = torch.from_numpy(solved.objective), torch.from_numpy(solved.gap)
+        return Solution(vector, decision, objective.to(self.place), gap.to(self.place))
+
+    def _in_this_precision(
+        self, C: float, tol: float, max_iter: int, targets: Tensor, weights: Tensor, start: Solution | None
+    ) -> Solution:
+        shared: Any = {"tol": tol, "preconditioner": self.preconditioner}
+        if not isinstance(self.space, WeightSpace) or not self._is_streamed:
+            return minimise(self.space, targets, weights, C, max_iter=max_iter, start=start, **shared)
+        vector = None if start is None else start.vector.to(self.dtype)
+        begun = streaming.minimise(
+            self.space, targets, weights, C, max_iter=max_iter, start=vector, report=self.report, **shared
+        )
+        if begun.converged or begun.iterations == max_iter:
+            return begun
+        ended = minimise(self.space, targets, weights, C, max_iter=max_iter - begun.iterations, start=begun, **shared)
+        ended.iterations += begun.iterations
+        ended.products += begun.products
+        return ended
+
+    @property
+    def _is_streamed(self) -> bool:
+        return (
+            self.dtype == torch.float32
+            and self.place.type == self.rows.features.device.type == "cpu"
+            and self.rows.processes.count == 1
+            and self.rows.features.shape[1] > STREAMED
+        )
 
     def weights(self, solution: Solution) -> tuple[Tensor, Tensor]:
         """Weights (k, d) and intercepts (k,) of a solution."""

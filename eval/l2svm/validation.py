@@ -182,8 +182,11 @@ def _dense(X: Any) -> npt.NDArray[Any]:
     return whole
 
 
-def check_device(device: str | torch.device | None) -> torch.device | None:
-    """The device of that name; ValueError where there is no such device here. None stays None."""
+def check_device(device: str | torch.device | None, float64: bool = True) -> torch.device | None:
+    """The device of that name; ValueError where there is no such device here. None stays None.
+
+    float64 : whether it must compute in float64, which Apple's GPUs do not.
+    """
     if device is None:
         return None
     try:
@@ -196,4 +199,6 @@ def check_device(device: str | torch.device | None) -> torch.device | None:
     count = module.device_count() if module is not None and module.is_available() else 0
     if not count or (place.index or 0) >= count:
         raise ValueError(f"device {str(device)!r} is not there on this machine; give 'cpu' or None")
+    if float64 and place.type == "mps":
+        raise ValueError("device 'mps' does not compute in float64, which is needed here; give 'cpu' or None")
     return place

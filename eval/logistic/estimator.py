@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import check_cv
 
 from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.identity import known_as
@@ -159,6 +158,8 @@ class LogisticProbeCV(LogisticProbe):
         candidates = [check_positive("each of Cs", C) for C in self.Cs]
         if not candidates:
             raise ValueError("Cs is empty; give at least one value of C")
+        from sklearn.model_selection import check_cv
+
         problem = _Problem(self, X, y, sample_weight, [*candidates] * 2)
         index = problem.rows.index
         splits = list(check_cv(self.cv, index, classifier=True).split(np.zeros((len(index), 1)), index))

@@ -23,7 +23,7 @@ from torch import Tensor
 from dcgan_features.data.utils.checks import check_choice, check_counts, check_positive
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.l2svm.primal import WeightSpace
-from dcgan_features.eval.l2svm.validation import Features, check_features
+from dcgan_features.eval.l2svm.validation import Features, check_device, check_features
 from dcgan_features.eval.neural.labels import PartlyLabelled, check_partly_labelled
 from dcgan_features.eval.semi_supervised.lbfgs import Minimum, minimise
 from dcgan_features.eval.semi_supervised.nystroem import GaussianMap, choose_gamma
@@ -204,9 +204,7 @@ class TSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"annealing={self.annealing!r} must be numbers of at least 0, of which the last is 1")
 
     def _choose_device(self, X: Features) -> torch.device:
-        if self.device is None:
-            return X.device if isinstance(X, Tensor) else torch.device("cpu")
-        return torch.device(self.device)
+        return check_device(self.device) or (X.device if isinstance(X, Tensor) else torch.device("cpu"))
 
     def _fit_map(self, rows: Tensor) -> Tensor:
         """Make `map_`; what it makes of the rows."""

@@ -7,7 +7,7 @@ import torch
 
 from dcgan_features.eval.l2svm import primal
 from dcgan_features.eval.l2svm.gram import GramSpace, gram_matrix
-from dcgan_features.eval.l2svm.newton import _line_search, _on_leading
+from dcgan_features.eval.l2svm.newton import _on_leading, line_search
 from dcgan_features.eval.l2svm.primal import WeightSpace
 
 ROWS, DIMENSIONS, COLUMNS = 70, 33, 5
@@ -160,7 +160,7 @@ def test_leading_directions_are_orthonormal_and_exact_when_complete(features, gr
     assert torch.allclose(space.decision(inverse), space.decision(vector), atol=1e-5)
 
 
-def test_line_search_finds_the_minimum_of_the_piecewise_quadratic():
+def testline_search_finds_the_minimum_of_the_piecewise_quadratic():
     generator = torch.Generator().manual_seed(1)
     f, change = torch.randn(2, 40, 3, generator=generator, dtype=torch.float64)
     t, m, C = torch.sign(torch.randn(40, 3, generator=generator).double()), torch.rand(40, 3).double(), 0.7
@@ -172,7 +172,7 @@ def test_line_search_finds_the_minimum_of_the_piecewise_quadratic():
             m * (1 - t * (f + step * change)).clamp_min(0) ** 2
         ).sum(0)
 
-    step = _line_search(lambda part: part, (w * direction).sum(0), (direction**2).sum(0), f, change, t, m, C)
+    step = line_search(lambda part: part, (w * direction).sum(0), (direction**2).sum(0), f, change, t, m, C)
     grid = torch.linspace(0, 5, 20_001, dtype=torch.float64)
     brute = torch.stack([value(s) for s in grid])
     descends = brute[1] < brute[0]
