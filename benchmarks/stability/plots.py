@@ -60,8 +60,9 @@ def _run(axes: Axes, run: Judged, colour: str) -> None:
 
 
 def write_warnings(path: Path, study: Study, judging: dict[str, list[Judged]], warning: str) -> None:
-    """Monitors by conditions: of how many failed runs a monitor warned in time; of healthy ones, and where none failed, how many
-    it warned of wrongly, of those that did not fail.
+    """Monitors by conditions: how many failed runs a monitor warned of in time, or how many others wrongly.
+
+    The latter of healthy conditions, and where none failed; of the runs that did not fail.
     """
     shown = [name for name in judging if study.condition(name).of is None]
     counts = np.zeros((len(MONITORS), len(shown)))
