@@ -187,17 +187,21 @@ def _line(study: Study, run: Judged) -> dict[str, Any]:
 
 
 def _method(study: Study, trials: Sequence[Trial]) -> list[str]:
-    probe, own = study.probe, study.condition(HEALTHY).choosing
-    chosen = study.choosing if own is None else own
+    probe = study.probe
+    chosen = ", ".join(
+        f"{study.choosing if condition.choosing is None else condition.choosing} of {condition.title}"
+        for condition in study.conditions
+        if condition.is_healthy
+    )
     return [
         f"Runs of {trials[0].recipe['images']:,} images of {markdown_text(trials[0].data['description'])}, of which "
         f"the networks see {study.unlabelled:,} without labels. Accuracy: an L2-SVM on the discriminator's features, "
         f"{probe.per_class} labels a class of these images in {probe.draws} draws, on {probe.evaluated:,} other "
         "training images; no test image is used. A run fails where that accuracy (the median of three snapshots) falls "
         f"for good by {FALL:g} point below its best, or where a loss is no longer finite. An alarm is a measure beyond "
-        f"its limit at {IN_A_ROW} readings in a row of {study.readings} in a run. Limits are chosen on the first "
-        f"{chosen} runs of each healthy condition, conditions by a look at the first {study.choosing}; these runs are "
-        "in the picture of accuracies and in no table.",
+        f"its limit at {IN_A_ROW} readings in a row of {study.readings} in a run. Limits are chosen on the first healthy "
+        f"runs ({chosen}), conditions and remedies by looks at others; runs that chose are in the picture of accuracies "
+        "and in no table.",
     ]
 
 
