@@ -199,9 +199,9 @@ def _method(study: Study, trials: Sequence[Trial]) -> list[str]:
         f"{probe.per_class} labels a class of these images in {probe.draws} draws, on {probe.evaluated:,} other "
         "training images; no test image is used. A run fails where that accuracy (the median of three snapshots) falls "
         f"for good by {FALL:g} point below its best, or where a loss is no longer finite. An alarm is a measure beyond "
-        f"its limit at {IN_A_ROW} readings in a row of {study.readings} in a run. Limits are chosen on the first healthy "
-        f"runs ({chosen}), conditions and remedies by looks at others; runs that chose are in the picture of accuracies "
-        "and in no table.",
+        f"its limit at {IN_A_ROW} readings in a row of {study.readings} in a run. Limits are chosen on the first "
+        f"healthy runs ({chosen}), conditions and remedies by looks at others; runs that chose are in the picture of "
+        "accuracies and in no table.",
     ]
 
 
