@@ -45,7 +45,7 @@ class Assumed:
     times_seen: int = _assume(30, "times that each image is seen in training, as the paper's 1.28 million")
     batch: int = _assume(128, "images of a minibatch a GPU")
     classes: int = _assume(10, "classes")
-    passes: int = _assume(100, "passes over the features a fit (38 to 75 measured for up to 50,000 rows)")
+    passes: int = _assume(100, "passes over the features a fit (40 to 75 measured on a GPU for up to 50,000 rows)")
 
 
 @dataclass(frozen=True)
