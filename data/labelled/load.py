@@ -174,11 +174,11 @@ def keep_labels(dataset: Dataset, count: int | None, seed: int = 0) -> Dataset:
 def _part(
     labels: NDArray[np.int64], limit: int, least: int, seed: int, stream: int = _LIMIT_STREAM
 ) -> NDArray[np.int64]:
-    words = raw_words(len(labels), seed, 0, stream)
+    words, labelled = raw_words(len(labels), seed, 0, stream), int((labels >= 0).sum())
     chosen = []
     for label in np.unique(labels[labels >= 0]):
         members = np.flatnonzero(labels == label)
-        count = max(least, round(limit * len(members) / (labels >= 0).sum()))
+        count = max(least, round(limit * len(members) / labelled))
         chosen.append(members[np.argsort(words[members], kind="stable")[:count]])
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
