@@ -29,7 +29,8 @@ Array = npt.NDArray[Any]
 GRAM_ROWS = 8192  # most rows for which the Gram matrix is made
 WEIGHTS = 4096  # most features for which X' X is,
 WEIGHT_BYTES = 3 << 30  # and most bytes of converted features
-SMALL = 2 << 20  # numbers in the smaller matrix, up to which float64 costs nothing
+SMALL = 4e6  # operations of the smaller matrix, up to which float64 costs nothing
+SIDE = 2 << 20  # numbers of features, up to which columns are taken side by side if float64 is to be made for it
 FINE = 1e-5  # tolerance below which float32 is not begun with
 LEAST_SQUARES = 4e9  # operations of one step, up to which least squares are tried
 _GROUP = 16  # most columns that descend side by side
@@ -56,9 +57,11 @@ class Dense:
             return rows <= GRAM_ROWS
         return dimensions <= WEIGHTS and rows * (dimensions + 1) * 4 <= WEIGHT_BYTES
 
-    def _first_dtype(self, tol: float) -> Any:
-        small = self.rows * min(self.rows, self.dimensions) <= SMALL
-        return np.float64 if self.double or small or tol < FINE else np.float32
+    def _first_dtype(self, tol: float, t: Array, m: Array | None) -> Any:
+        small = self.rows * self.dimensions * min(self.rows, self.dimensions) <= SMALL
+        if self.double or small or tol < FINE:
+            return np.float64
+        return np.float64 if self._beside(t, m) and self.rows * self.dimensions <= SIDE else np.float32
 
     def _system(self, dtype: Any) -> GramSystem | WeightSystem:
         with self._lock:
@@ -108,10 +111,10 @@ class Dense:
         decide : whether the decision values are asked for. starts : (m, n), decision values to begin from.
         """
         Cs = sorted(set(Cs))
-        dtype = self._first_dtype(tol)
+        dtype = self._first_dtype(tol, t, m)
         self._system(dtype)
 
-        if self._beside(t, m, dtype):
+        if dtype == np.float64 and self._beside(t, m) and dtype not in self._deflations:
             done = self._side_by_side(Cs, t.astype(np.float64), tol, most, starts, dtype)
         else:
             done = self._as_tasks(Cs, t, tol, most, m, starts, dtype)
@@ -159,11 +162,10 @@ class Dense:
             return _GROUP  # what takes time there is reading the Gram matrix, which one thread does once for all
         return min(-(-columns // torch.get_num_threads()), _GROUP)
 
-    def _beside(self, t: Array, m: Array | None, dtype: Any) -> bool:
-        """Whether the columns are taken side by side."""
-        system = self._systems[dtype]
-        small = isinstance(system, WeightSystem) and system.dimensions <= together.DIMENSIONS
-        return small and len(t) > 2 and m is None and dtype == np.float64 and dtype not in self._deflations
+    def _beside(self, t: Array, m: Array | None) -> bool:
+        """Whether the columns are few features' and many, which are taken side by side, in float64."""
+        few = self.dimensions + self.intercept <= together.DIMENSIONS
+        return few and not self.by_gram and len(t) > 2 and m is None
 
     def _side_by_side(
         self, Cs: Sequence[float], t: Array, tol: float, most: int, starts: Array | None, dtype: Any

@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
@@ -153,6 +154,7 @@ def test_works_in_a_pipeline():
 @pytest.mark.parametrize(("C", "scale"), [(100.0, 1.0), (100.0, 10.0), (1e4, 100.0)])
 def test_where_float32_has_no_digits_left_float64_goes_on(solver, monkeypatch, C, scale):
     monkeypatch.setattr(dense, "SMALL", 0)  # float32 first, for few rows, too
+    monkeypatch.setattr(dense, "SIDE", 0)
     generator = np.random.default_rng(0)
     X = (generator.normal(size=(600, 40)) * scale).astype(np.float32)
     y = (X[:, :3] + 2 * scale * generator.normal(size=(600, 3))).argmax(1)
@@ -170,6 +172,7 @@ def test_where_float32_has_no_digits_left_float64_goes_on(solver, monkeypatch, C
 def test_features_far_from_the_origin_leave_float32_few_digits(solver, monkeypatch, rows, dimensions, mean, C):
     monkeypatch.setattr(problems, "EXACT_ROWS", 0)  # the Gram matrix in float32, too
     monkeypatch.setattr(dense, "SMALL", 0)
+    monkeypatch.setattr(dense, "SIDE", 0)
     generator = np.random.default_rng(0)
     X = (generator.normal(size=(rows, dimensions)) + mean).astype(np.float32)
     y = (X[:, :3] + 2 * generator.normal(size=(rows, 3))).argmax(1)
@@ -223,3 +226,38 @@ def test_large_finite_values_are_not_taken_for_infinity():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         validation.check_problem(L2SVM(), X, np.array([0, 0, 1, 1]))
+
+
+def test_arrays_that_are_seen_at_a_glance_are_checked_as_others_are():
+    X, y = problem(60, 10, 3)
+    frame = pd.DataFrame(X, columns=[f"f{place}" for place in range(10)])
+    once = L2SVM().fit(frame, y)
+    assert list(once.feature_names_in_) == list(frame.columns)
+    with pytest.warns(UserWarning, match="feature names"):
+        once.predict(X)
+    again = once.fit(X, y)
+    assert not hasattr(again, "feature_names_in_")
+    np.testing.assert_array_equal(again.coef_, L2SVM().fit(X.tolist(), y).coef_)
+    for bad, said in ((np.inf, "infinity"), (np.nan, "NaN")):
+        spoilt = X.copy()
+        spoilt[7, 3] = bad
+        with pytest.raises(ValueError, match=said):
+            L2SVM().fit(spoilt, y)
+        with pytest.raises(ValueError, match=said):
+            again.predict(spoilt)
+    with pytest.raises(ValueError, match="expecting 10 features"):
+        again.predict(X[:, :9].copy())
+    large = np.full((4, 3), 3e38, np.float32)  # finite, though its sum is not
+    assert validation.check_features(L2SVM(), large, reset=True).shape == (4, 3)
+
+
+@pytest.mark.parametrize("shape", [(150, 900), (600, 250)])
+def test_two_classes_of_single_precision_are_solved_in_it(shape, monkeypatch):
+    X, y = problem(*shape, 2)
+    seen = []
+    made = dense.Dense._made
+    monkeypatch.setattr(dense.Dense, "_made", lambda self, dtype: seen.append(dtype) or made(self, dtype))
+    ours = L2SVM(0.01, tol=1e-5).fit(X.astype(np.float32), y)
+    assert seen == [np.float32]
+    exact = L2SVM(0.01, tol=1e-9).fit(X.astype(np.float32).astype(np.float64), y)
+    assert (ours.objective_ <= exact.objective_ * (1 + 1.1e-5)).all()
