@@ -17,9 +17,8 @@ from torch import Tensor
 
 from dcgan_features.eval.l2svm import together
 from dcgan_features.eval.l2svm.beginning import EPOCHS, ROUNDS, Deflation, begin
-from dcgan_features.eval.l2svm.found import Found, Outcome, found_by
 from dcgan_features.eval.l2svm.matrices import combined, converted, gram_matrix
-from dcgan_features.eval.l2svm.pivoting import Best, minimise, shortened_steps
+from dcgan_features.eval.l2svm.pivoting import Best, Found, Outcome, found_by, minimise, shortened_steps
 from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, State, System, WeightSystem, Work, compiled
 from dcgan_features.eval.l2svm.threads import as_tasks, in_stages
 from dcgan_features.eval.l2svm.together import Side

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dcgan_features.eval.l2svm.conjugate import conjugate_gradients
 from dcgan_features.eval.l2svm.primal import pad
 from dcgan_features.eval.l2svm.space import Leading, Space
 
@@ -135,29 +136,22 @@ def _direction(
     space: Space, gradient: Tensor, weights: Tensor, C: float, preconditioner: Preconditioner, forcing: float
 ) -> tuple[Tensor, Tensor, int]:
     """Solve (I + X' weights X) d = -gradient roughly; returns d, X d and the passes over the data."""
-    precondition = preconditioner.prepare(space, weights, C)
-    direction = torch.zeros_like(gradient)
-    change = torch.zeros_like(weights)
-    residual = -gradient
-    conjugate = preconditioned = precondition(residual)
-    energy = space.inner(residual, preconditioned)
-    goal = forcing**2 * energy
-    for passes in range(1, _MOST_CONJUGATE_STEPS + 1):
-        decision, product = space.hessian(conjugate, weights)
-        curvature = space.inner(conjugate, product)
-        length = torch.where((energy > goal) & (curvature > 0), energy / curvature, 0)
-        direction += length * conjugate
-        change += length * decision
-        residual = residual - length * product
-        if passes >= space.patience and preconditioner.improve(C):
-            precondition = preconditioner.prepare(space, weights, C)
-            energy = torch.zeros_like(energy)  # begin anew from here
-        preconditioned = precondition(residual)
-        following = space.inner(residual, preconditioned)
-        if not bool((following > goal).any()) or not bool(length.any()):
-            break
-        conjugate = preconditioned + torch.where(energy > 0, following / energy, 0) * conjugate
-        energy = following
+
+    def sharpened(passes: int) -> Callable[[Tensor], Tensor] | None:
+        if passes < space.patience or not preconditioner.improve(C):
+            return None
+        return preconditioner.prepare(space, weights, C)
+
+    direction, change, passes = conjugate_gradients(
+        lambda vector: space.hessian(vector, weights),
+        preconditioner.prepare(space, weights, C),
+        -gradient,
+        inner=space.inner,
+        shrink=forcing**2,
+        most=_MOST_CONJUGATE_STEPS,
+        sharpened=sharpened,
+    )
+    assert change is not None
     return direction, change, passes
 
 

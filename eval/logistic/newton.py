@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dcgan_features.eval.l2svm.conjugate import conjugate_gradients
 from dcgan_features.eval.l2svm.space import Space
 from dcgan_features.eval.logistic.losses import Loss
 
@@ -138,27 +139,19 @@ def _direction(
     forcing: float,
 ) -> tuple[Tensor, Tensor, int]:
     """Solve (I + C X' loss'' X) d = -gradient roughly; returns d, X d and the passes over the data."""
-    direction = torch.zeros_like(gradient)
-    change = torch.zeros_like(p)
-    residual = -gradient
-    conjugate = preconditioned = apply(residual)
-    energy = _spread(_by_group(space.inner(residual, preconditioned), loss), loss, space)
-    goal = forcing**2 * energy
-    passes = 0
-    while passes < _MOST_CONJUGATE:
-        passes += 1
-        decision, product = space.curved(conjugate, lambda part, rows: C * loss.curved(p, part, rows))
-        curvature = _spread(_by_group(space.inner(conjugate, product), loss), loss, space)
-        length = torch.where((energy > goal) & (curvature > 0), energy / curvature, 0)
-        direction += length * conjugate
-        change += length * decision
-        residual = residual - length * product
-        preconditioned = apply(residual)
-        following = _spread(_by_group(space.inner(residual, preconditioned), loss), loss, space)
-        if not bool((following > goal).any()) or not bool(length.any()):
-            break
-        conjugate = preconditioned + torch.where(energy > 0, following / energy, 0) * conjugate
-        energy = following
+
+    def inner(left: Tensor, right: Tensor) -> Tensor:
+        return _spread(_by_group(space.inner(left, right), loss), loss, space)
+
+    direction, change, passes = conjugate_gradients(
+        lambda vector: space.curved(vector, lambda part, rows: C * loss.curved(p, part, rows)),
+        apply,
+        -gradient,
+        inner=inner,
+        shrink=forcing**2,
+        most=_MOST_CONJUGATE,
+    )
+    assert change is not None
     return direction, change, passes
 
 

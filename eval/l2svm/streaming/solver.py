@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcgan_features.eval.l2svm.conjugate import conjugate_gradients
 from dcgan_features.eval.l2svm.dense import Dense
 from dcgan_features.eval.l2svm.newton import Preconditioner, Solution, line_search
 from dcgan_features.eval.l2svm.primal import WeightSpace
@@ -183,22 +184,16 @@ def _direction(
 
     forcing : what the energy <r, M r> of the residual r is to shrink by, (k,), M the preconditioner.
     """
-    direction, residual = torch.zeros_like(gradient), -gradient
-    conjugate = preconditioned = precondition(residual)
-    energy = space.inner(residual, preconditioned)
-    goal = energy * forcing.to(energy.dtype)
-    passes = 0
-    while passes < _CONJUGATE_STEPS:
-        passes += 1
-        product = space.coarse_hessian(conjugate, weights) if coarse else space.hessian(conjugate, weights)[1]
-        curvature = space.inner(conjugate, product)
-        length = torch.where((energy > goal) & (curvature > 0), energy / curvature, 0)
-        direction += length * conjugate
-        residual = residual - length * product
-        preconditioned = precondition(residual)
-        following = space.inner(residual, preconditioned)
-        if not bool((following > goal).any()) or not bool(length.any()):
-            break
-        conjugate = preconditioned + torch.where(energy > 0, following / energy, 0) * conjugate
-        energy = following
+
+    def multiply(vector: Tensor) -> tuple[None, Tensor]:
+        return None, space.coarse_hessian(vector, weights) if coarse else space.hessian(vector, weights)[1]
+
+    direction, _, passes = conjugate_gradients(
+        multiply,
+        precondition,
+        -gradient,
+        inner=space.inner,
+        shrink=forcing.to(gradient.dtype),
+        most=_CONJUGATE_STEPS,
+    )
     return direction, float(passes)
