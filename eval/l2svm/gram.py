@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dcgan_features.data.utils.gpu import with_smaller_blocks
 from dcgan_features.eval.l2svm.primal import add_square, pad
-from dcgan_features.eval.l2svm.space import Curvature, Leading
+from dcgan_features.eval.l2svm.space import Curvature, Leading, factor_solve
 
 GRAM_RANK = 128  # directions in the preconditioner
 _COLUMNS = 256  # least features a block
@@ -66,13 +66,19 @@ class GramSpace:
         return vector[1], vector + self.adjoint(curvature(vector[1], slice(None)))
 
     def shared_inverse(self, factor: float, exact: bool = True) -> Callable[[Tensor], Tensor]:
-        """The inverse of I + factor X' X, I - X' (K + I / factor)^-1 X, by one Cholesky factor; always exact."""
+        """The inverse of I + factor X' X, I - X' (K + I / factor)^-1 X, by one Cholesky factor; exact."""
         lower = self.gram.clone()
         lower.diagonal().add_(1 / factor)
         lower, failed = torch.linalg.cholesky_ex(lower)
         if bool(failed):  # K has not the digits for it
             return lambda vector: vector
-        return lambda vector: vector - self.adjoint(torch.cholesky_solve(vector[1], lower))
+
+        def apply(vector: Tensor) -> Tensor:
+            solved = factor_solve(lower, vector[1])
+            # K times that is what is left of vector[1] beside its share of the diagonal, without another product.
+            return torch.stack([vector[0] - solved, solved / factor])
+
+        return apply
 
     def leading(self) -> Leading:
         """By subspace iteration with K."""
@@ -108,7 +114,7 @@ class GramSpace:
         def apply(vector: Tensor) -> Tensor:
             solved = torch.zeros_like(vector[0])
             for column, (inside, factor) in enumerate(factors):
-                solved[inside, column] = torch.cholesky_solve(vector[1, inside, column, None], factor)[:, 0]
+                solved[inside, column] = factor_solve(factor, vector[1, inside, column, None])[:, 0]
             return vector - self.adjoint(solved)
 
         return apply

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from dcgan_features.data.utils.distributed import ALONE, Processes
 from dcgan_features.data.utils.gpu import computes_bfloat16, fast_bfloat16, fits, with_smaller_blocks
-from dcgan_features.eval.l2svm.space import Curvature, Leading
+from dcgan_features.eval.l2svm.space import Curvature, Leading, factor_solve
 from dcgan_features.eval.l2svm.streaming.reading import Announced
 from dcgan_features.eval.l2svm.threads import Result, share_out
 
@@ -164,9 +165,14 @@ class WeightSpace:
         return self._threads and not self.dtype.itemsize > 4 and fast_bfloat16()
 
     def coarse_hessian(self, vector: Tensor, weights: Tensor) -> Tensor:
-        """W + X' (weights * X w) on the CPU, its terms rounded to bfloat16, in which X is multiplied; w itself is not.
+        """W + X' (weights * X w), as `coarse_curved`."""
+        return self.coarse_curved(vector, lambda decision, rows: decision * weights[rows], weights.any(1))
 
-        Rows without weight in any column are neither read nor multiplied where they are many.
+    def coarse_curved(self, vector: Tensor, curvature: Curvature, counted: Tensor | None = None) -> Tensor:
+        """W + X' curvature(X w) on the CPU, its terms rounded to bfloat16, in which X is multiplied; w itself is not.
+
+        counted : (n,) of bool, rows whose curvature is not 0; the others are neither read nor multiplied where they are
+            many. None is all.
         """
         high = vector[:-1].bfloat16()
         columns = vector.shape[1]
@@ -176,15 +182,16 @@ class WeightSpace:
             out = torch.zeros(columns + -columns % 16, self.dimensions, dtype=self.dtype)
             sums = torch.zeros(columns, dtype=self.dtype)
             for block in blocks:
-                features, own = self.features[block], weights[block]
-                counted = own.any(1)
-                if int(counted.sum()) < _DENSE * len(own):
-                    features, own = features[counted], own[counted]
-                    if not len(own):
+                features, rows = self.features[block], cast("slice | Tensor", block)
+                if counted is not None and int(counted[block].sum()) < _DENSE * len(features):
+                    chosen = counted[block].nonzero()[:, 0]
+                    features, rows = features[chosen], chosen + block.start
+                    if not len(chosen):
                         continue
                 features = features.bfloat16()
                 parts = (features @ both).to(self.dtype)
-                values = self._shifted(parts[:, :columns] + parts[:, columns : 2 * columns], vector) * own
+                decision = self._shifted(parts[:, :columns] + parts[:, columns : 2 * columns], vector)
+                values = curvature(decision, rows)
                 sums += values.sum(0)
                 out += pad(values).T.bfloat16() @ features
             return out, sums
@@ -232,7 +239,7 @@ class WeightSpace:
 
             def on_leading(vector: Tensor) -> Tensor:
                 inside = basis.T @ vector
-                return vector + basis @ (torch.cholesky_solve(inside, lower) - inside)
+                return vector + basis @ (factor_solve(lower, inside) - inside)
 
             return on_leading
         if self._square is None:
@@ -242,7 +249,7 @@ class WeightSpace:
         lower, failed = torch.linalg.cholesky_ex(whole)
         if bool(failed):
             return lambda vector: vector
-        return lambda vector: torch.cholesky_solve(vector, lower)
+        return lambda vector: factor_solve(lower, vector)
 
     def _all_squared(self) -> Tensor:
         size = self.dimensions + 1

@@ -164,12 +164,15 @@ class LogisticProbeCV(LogisticProbe):
         index = problem.rows.index
         splits = list(check_cv(self.cv, index, classifier=True).split(np.zeros((len(index), 1)), index))
         scores: dict[float, list[float]] = {C: [] for C in sorted(set(candidates))}
-        for train, test in splits:
-            kept = np.zeros(len(index), bool)
-            kept[train] = True
-            if len(np.unique(index[train])) < len(problem.rows.classes):
-                raise ValueError("a fold of cv holds out every row of a class; stratify the folds")
-            for C, fitted in problem.path(scores, max(self.tol, 1e-3), self.max_iter, kept):
+        if any(len(np.unique(index[train])) < len(problem.rows.classes) for train, _ in splits):
+            raise ValueError("a fold of cv holds out every row of a class; stratify the folds")
+        begun: list[Fitted | None] = [None] * len(splits)
+        for C in scores:  # all folds at one C, by the same inverse
+            for fold, (train, test) in enumerate(splits):
+                kept = np.zeros(len(index), bool)
+                kept[train] = True
+                fitted = problem.solve(C, max(self.tol, 1e-3), self.max_iter, kept, begun[fold])
+                begun[fold] = fitted
                 values = fitted.decision[torch.from_numpy(test)]
                 chosen = values.argmax(1) if values.shape[1] > 1 else (values[:, 0] > 0).long()
                 scores[C].append(100 * float((chosen.cpu().numpy() == index[test]).mean()))
@@ -239,34 +242,41 @@ class _Problem:
             return Multinomial(index, classes, weights)
         return OneVsRest(index, 1 if classes == 2 else classes, weights)
 
-    def path(
-        self, Cs: Iterable[float], tol: float, max_iter: int, kept: npt.NDArray[Any] | None = None
-    ) -> Iterator[tuple[float, Fitted]]:
-        """Yield (C, solution) in ascending order of C. kept : (n,) of bool, the rows that count; None is all."""
-        start, loss = None, self._loss(kept)
+    def path(self, Cs: Iterable[float], tol: float, max_iter: int) -> Iterator[tuple[float, Fitted]]:
+        """Yield (C, solution) in ascending order of C, each begun from the one before."""
+        start = None
         for C in sorted(set(Cs)):
-            fitted = minimise(
-                self.space,
-                loss,
-                C,
-                tol=tol,
-                max_iter=max_iter,
-                inverse=self.inverse,
-                start=start,
-                to_the_end=self.small,
-            )
-            if not fitted.converged and fitted.iterations < max_iter and self.space.dtype == torch.float32:
-                self.space = self._space(torch.float64)  # float32 has no digits left: the rest is done in float64
-                self.inverse, loss = SharedInverse(self.space, self.exact), self._loss(kept)
-                vector = self.space.restated(fitted.vector)
-                begun = Fitted(vector, self.space.decision(vector), fitted.objective, fitted.gap, 0, 0.0, False)
-                left = max_iter - fitted.iterations
-                exact = minimise(self.space, loss, C, tol=tol, max_iter=left, inverse=self.inverse, start=begun)
-                exact.iterations += fitted.iterations
-                exact.products += fitted.products
-                fitted = exact
-            start = fitted
-            yield C, fitted
+            start = self.solve(C, tol, max_iter, start=start)
+            yield C, start
+
+    def solve(
+        self,
+        C: float,
+        tol: float,
+        max_iter: int,
+        kept: npt.NDArray[Any] | None = None,
+        start: Fitted | None = None,
+    ) -> Fitted:
+        """The solution for one C. kept : (n,) of bool, the rows that count; None is all. start : one to begin from."""
+        if start is not None and start.vector.dtype != self.space.dtype:
+            start = self._restated(start)
+        shared: dict[str, Any] = {"tol": tol, "to_the_end": self.small}
+        fitted = minimise(
+            self.space, self._loss(kept), C, max_iter=max_iter, inverse=self.inverse, start=start, **shared
+        )
+        if fitted.converged or fitted.iterations == max_iter or self.space.dtype == torch.float64:
+            return fitted
+        self.space = self._space(torch.float64)  # float32 has no digits left: the rest is done in float64
+        self.inverse = SharedInverse(self.space, self.exact)
+        begun, left = self._restated(fitted), max_iter - fitted.iterations
+        exact = minimise(self.space, self._loss(kept), C, max_iter=left, inverse=self.inverse, start=begun, tol=tol)
+        exact.iterations += fitted.iterations
+        exact.products += fitted.products
+        return exact
+
+    def _restated(self, fitted: Fitted) -> Fitted:
+        vector = self.space.restated(fitted.vector)
+        return Fitted(vector, self.space.decision(vector), fitted.objective, fitted.gap, 0, 0.0, False)
 
     def store(self, estimator: Any, fitted: Fitted) -> None:
         """Set the attributes that end in an underscore from a solution."""

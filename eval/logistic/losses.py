@@ -25,7 +25,7 @@ class Loss(Protocol):
     def slopes(self, p: Tensor) -> Tensor:
         """The derivatives by f, (n, k)."""
 
-    def curved(self, p: Tensor, change: Tensor, rows: slice) -> Tensor:
+    def curved(self, p: Tensor, change: Tensor, rows: slice | Tensor) -> Tensor:
         """The second derivative of some rows applied to a change of their decision values, (rows, k)."""
 
     def entropy(self, p: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class Multinomial:
         slopes[torch.arange(len(p), device=p.device), self.index] -= 1
         return slopes.mul_(self.m)
 
-    def curved(self, p: Tensor, change: Tensor, rows: slice) -> Tensor:
+    def curved(self, p: Tensor, change: Tensor, rows: slice | Tensor) -> Tensor:
         """The second derivative of some rows applied to a change of their decision values, (rows, k)."""
         part = p[rows]
         weighted = part * change
@@ -90,7 +90,7 @@ class OneVsRest:
         """The derivatives by f, (n, k)."""
         return (p - self.positive.to(p.dtype)) * self.m
 
-    def curved(self, p: Tensor, change: Tensor, rows: slice) -> Tensor:
+    def curved(self, p: Tensor, change: Tensor, rows: slice | Tensor) -> Tensor:
         """The second derivative of some rows applied to a change of their decision values, (rows, k)."""
         part = p[rows]
         bent: Tensor = part * (1 - part) * change * self.m[rows]

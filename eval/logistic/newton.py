@@ -19,12 +19,15 @@ import torch
 from torch import Tensor
 
 from dcgan_features.eval.l2svm.conjugate import conjugate_gradients
+from dcgan_features.eval.l2svm.gram import GramSpace
+from dcgan_features.eval.l2svm.primal import WeightSpace
 from dcgan_features.eval.l2svm.space import Space
 from dcgan_features.eval.logistic.losses import Loss
 
 _MOST_CONJUGATE = 200
 _FORCING, _FINEST = 0.05, 1e-6
 _CHANGED = 3.0  # times that the mean curvature has to change before the inverse is made again
+_KEPT = 3  # inverses
 _HALVINGS = 30
 _LEAST_FALL = 10  # units of the precision of P by which a step has to make it smaller to count as one
 
@@ -43,7 +46,7 @@ class Fitted:
 
 
 class SharedInverse:
-    """The inverse of I + c X'X, kept until c has changed a lot.
+    """The inverse of I + c X'X, kept until c has changed a lot; folds at one C come by the same in turn.
 
     exact : whether it is to be exact, or on a few leading directions, which is sooner made.
     """
@@ -51,14 +54,16 @@ class SharedInverse:
     def __init__(self, space: Space, exact: bool = True) -> None:
         self.space = space
         self.exact = exact
-        self._c = 0.0
-        self._apply: Callable[[Tensor], Tensor] | None = None
+        self._made: list[tuple[float, Callable[[Tensor], Tensor]]] = []
 
     def near(self, c: float) -> Callable[[Tensor], Tensor]:
         """The inverse for about this c, as a function of vectors."""
-        if self._apply is None or not 1 / _CHANGED < c / self._c < _CHANGED:
-            self._apply, self._c = self.space.shared_inverse(c, self.exact), c
-        return self._apply
+        for made, apply in self._made:
+            if 1 / _CHANGED < c / made < _CHANGED:
+                return apply
+        apply = self.space.shared_inverse(c, self.exact)
+        self._made = [(c, apply), *self._made][:_KEPT]
+        return apply
 
 
 def minimise(
@@ -77,6 +82,8 @@ def minimise(
     to_the_end : go on below `tol` as far as the precision goes, which for small problems costs nothing.
     """
     forcing = _FINEST if to_the_end else _FORCING
+    # The direction need not be exact; what the step ends at is.
+    is_coarse = not to_the_end and isinstance(space, WeightSpace) and space.multiplies_coarsely
     if start is None:
         w = space.zeros(loss.columns)
         f = torch.zeros(space.rows, loss.columns, dtype=space.dtype, device=space.device)
@@ -110,7 +117,8 @@ def minimise(
         curvature = float(space.total((loss.m * p * (1 - p)).sum(dtype=torch.float64)[None])) / loss.columns
         count = float(space.total(loss.m.sum(dtype=torch.float64)[None]))
         apply = inverse.near(max(C * curvature / count, 1e-30))
-        direction, change, passes = _direction(space, loss, C, p, gradient, apply, forcing)
+        coarse = is_coarse and not stalled
+        direction, change, passes = _direction(space, loss, C, p, gradient, apply, forcing, coarse)
         products += passes
         step = _step(space, loss, C, w, f, direction, change, objective, gradient)
         w, f = w + step * direction, f + step * change
@@ -137,21 +145,32 @@ def _direction(
     gradient: Tensor,
     apply: Callable[[Tensor], Tensor],
     forcing: float,
-) -> tuple[Tensor, Tensor, int]:
+    coarse: bool,
+) -> tuple[Tensor, Tensor, float]:
     """Solve (I + C X' loss'' X) d = -gradient roughly; returns d, X d and the passes over the data."""
 
     def inner(left: Tensor, right: Tensor) -> Tensor:
         return _spread(_by_group(space.inner(left, right), loss), loss, space)
 
+    def curvature(part: Tensor, rows: slice | Tensor) -> Tensor:
+        return C * loss.curved(p, part, rows)
+
+    def multiply(vector: Tensor) -> tuple[Tensor | None, Tensor]:
+        if coarse:
+            assert isinstance(space, WeightSpace)
+            return None, space.coarse_curved(vector, curvature, counted)
+        return space.curved(vector, curvature)
+
+    counted = loss.m[:, 0] != 0 if coarse else None
     direction, change, passes = conjugate_gradients(
-        lambda vector: space.curved(vector, lambda part, rows: C * loss.curved(p, part, rows)),
-        apply,
-        -gradient,
-        inner=inner,
-        shrink=forcing**2,
-        most=_MOST_CONJUGATE,
+        multiply, apply, -gradient, inner=inner, shrink=forcing**2, most=_MOST_CONJUGATE
     )
-    assert change is not None
+    if change is None:
+        return direction, space.decision(direction), passes + 0.5
+    if isinstance(space, GramSpace):
+        # The inverse does not multiply out what its coefficients decide; of the whole direction it is done here.
+        direction = space.restated(direction)
+        return direction, space.decision(direction), passes + 1.0
     return direction, change, passes
 
 

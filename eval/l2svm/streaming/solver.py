@@ -146,7 +146,7 @@ def _is_better(following: _Point, here: _Point) -> Tensor:
 def _evaluate(space: WeightSpace, w: Tensor, t: Tensor, m: Tensor, C: float) -> _Point:
     """All that is to be known of w, in one pass."""
 
-    def minus_dual_point(f: Tensor, rows: slice) -> Tensor:
+    def minus_dual_point(f: Tensor, rows: slice | Tensor) -> Tensor:
         return -2 * C * (1 - t[rows] * f).clamp_min_(0) * m[rows] * t[rows]
 
     return _point(w, *space.curved(w, minus_dual_point), t, m, C)

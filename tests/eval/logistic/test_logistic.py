@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from dcgan_features.eval import LogisticProbe, LogisticProbeCV, logistic_path
 from dcgan_features.eval.l2svm import primal
+from dcgan_features.eval.l2svm.gram import GramSpace
 from dcgan_features.eval.logistic import estimator
 
 
@@ -129,3 +130,32 @@ def test_the_gap_may_grow_before_it_shrinks(C):
         warnings.simplefilter("error", ConvergenceWarning)
         fitted = LogisticProbe(C).fit(X, y)
     assert fitted.duality_gap_[0] <= 1e-4 * fitted.objective_[0]
+
+
+@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+def test_directions_from_coarse_products_lead_to_the_same_minimum(multi_class, monkeypatch):
+    X, y = problem(700, 60, 4, np.float32)
+    monkeypatch.setattr("dcgan_features.eval.logistic.estimator._SMALL", 0)
+    counted = []
+    coarse = primal.WeightSpace.coarse_curved
+    monkeypatch.setattr(primal.WeightSpace, "coarse_curved", lambda *given: counted.append(given) or coarse(*given))
+    made = {}
+    for fast in (False, True):
+        monkeypatch.setattr(primal, "fast_bfloat16", lambda fast=fast: fast)
+        made[fast] = LogisticProbeCV((0.01, 1.0), multi_class=multi_class, tol=1e-6).fit(X, y)
+        assert bool(counted) == fast
+    assert made[True].scores_ == made[False].scores_
+    assert (made[True].duality_gap_ <= 1e-6 * made[True].objective_).all()
+    np.testing.assert_allclose(made[True].coef_, made[False].coef_, atol=2e-3)
+
+
+def test_folds_at_one_C_share_their_inverses(monkeypatch):
+    X, y = problem(60, 150, 3)
+    made = []
+    inverse = GramSpace.shared_inverse
+    monkeypatch.setattr(GramSpace, "shared_inverse", lambda *given: made.append(given[1]) or inverse(*given))
+    splits = list(StratifiedKFold(5).split(X, y))
+    LogisticProbeCV((0.01, 1.0, 100.0), cv=splits[:1]).fit(X, y)
+    once = len(made)
+    LogisticProbeCV((0.01, 1.0, 100.0), cv=splits).fit(X, y)
+    assert len(made) - once <= 2 * once
