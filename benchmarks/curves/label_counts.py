@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dcgan_features.benchmarks.config.schema import Table
+from dcgan_features.benchmarks.config.schema import Measurement, Table
 from dcgan_features.benchmarks.records.figures import with_pm
 from dcgan_features.benchmarks.records.rows import RowResult, write_csv
 from dcgan_features.benchmarks.reporting.escaping import markdown_text
@@ -34,7 +34,8 @@ Line = dict[str, Any]
 def label_table(table: Table, preset: str) -> Table:
     """The table `<name>-labels`: the same rows under those of the curve's protocols that the preset does not measure.
 
-    Raises `InputError` when the preset has no curve.
+    Labels are drawn as often as these protocols say; a row's own number of draws is for the table. Raises `InputError`
+    when the preset has no curve.
     """
     chosen = table.presets[preset]
     if not chosen.curve:
@@ -44,7 +45,13 @@ def label_table(table: Table, preset: str) -> Table:
     others: dict[str, dict[str, Any]] = {name: {} for name in chosen.curve if name not in chosen.protocols}
     changed = chosen.model_copy(update={"protocols": others})
     name, title = f"{table.name}-labels", f"{table.title}, by number of labels"
-    return table.model_copy(update={"name": name, "title": title, "presets": {**table.presets, preset: changed}})
+    rows = [row.model_copy(update={"draws": None, "presets": _without_draws(row.presets)}) for row in table.rows]
+    presets = {**table.presets, preset: changed}
+    return table.model_copy(update={"name": name, "title": title, "rows": rows, "presets": presets})
+
+
+def _without_draws(presets: Mapping[str, Measurement]) -> dict[str, Measurement]:
+    return {name: changes.model_copy(update={"draws": None}) for name, changes in presets.items()}
 
 
 class CurveRow:

@@ -90,6 +90,16 @@ def test_drawn_labels_with_a_hold_out_are_what_they_say(cli, curves, make_table,
     assert found["draw_digests"] == [data.digest_indices(indices) for indices in draws]
 
 
+def test_a_rows_own_number_of_draws_is_for_the_table(cli, curves, make_table, tmp_path):
+    rows = [{"name": "means", "title": "Means", "extractor": {"class": MEANS}, "draws": 4}]
+    table = make_table(rows=rows)
+    assert cli("--table", table)[0] == 0
+    assert curves("--table", table)[0] == 0
+    assert [(line["labels_per_class"], line["draws"]) for line in lines_of(tmp_path)] == [
+        ("5", "4"), ("10", "2"), ("25", "1"),
+    ]  # fmt: skip
+
+
 def test_features_and_finished_curves_are_not_made_again(cli, curves, make_table, tmp_path):
     log = tmp_path / "log"
     rows = [{"name": "means", "title": "Means", "extractor": {"class": MEANS, "notes": str(log)}}]
