@@ -75,7 +75,7 @@ class Request:
     def made_probes(self) -> list[Probe]:
         """The probes asked for. Raises `InputError` for what cannot be."""
         own = self.settings
-        return make_probes(self.probes, own.C, own.k, own.standardise, own.rate, own.label_noise)
+        return make_probes(self.probes, own.C, own.k, own.standardise, own.rate, own.label_noise, own.logistic_C)
 
 
 def check_without_probes(request: Request) -> None:

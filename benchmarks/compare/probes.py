@@ -119,8 +119,10 @@ def make_probes(
     standardised: bool = False,
     rate: float | None = None,
     noise: Sequence[float] = (),
+    logistic_Cs: Sequence[float] = (),
 ) -> list[Probe]:
     """The probes named. Cs, ks : values to choose C and k from; one fixes it; none is the default of each probe.
+    logistic_Cs : those of `logistic`, where they are not `Cs`.
 
     By default `l2-svm` and `logistic` choose among 7 powers of ten, `knn` takes k 20 as the literature does,
     `knn-plain` chooses k, and the rate of `sgd` is 0.1. noise : for each of these shares, every probe once more, fitted
@@ -129,7 +131,7 @@ def make_probes(
     for kind in kinds:
         if kind not in TITLES:
             raise unknown_name("probe", kind, TITLES)
-    for name, numbers in (("C", Cs), ("rate", () if rate is None else (rate,))):
+    for name, numbers in (("C", Cs), ("logistic_C", logistic_Cs), ("rate", () if rate is None else (rate,))):
         for number in numbers:
             if not (np.isfinite(number) and number > 0):
                 raise InputError(f"{name} is {number:g}; give numbers above 0")
@@ -147,7 +149,13 @@ def make_probes(
                 f"{setting} goes with the probe{'s' if len(takers) > 1 else ''} {' and '.join(takers)}, not with "
                 f"{', '.join(kinds)}; leave it out"
             )
-    plain = [Probe(kind, given[SETTINGS[kind]] or _default(kind), standardised) for kind in dict.fromkeys(kinds)]
+    if logistic_Cs and "logistic" not in kinds:
+        raise InputError(f"logistic_C goes with the probe logistic, not with {', '.join(kinds)}; leave it out")
+    own = {"logistic": tuple(map(float, logistic_Cs))}
+    plain = [
+        Probe(kind, own.get(kind) or given[SETTINGS[kind]] or _default(kind), standardised)
+        for kind in dict.fromkeys(kinds)
+    ]
     return plain + [replace(probe, noise=float(share)) for share in dict.fromkeys(noise) for probe in plain]
 
 

@@ -20,18 +20,19 @@ _FILES = (".yaml", ".yml")
 class Settings(Strict):
     """Settings of a comparison.
 
-    fit : how pictures are brought to a size. C, k : fixed, or several to choose from inside the labels. rate : of the
-    probe `sgd`. standardise : features get mean 0 and standard deviation 1 first. label_noise : shares of training
-    labels; each probe is measured once more with so many made wrong. test_limit : at most so many test images where
-    training images are limited, a quarter as many by default, or "all". labelled : so many training images keep their
-    labels; extractors learn from all. seed : of splits, hold-outs and wrong labels.
-    reference : those that the others are compared with. protocol, curve : of a table's own protocols, only these, and
-    accuracy by number of labels too.
+    fit : how pictures are brought to a size. C, k : fixed, or several to choose from inside the labels. logistic_C :
+    C of `logistic`, where it is to have others than the L2-SVM. rate : of the probe `sgd`. standardise : features get mean 0
+    and standard deviation 1 first. label_noise : shares of training labels; each probe is measured once more with so
+    many made wrong. test_limit : at most so many test images where training images are limited, a quarter as many by
+    default, or "all". labelled : so many training images keep their labels; extractors learn from all. seed : of
+    splits, hold-outs and wrong labels. reference : those that the others are compared with. protocol, curve : of a table's own
+    protocols, only these, and accuracy by number of labels too.
     """
 
     place: ClassVar[str] = "the settings"
     fit: Literal["crop", "pad", "stretch"] = "crop"
     C: list[float] = Field(default_factory=list)
+    logistic_C: list[float] = Field(default_factory=list)
     k: list[float] = Field(default_factory=list)
     rate: float | None = None
     standardise: bool = False
@@ -43,7 +44,7 @@ class Settings(Strict):
     protocol: list[str] = Field(default_factory=list)
     curve: bool = False
 
-    @field_validator("C", "k", "label_noise", "reference", "protocol", mode="before")
+    @field_validator("C", "logistic_C", "k", "label_noise", "reference", "protocol", mode="before")
     @classmethod
     def _several(cls, value: Any) -> Any:
         return value if isinstance(value, list | tuple) else [value]
@@ -60,7 +61,8 @@ class Settings(Strict):
 def read_settings(given: Sequence[str]) -> Settings:
     """The settings of `--set`: each a YAML file, NAME=VALUE, or NAME alone for what is true; later ones count.
 
-    Several values of C, k and label_noise are separated by commas; reference and protocol may be given repeatedly.
+    Several values of C, logistic_C, k and label_noise are separated by commas; reference and protocol may be given
+    repeatedly.
     Raises `InputError` for an unknown name, naming the nearest, and for a value that cannot be.
     """
     found: dict[str, Any] = {}

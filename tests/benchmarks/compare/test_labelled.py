@@ -204,6 +204,7 @@ WRONG: dict[str, Any] = {
     "no value": (["raw-pixels"], {"set": "rate"}, "write rate=VALUE"),
     "no such file": (["raw-pixels"], {"set": "mine.yaml"}, "mine.yaml"),
     "share": (["raw-pixels"], {"label_noise": "1.5"}, "between 0 and 1"),
+    "logistic_C without": (["raw-pixels"], {"logistic_C": "0.1"}, "logistic_C goes with the probe logistic"),
     "rate without": (["raw-pixels"], {"rate": "0.1"}, "rate goes with the probe sgd"),
     "test limit": (["raw-pixels"], {"test_limit": "all"}, "give --limit"),
     "root": (["raw-pixels"], {"data": "cifar10", "data-root": "woods", "size": None}, "woods"),
@@ -238,6 +239,8 @@ def test_what_is_chosen_on_is_a_share_of_each_class_or_whole_groups():
 def test_names_of_probes_tell_their_settings():
     assert [probe.name for probe in make_probes(["l2-svm", "knn"])] == ["l2-svm", "knn"]
     assert make_probes(["logistic"], [0.1], (), True)[0].name == "logistic-C0.1-standardised"
+    both = make_probes(["l2-svm", "logistic"], [0.1], logistic_Cs=[1.0, 10.0])
+    assert [probe.values for probe in both] == [(0.1,), (1.0, 10.0)]
 
 
 def test_settings_are_read_from_yaml_and_words_and_the_last_counts(here):
