@@ -20,13 +20,13 @@ _FILES = (".yaml", ".yml")
 class Settings(Strict):
     """Settings of a comparison.
 
-    fit : how pictures are brought to a size. C, k : fixed, or several to choose from inside the labels. logistic_C :
-    C of `logistic`, where it is to have others than the L2-SVM. rate : of the probe `sgd`. standardise : features get mean 0
-    and standard deviation 1 first. label_noise : shares of training labels; each probe is measured once more with so
-    many made wrong. test_limit : at most so many test images where training images are limited, a quarter as many by
-    default, or "all". labelled : so many training images keep their labels; extractors learn from all. seed : of
-    splits, hold-outs and wrong labels. reference : those that the others are compared with. protocol, curve : of a table's own
-    protocols, only these, and accuracy by number of labels too.
+    fit : how pictures are brought to a size. C, k : fixed, or several to choose from inside the labels. logistic_C : C
+    of `logistic`, where it is to have others than the L2-SVM. rate : of the probe `sgd`. standardise : features get
+    mean 0 and standard deviation 1 first. label_noise : shares of training labels; each probe is measured once more
+    with so many made wrong. test_limit : at most so many test images where training images are limited, a quarter as
+    many by default, or "all". labelled : so many training images keep their labels; extractors learn from all. seed :
+    of splits, hold-outs and wrong labels. reference : those that the others are compared with. protocol, curve : of a
+    table's own protocols, only these, and accuracy by number of labels too.
     """
 
     place: ClassVar[str] = "the settings"
