@@ -1,5 +1,7 @@
 """Conjugate gradients against dense solutions."""
 
+from typing import Any
+
 import torch
 
 from dcgan_features.eval.l2svm.conjugate import conjugate_gradients
@@ -20,7 +22,8 @@ def solve(H, X, right, **changed):
     def multiply(vector):
         return torch.einsum("knd,dk->nk", X, vector), torch.einsum("kde,ek->dk", H, vector)
 
-    options = {"precondition": lambda vector: vector, "inner": inner, "shrink": 1e-24, "most": 100} | changed
+    options: dict[str, Any] = {"precondition": lambda vector: vector, "inner": inner, "shrink": 1e-24, "most": 100}
+    options |= changed
     return conjugate_gradients(multiply, right=right, **options)
 
 

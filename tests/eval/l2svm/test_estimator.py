@@ -230,7 +230,7 @@ def test_large_finite_values_are_not_taken_for_infinity():
 
 def test_arrays_that_are_seen_at_a_glance_are_checked_as_others_are():
     X, y = problem(60, 10, 3)
-    frame = pd.DataFrame(X, columns=[f"f{place}" for place in range(10)])
+    frame: Any = pd.DataFrame(X, columns=[f"f{place}" for place in range(10)])
     once = L2SVM().fit(frame, y)
     assert list(once.feature_names_in_) == list(frame.columns)
     with pytest.warns(UserWarning, match="feature names"):
@@ -253,10 +253,15 @@ def test_arrays_that_are_seen_at_a_glance_are_checked_as_others_are():
 
 @pytest.mark.parametrize("shape", [(150, 900), (600, 250)])
 def test_two_classes_of_single_precision_are_solved_in_it(shape, monkeypatch):
-    X, y = problem(*shape, 2)
+    X, y = problem(shape[0], shape[1], 2)
     seen = []
     made = dense.Dense._made
-    monkeypatch.setattr(dense.Dense, "_made", lambda self, dtype: seen.append(dtype) or made(self, dtype))
+
+    def noted(self, dtype):
+        seen.append(dtype)
+        return made(self, dtype)
+
+    monkeypatch.setattr(dense.Dense, "_made", noted)
     ours = L2SVM(0.01, tol=1e-5).fit(X.astype(np.float32), y)
     assert seen == [np.float32]
     exact = L2SVM(0.01, tol=1e-9).fit(X.astype(np.float32).astype(np.float64), y)

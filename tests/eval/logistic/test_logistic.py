@@ -132,13 +132,22 @@ def test_the_gap_may_grow_before_it_shrinks(C):
     assert fitted.duality_gap_[0] <= 1e-4 * fitted.objective_[0]
 
 
+def noting(function, calls):
+    """The function, which adds what it is called with to a list."""
+
+    def noted(*given):
+        calls.append(given)
+        return function(*given)
+
+    return noted
+
+
 @pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
 def test_directions_from_coarse_products_lead_to_the_same_minimum(multi_class, monkeypatch):
     X, y = problem(700, 60, 4, np.float32)
     monkeypatch.setattr("dcgan_features.eval.logistic.estimator._SMALL", 0)
-    counted = []
-    coarse = primal.WeightSpace.coarse_curved
-    monkeypatch.setattr(primal.WeightSpace, "coarse_curved", lambda *given: counted.append(given) or coarse(*given))
+    counted: list[Any] = []
+    monkeypatch.setattr(primal.WeightSpace, "coarse_curved", noting(primal.WeightSpace.coarse_curved, counted))
     made = {}
     for fast in (False, True):
         monkeypatch.setattr(primal, "fast_bfloat16", lambda fast=fast: fast)
@@ -151,9 +160,8 @@ def test_directions_from_coarse_products_lead_to_the_same_minimum(multi_class, m
 
 def test_folds_at_one_C_share_their_inverses(monkeypatch):
     X, y = problem(60, 150, 3)
-    made = []
-    inverse = GramSpace.shared_inverse
-    monkeypatch.setattr(GramSpace, "shared_inverse", lambda *given: made.append(given[1]) or inverse(*given))
+    made: list[Any] = []
+    monkeypatch.setattr(GramSpace, "shared_inverse", noting(GramSpace.shared_inverse, made))
     splits = list(StratifiedKFold(5).split(X, y))
     LogisticProbeCV((0.01, 1.0, 100.0), cv=splits[:1]).fit(X, y)
     once = len(made)
