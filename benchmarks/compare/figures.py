@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from dcgan_features.eval.confusion import Disagreement
 
 _COLUMNS, _ROWS = 10, 2  # of the images on one side of a sheet
 _NUMBERED = 20  # classes up to which a matrix has its percentages written in
+_INCHES, _LARGEST, _LABEL = 0.42, 14.0, 0.16  # of a class, of a matrix at most, and that a class's name needs at least
 
 
 def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.float64]], classes: list[str]) -> None:
@@ -24,19 +26,22 @@ def draw_confusion(path: Path, title: str, matrices: dict[str, npt.NDArray[np.fl
 
 
 def confusion_figure(title: str, matrices: dict[str, npt.NDArray[np.float64]], classes: list[str]) -> Figure:
-    """One matrix a protocol, side by side: rows are true classes, columns what they are taken for."""
+    """One matrix a protocol, side by side: rows are true classes, columns what they are taken for.
+
+    Of many classes some are named only: a picture with room for all of 200 takes gigabytes to draw.
+    """
     count = len(classes)
-    side = max(3.0, 0.42 * count)
+    side = min(max(3.0, _INCHES * count), _LARGEST)
+    named = range(0, count, math.ceil(count * _LABEL / side))
+    names = [figure_text(classes[place]) for place in named]
     figure = new_figure(side * len(matrices) + 2.2, side + 1.6)
     figure.suptitle(figure_text(title), fontsize=11)
     axes = figure.subplots(1, len(matrices), sharey=True, squeeze=False)[0]
     for axis, (protocol, matrix) in zip(axes, matrices.items(), strict=True):
         image = axis.imshow(matrix, vmin=0, vmax=100, cmap="Blues")
         axis.set_title(f"{figure_text(protocol)}: {matrix.diagonal().mean():.1f}% a class on average", fontsize=9)
-        axis.set_xticks(
-            range(count), list(map(figure_text, classes)), rotation=60, ha="right", rotation_mode="anchor", fontsize=8
-        )
-        axis.set_yticks(range(count), list(map(figure_text, classes)), fontsize=8)
+        axis.set_xticks(named, names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+        axis.set_yticks(named, names, fontsize=8)
         axis.set_xlabel("taken for", fontsize=9)
         if count <= _NUMBERED:
             for row, column in np.ndindex(matrix.shape):
