@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 from collections.abc import Sequence
@@ -164,7 +165,7 @@ def _write(
         device=describe_device(torch.device(place.device)),
         seeds={"split": place.seed},
         digests={"data": dataset.digest, "weights": None},
-        settings={"measurement": {"extractor": repr(proposal.extractor)[:500]}, "probes": dict(kept)},
+        settings={"measurement": {"extractor": in_words(proposal.extractor)}, "probes": dict(kept)},
         deviations=list(remarks),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         **environment(),
@@ -173,6 +174,11 @@ def _write(
     result = result.model_copy(update={"digests": {**result.digests, DIGEST: digest}})
     write_row(place.results, result)
     return result, Predictions(dataset.test_labels, dict(predicted))
+
+
+def in_words(extractor: Any) -> str:
+    """The extractor with its settings; of files the names alone, as results do not tell where a machine keeps them."""
+    return re.sub(r"""\w*Path\(['"](?:[^'"]*[/\\])?([^'"/\\]+)['"]\)""", r"'\1'", repr(extractor))[:500]
 
 
 def fit_probe(probe: Probe, X: Tensor, dataset: LabelledDataset, choice: Choice, device: str, seed: int) -> Any:

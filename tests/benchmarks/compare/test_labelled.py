@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from dcgan_features.benchmarks.compare import compare
 from dcgan_features.benchmarks.compare import files as comparison_files
 from dcgan_features.benchmarks.compare import measure as measure_module
 from dcgan_features.benchmarks.compare.__main__ import app
+from dcgan_features.benchmarks.compare.measure import in_words
 from dcgan_features.benchmarks.compare.probes import choice_of, make_probes
 from dcgan_features.benchmarks.compare.proposals import Surroundings, propose
 from dcgan_features.benchmarks.compare.settings import Settings, read_settings
@@ -27,7 +29,7 @@ from dcgan_features.data.synthetic.stand_in import stand_in
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.eval import L2SVMCV
 from dcgan_features.eval.calibration import calibration_error
-from dcgan_features.features import RawPixels
+from dcgan_features.features import DiscriminatorFeatures, RawPixels
 from tests.benchmarks.compare.conftest import arrays
 
 
@@ -312,3 +314,10 @@ def without_presets(table):
         for row in table.rows
     ]
     return table.model_copy(update={"rows": rows})
+
+
+def test_results_do_not_tell_where_files_lie():
+    extractor = DiscriminatorFeatures(Path("/somewhere/else/svhn-32.safetensors"))
+    assert "somewhere" not in in_words(extractor)
+    assert "'svhn-32.safetensors'" in in_words(extractor)
+    assert in_words(RawPixels()) == repr(RawPixels())
