@@ -159,18 +159,20 @@ def _direction(
         if coarse:
             assert isinstance(space, WeightSpace)
             return None, space.coarse_curved(vector, curvature, counted)
-        return space.curved(vector, curvature)
+        decision, product = space.curved(vector, curvature)
+        return None if by_rows else decision, product
 
     counted = loss.m[:, 0] != 0 if coarse else None
+    by_rows = isinstance(space, GramSpace)
     direction, change, passes = conjugate_gradients(
         multiply, apply, -gradient, inner=inner, shrink=forcing**2, most=_MOST_CONJUGATE
     )
-    if change is None:
-        return direction, space.decision(direction), passes + 0.5
-    if isinstance(space, GramSpace):
+    if by_rows:
         # The inverse does not multiply out what its coefficients decide; of the whole direction it is done here.
         direction = space.restated(direction)
         return direction, space.decision(direction), passes + 1.0
+    if change is None:
+        return direction, space.decision(direction), passes + 0.5
     return direction, change, passes
 
 
