@@ -19,6 +19,7 @@ def compare(
     fit: Literal["crop", "pad", "stretch"] = "crop",
     probe: str | Sequence[str] = (),
     C: float | Sequence[float] = (),
+    logistic_C: float | Sequence[float] = (),
     k: int | Sequence[int] = (),
     rate: float | None = None,
     standardise: bool = False,
@@ -51,8 +52,9 @@ def compare(
         (n, height, width, channels); a `data.Dataset`. None: the table's images under the table's protocols.
     size, fit : to which pictures are brought, and how: "crop", "pad" or "stretch".
     probe : of "l2-svm" (by default), "logistic", "knn" (cosine, weighted, k 20), "knn-plain", "sgd". C, k : fixed, or
-        several to choose from inside the labels. rate : of "sgd". standardise : features get mean 0 and standard
-        deviation 1 first. label_noise : shares of training labels; each probe once more with so many made wrong.
+        several to choose from inside the labels. logistic_C : C of "logistic", where it is to have others than the
+        L2-SVM. rate : of "sgd". standardise : features get mean 0 and standard deviation 1 first. label_noise : shares
+        of training labels; each probe once more with so many made wrong.
     limit : at most so many training images, for a first look. test_limit : at most so many test images then, a quarter
         as many by default, or "all". labelled : so many training images keep their labels, extractors learn from
         all. seed : of splits, hold-outs and wrong labels.
@@ -84,6 +86,7 @@ def compare(
         {
             "fit": fit,
             "C": _several(C),
+            "logistic_C": _several(logistic_C),
             "k": _several(k),
             "rate": rate,
             "standardise": standardise,

@@ -81,7 +81,7 @@ class Request:
 def check_without_probes(request: Request) -> None:
     """Raise `InputError` for what goes with images or probes of one's own, where a table's protocols are measured."""
     given = {"size": request.size, "limit": request.limit} | request.settings.model_dump(
-        include={"C", "k", "rate", "standardise", "label_noise", "test_limit", "labelled"}
+        include={"C", "logistic_C", "k", "rate", "standardise", "label_noise", "test_limit", "labelled"}
     )
     for name, value in given.items():
         if value not in (None, [], False):

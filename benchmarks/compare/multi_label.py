@@ -100,7 +100,7 @@ def compare_list(given: Sequence[str], request: Request) -> Path:
     if probes != {"l2-svm"}:
         raise InputError(f"the probe {sorted(probes - {'l2-svm'})[0]} takes one class an image; leave --probe out")
     wrong = request.settings.model_dump(
-        include={"k", "rate", "label_noise", "labelled", "reference", "protocol", "curve"}
+        include={"logistic_C", "k", "rate", "label_noise", "labelled", "reference", "protocol", "curve"}
     )
     for name, value in {**wrong, "--limit": request.limit, "--save": request.save}.items():
         if value not in (None, [], False):

@@ -35,7 +35,7 @@ class ProbeStudy(Suite):
 
     def honest(self) -> list[Probe]:
         """The probes that choose inside the labels."""
-        return make_probes(self.probes, self.C, self.k, self.standardise)
+        return make_probes(self.probes, self.C, self.k, self.standardise, logistic_Cs=self.logistic_C)
 
     def fixed(self) -> list[Probe]:
         """The L2-SVM with each C, without a choice."""

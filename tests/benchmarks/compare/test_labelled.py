@@ -207,6 +207,11 @@ WRONG: dict[str, Any] = {
     "no such file": (["raw-pixels"], {"set": "mine.yaml"}, "mine.yaml"),
     "share": (["raw-pixels"], {"label_noise": "1.5"}, "between 0 and 1"),
     "logistic_C without": (["raw-pixels"], {"logistic_C": "0.1"}, "logistic_C goes with the probe logistic"),
+    "logistic_C of a table": (
+        ["raw-pixels"],
+        {"logistic_C": "0.1", "data": None, "size": None, "preset": "demo"},
+        "logistic_C goes with data or a probe",
+    ),
     "rate without": (["raw-pixels"], {"rate": "0.1"}, "rate goes with the probe sgd"),
     "test limit": (["raw-pixels"], {"test_limit": "all"}, "give --limit"),
     "root": (["raw-pixels"], {"data": "cifar10", "data-root": "woods", "size": None}, "woods"),

@@ -87,6 +87,8 @@ def test_wrong_studies_are_a_sentence(cli, folder, here, changed, words):
 
 def test_the_shipped_study_names_ten_rows_and_no_unknown_data_set(cli):
     study = read_study("probe-effect")
+    other = study.model_copy(update={"logistic_C": [0.5, 5.0]})
+    assert [probe.values for probe in other.honest() if probe.kind == "logistic"] == [(0.5, 5.0)]
     assert len(set(study.extractors)) == 10
     with pytest.raises(InputError, match="nowhere"):
         read_study("nowhere")
