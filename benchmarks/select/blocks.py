@@ -38,7 +38,7 @@ class Sources:
         if not first.first_order:
             raise InputError(f"source {block.sources[0]} has no maxima; give its extractor 'first_order: true'")
         start = sum(width for width, _, _ in self._shapes(block.sources[0]).values())
-        return torch.stack([own[:, start:] for own in self._raw(block, rows)]).amax(0)
+        return torch.stack(self._columns(block, rows, start, None)).amax(0)
 
     def _moments(self, block: Block, rows: Rows) -> Tensor:
         name, shapes = block.sources[0], self._shapes(block.sources[0])
@@ -50,7 +50,7 @@ class Sources:
             raise InputError(f"source {name} has {rank} directions of layer {block.layer}, not {kept}")
         layers = list(shapes)
         start = sum(shapes[layer][0] for layer in layers[: layers.index(block.layer)])
-        parts = torch.stack([own[:, start : start + width] for own in self._raw(block, rows)])
+        parts = torch.stack(self._columns(block, rows, start, start + width))
         upper = parts.mean(0).view(len(rows), cells**2, -1)
         if block.whole:  # cells are of one size, or nearly so
             upper = upper.mean(1, keepdim=True)
@@ -61,9 +61,10 @@ class Sources:
         matrices[:, :, column[inside], row[inside]] = upper[:, :, inside]
         return normalised_moments(matrices, block.normalisation)
 
-    def _raw(self, block: Block, rows: Rows) -> list[Tensor]:
+    def _columns(self, block: Block, rows: Rows, start: int, stop: int | None) -> list[Tensor]:
+        """These columns of each of the block's sources, float32 (len(rows), columns)."""
         chosen = torch.from_numpy(rows)
-        return [self.features[name][chosen].float() for name in block.sources]
+        return [self.features[name][:, start:stop][chosen].float() for name in block.sources]
 
     def _shapes(self, name: str) -> dict[int, tuple[int, int, int]]:
         """Columns, rank and cells of each layer's moments, in the source's order."""
