@@ -80,21 +80,29 @@ class Sources:
         }
 
 
-def gram(sources: Sources, block: Block, labelled: Rows, others: Rows) -> Tensor:
-    """Products of the centred features of all rows with those of the labelled ones, the latter's trace their number.
+def gram(sources: Sources, block: Block, pool: Rows) -> Tensor:
+    """Products of the features of all rows with those of the rows `pool`, less the latter's mean: so less is rounded.
 
-    Returns float32 (len(labelled) + len(others), len(labelled)). The labelled rows' mean is what is subtracted.
+    pool : ascending. Returns float32 (n, len(pool)).
     """
-    known = sources.block(block, labelled)
+    rows = next(iter(sources.features.values())).shape[0]
+    features = sources.block(block, np.arange(rows))
+    known = features[torch.from_numpy(pool)]
     mean = known.mean(0)
-    known -= mean
-    products = torch.empty(len(labelled) + len(others), len(labelled))
-    torch.mm(known, known.T, out=products[: len(labelled)])
-    for start in range(0, len(others), _ROWS):
-        own = sources.block(block, others[start : start + _ROWS]) - mean
-        place = len(labelled) + start
-        torch.mm(own, known.T, out=products[place : place + len(own)])
-    return products.mul_(len(labelled) / float(products[: len(labelled)].diagonal().sum()))
+    return (features - mean) @ (known - mean).T
+
+
+def of_draw(products: Tensor, pool: Rows, labelled: Rows, others: Rows) -> Tensor:
+    """A draw's part of `gram`'s products: of its rows, the labelled first, with its labelled ones, `labelled` of `pool`.
+
+    Features are centred on the labelled rows' mean, and the trace of their own products is their number. Returns
+    float32 (len(labelled) + len(others), len(labelled)).
+    """
+    columns = torch.from_numpy(np.searchsorted(pool, labelled))
+    chosen = products[torch.from_numpy(np.concatenate([labelled, others]))][:, columns].double()
+    own = chosen[: len(labelled)]
+    chosen = chosen - chosen.mean(1, keepdim=True) - own.mean(0) + own.mean()
+    return (chosen * (len(labelled) / float(chosen[: len(labelled)].diagonal().sum()))).float()
 
 
 def block_key(block: Block) -> Any:

@@ -16,7 +16,7 @@ from torch import Tensor
 from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.weights import locate, prepare
-from dcgan_features.benchmarks.select.blocks import Sources, block_key, gram
+from dcgan_features.benchmarks.select.blocks import Sources, block_key, gram, of_draw
 from dcgan_features.benchmarks.select.study import Candidate, Choice, Selection, Study
 from dcgan_features.data import class_balanced_draws, group_holdout, holdout
 from dcgan_features.data.dataset import Labels
@@ -120,27 +120,29 @@ def compute_sources(
 def measure(
     study: Study, candidates: Sequence[Candidate], sources: Sources, split: Split, labels: NDArray[np.int64], say: Say
 ) -> list[Measured]:
-    """Every candidate on every draw; Gram matrices are shared between candidates, one draw at a time.
+    """Every candidate on every draw; Gram matrices are shared between candidates and draws.
 
     labels : of the rows of `split`.
     """
-    truth = labels[split.evaluated]
-    kept: dict[str, list[Fits]] = {candidate.name: [] for candidate in candidates}
-    seconds = dict.fromkeys(kept, 0.0)
-    for number, rows in enumerate(split.draws):
-        made: dict[str, Tensor] = {}
-        for candidate in candidates:
-            begun, total = time.perf_counter(), torch.zeros(())
+    truth, pool = labels[split.evaluated], np.unique(np.concatenate(split.draws))
+    kept: dict[str, list[Fits]] = {}
+    seconds: dict[str, float] = {}
+    last = {block_key(block): candidate.name for candidate in candidates for block in candidate.blocks}
+    made: dict[str, Tensor] = {}
+    for number, candidate in enumerate(candidates):
+        begun, fits = time.perf_counter(), []
+        for block in candidate.blocks:
+            if (key := block_key(block)) not in made:
+                made[key] = gram(sources, block, pool)
+        for rows in split.draws:
+            total = torch.zeros(())
             for block in candidate.blocks:
-                key = block_key(block)
-                if key not in made:
-                    made[key] = gram(sources, block, rows, split.evaluated)
-                total = total + block.weight * made[key]
-            fits = fit_on_gram(total, labels[rows], study.Cs)
-            kept[candidate.name].append(fits)
-            seconds[candidate.name] += time.perf_counter() - begun
-            best = max(100 * float((own == truth).mean()) for own in fits.values())
-            say(f"draw {number + 1} of {len(split.draws)}, {candidate.name}: {best:.2f}")
+                total = total + block.weight * of_draw(made[block_key(block)], pool, rows, split.evaluated)
+            fits.append(fit_on_gram(total, labels[rows], study.Cs))
+        kept[candidate.name], seconds[candidate.name] = fits, time.perf_counter() - begun
+        made = {key: products for key, products in made.items() if last[key] not in kept}
+        best = max(float(np.mean([100 * (fit[C] == truth).mean() for fit in fits])) for C in study.Cs)
+        say(f"{number + 1} of {len(candidates)}, {candidate.name}: {best:.2f} after {seconds[candidate.name]:.0f} s")
     widths = {
         candidate.name: sum(sources.block(block, split.draws[0][:1]).shape[1] for block in candidate.blocks)
         for candidate in candidates

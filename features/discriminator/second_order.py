@@ -30,7 +30,6 @@ NORMALISATIONS = ["root", "matrix-root", "none"]
 _CPU_BATCH, _CUDA_BATCH = 64, 512
 _POSITIONS = 30  # of an image's positions in a layer, drawn for the principal directions
 _FLOOR = 1e-3  # of the largest variance, added to each direction's before it is divided by
-_NEWTON_STEPS = 12
 
 
 @runtime_checkable
@@ -295,14 +294,9 @@ def normalised_moments(products: Tensor, normalisation: str) -> Tensor:
 
 
 def matrix_root(matrices: Tensor) -> Tensor:
-    """The square roots of symmetric positive semidefinite matrices (..., d, d), by Newton and Schulz's coupled steps.
+    """The square roots of symmetric positive semidefinite matrices (..., d, d), from their eigenvalues: Li et al. (2017).
 
-    Of a matrix over its trace, whose root is multiplied by that of the trace: Li et al. (CVPR 2018).
+    Eigenvalues below 0, which rounding leaves, count as 0.
     """
-    trace = matrices.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None].clamp_min(1e-12)
-    identity = torch.eye(matrices.shape[-1], device=matrices.device)
-    root, inverse = matrices / trace, identity
-    for _ in range(_NEWTON_STEPS):
-        step = 1.5 * identity - 0.5 * inverse @ root
-        root, inverse = root @ step, step @ inverse
-    return root * trace.sqrt()
+    values, vectors = torch.linalg.eigh(matrices)
+    return (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
