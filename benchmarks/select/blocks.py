@@ -93,10 +93,10 @@ def gram(sources: Sources, block: Block, pool: Rows) -> Tensor:
 
 
 def of_draw(products: Tensor, pool: Rows, labelled: Rows, others: Rows) -> Tensor:
-    """A draw's part of `gram`'s products: of its rows, the labelled first, with its labelled ones, `labelled` of `pool`.
+    """A draw's part of `gram`'s products: those of its rows, the labelled first, with its labelled ones.
 
-    Features are centred on the labelled rows' mean, and the trace of their own products is their number. Returns
-    float32 (len(labelled) + len(others), len(labelled)).
+    labelled : all in `pool`. Features are centred on their mean, and the trace of their own products is their number.
+    Returns float32 (len(labelled) + len(others), len(labelled)).
     """
     columns = torch.from_numpy(np.searchsorted(pool, labelled))
     chosen = products[torch.from_numpy(np.concatenate([labelled, others]))][:, columns].double()

@@ -294,9 +294,10 @@ def normalised_moments(products: Tensor, normalisation: str) -> Tensor:
 
 
 def matrix_root(matrices: Tensor) -> Tensor:
-    """The square roots of symmetric positive semidefinite matrices (..., d, d), from their eigenvalues: Li et al. (2017).
+    """The square roots of symmetric positive semidefinite matrices (..., d, d), by their eigenvalues: Li et al. (2017).
 
     Eigenvalues below 0, which rounding leaves, count as 0.
     """
     values, vectors = torch.linalg.eigh(matrices)
-    return (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
+    roots: Tensor = (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
+    return roots
