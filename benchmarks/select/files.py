@@ -58,8 +58,13 @@ def _row(item: Measured, pair: Comparison | None) -> list[str]:
         pair.names[1],
         f"{pair.difference:+.2f}",
         f"{pair.wide_low:+.2f} to {pair.wide_high:+.2f}",
-        pair.verdict,
+        _verdict(pair),
     ]
+
+
+def _verdict(pair: Comparison) -> str:
+    """The pair's verdict; the images are training images here."""
+    return pair.verdict.replace("on these test images", "on these images")
 
 
 def _as_json(item: Measured, pair: Comparison | None) -> dict[str, Any]:
@@ -81,6 +86,6 @@ def _as_json(item: Measured, pair: Comparison | None) -> dict[str, Any]:
             "interval": [pair.wide_low, pair.wide_high],
             "p": pair.p_value,
             "p_holm": pair.adjusted,
-            "verdict": pair.verdict,
+            "verdict": _verdict(pair),
         }
     return found
