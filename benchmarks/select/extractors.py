@@ -13,15 +13,21 @@ from torch import Tensor
 from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.weights import locate, prepare
-from dcgan_features.benchmarks.select.measure import Fits, Measured, Say, Split, fit_on_gram, summary
+from dcgan_features.benchmarks.select.kept import CandidateFits, KeptFits
+from dcgan_features.benchmarks.select.measure import Measured, Say, Split, fit_on_gram, summary
 from dcgan_features.benchmarks.select.study import ExtractorStudy
 from dcgan_features.features import FeatureStore
+from dcgan_features.features.cache.fingerprint import describe
 
 
 def measure_extractors(
-    study: ExtractorStudy, dataset: LabelledDataset, split: Split, store: Path, data_root: Path, say: Say
-) -> list[Measured]:
-    """Every candidate on every draw. Extractors are fitted on the training images that no figure is of."""
+    study: ExtractorStudy, dataset: LabelledDataset, split: Split, store: Path, data_root: Path, kept: KeptFits,
+    say: Say,
+) -> list[Measured]:  # fmt: skip
+    """Every candidate on every draw. Extractors are fitted on the training images that no figure is of.
+
+    kept : where finished candidates are, and are looked for.
+    """
     images = np.ascontiguousarray(dataset.train_images[split.images])
     fit_images = np.ascontiguousarray(dataset.train_images[split.fitted_on])
     labels = dataset.train_labels[split.images]
@@ -30,20 +36,24 @@ def measure_extractors(
     )
     cache, measured = FeatureStore(store / "features"), []
     for candidate in study.candidates:
-        begun = time.perf_counter()
         offered: dict[str, object] = {"device": "cpu"}
         where = f"candidate {candidate.name} of {study.name}"
         if candidate.weights is not None:
-            found = locate(candidate.weights, where, Path(__file__).parent, store, fitted, data_root)
-            prepare(found, fit_images, torch.device("cpu"))
-            offered["discriminator"] = found.path
-        features = cache.get(find(candidate.extractor, "features", where).build(offered), fit_images, images)
-        fits: list[Fits] = []
-        for rows in split.draws:
-            fits.append(fit_on_gram(_products(features, rows, split.evaluated), labels[rows], study.Cs))
-        seconds = time.perf_counter() - begun
-        measured.append(summary(candidate, fits, labels[split.evaluated], features.shape[1], seconds))
-        say(f"{candidate.name}: {measured[-1].mean:.2f} after {seconds:.0f} s")
+            located = locate(candidate.weights, where, Path(__file__).parent, store, fitted, data_root)
+            prepare(located, fit_images, torch.device("cpu"))
+            offered["discriminator"] = located.path
+        extractor = find(candidate.extractor, "features", where).build(offered)
+        own = describe(extractor)
+        found = kept.get(own)
+        if found is None:
+            begun, fits = time.perf_counter(), []
+            features = cache.get(extractor, fit_images, images)
+            for rows in split.draws:
+                fits.append(fit_on_gram(_products(features, rows, split.evaluated), labels[rows], study.Cs))
+            found = CandidateFits(features.shape[1], time.perf_counter() - begun, fits)
+            kept.put(own, found)
+        measured.append(summary(candidate, found, labels[split.evaluated]))
+        say(f"{candidate.name}: {measured[-1].mean:.2f} after {found.seconds:.0f} s")
     return measured
 
 

@@ -17,17 +17,18 @@ from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.weights import locate, prepare
 from dcgan_features.benchmarks.select.blocks import Sources, block_key, gram, of_draw
+from dcgan_features.benchmarks.select.kept import CandidateFits, Fits, KeptFits
 from dcgan_features.benchmarks.select.study import Candidate, Choice, Selection, Study
 from dcgan_features.data import class_balanced_draws, group_holdout, holdout
 from dcgan_features.data.dataset import Labels
 from dcgan_features.eval import Comparison, compare, holm, l2svm_path
 from dcgan_features.eval.protocols import wilson_interval
 from dcgan_features.features import FeatureStore
+from dcgan_features.features.cache.fingerprint import describe
 
 _JITTER = 1e-5  # added to a Gram matrix of trace n, for its factor's sake
 
 Say = Callable[[str], None]
-Fits = dict[float, NDArray[np.int64]]  # predictions by C
 
 
 @dataclass(frozen=True)
@@ -118,39 +119,39 @@ def compute_sources(
 
 
 def measure(
-    study: Study, candidates: Sequence[Candidate], sources: Sources, split: Split, labels: NDArray[np.int64], say: Say
-) -> list[Measured]:
+    study: Study, candidates: Sequence[Candidate], sources: Sources, split: Split, labels: NDArray[np.int64],
+    kept: KeptFits, say: Say,
+) -> list[Measured]:  # fmt: skip
     """Every candidate on every draw; Gram matrices are shared between candidates and draws.
 
-    labels : of the rows of `split`.
+    labels : of the rows of `split`. kept : where finished candidates are, and are looked for.
     """
     truth, pool = labels[split.evaluated], np.unique(np.concatenate(split.draws))
-    kept: dict[str, list[Fits]] = {}
-    seconds: dict[str, float] = {}
+    described = {name: describe(extractor) for name, extractor in sources.extractors.items()}
     last = {block_key(block): candidate.name for candidate in candidates for block in candidate.blocks}
     made: dict[str, Tensor] = {}
+    measured: list[Measured] = []
     for number, candidate in enumerate(candidates):
-        begun, fits = time.perf_counter(), []
-        for block in candidate.blocks:
-            if (key := block_key(block)) not in made:
-                made[key] = gram(sources, block, pool)
-        for rows in split.draws:
-            total = torch.zeros(())
+        own = [[block.model_dump(), [described[name] for name in block.sources]] for block in candidate.blocks]
+        found = kept.get(own)
+        if found is None:
+            begun, fits = time.perf_counter(), []
             for block in candidate.blocks:
-                total = total + block.weight * of_draw(made[block_key(block)], pool, rows, split.evaluated)
-            fits.append(fit_on_gram(total, labels[rows], study.Cs))
-        kept[candidate.name], seconds[candidate.name] = fits, time.perf_counter() - begun
-        made = {key: products for key, products in made.items() if last[key] not in kept}
-        best = max(float(np.mean([100 * (fit[C] == truth).mean() for fit in fits])) for C in study.Cs)
-        say(f"{number + 1} of {len(candidates)}, {candidate.name}: {best:.2f} after {seconds[candidate.name]:.0f} s")
-    widths = {
-        candidate.name: sum(sources.block(block, split.draws[0][:1]).shape[1] for block in candidate.blocks)
-        for candidate in candidates
-    }
-    return [
-        summary(candidate, kept[candidate.name], truth, widths[candidate.name], seconds[candidate.name])
-        for candidate in candidates
-    ]
+                if (key := block_key(block)) not in made:
+                    made[key] = gram(sources, block, pool)
+            for rows in split.draws:
+                total = torch.zeros(())
+                for block in candidate.blocks:
+                    total = total + block.weight * of_draw(made[block_key(block)], pool, rows, split.evaluated)
+                fits.append(fit_on_gram(total, labels[rows], study.Cs))
+            width = sum(sources.block(block, pool[:1]).shape[1] for block in candidate.blocks)
+            found = CandidateFits(width, time.perf_counter() - begun, fits)
+            kept.put(own, found)
+        measured.append(summary(candidate, found, truth))
+        done = [item.candidate.name for item in measured]
+        made = {key: products for key, products in made.items() if last[key] not in done}
+        say(f"{number + 1} of {len(candidates)}, {candidate.name}: {measured[-1].mean:.2f} after {found.seconds:.0f} s")
+    return measured
 
 
 def fit_on_gram(products: Tensor, labels: NDArray[np.int64], Cs: Sequence[float]) -> Fits:
@@ -167,12 +168,13 @@ def fit_on_gram(products: Tensor, labels: NDArray[np.int64], Cs: Sequence[float]
     return {own.C: own.predict(others) for own in fitted}
 
 
-def summary(candidate: Choice, fits: Sequence[Fits], truth: NDArray[np.int64], width: int, seconds: float) -> Measured:
+def summary(candidate: Choice, found: CandidateFits, truth: NDArray[np.int64]) -> Measured:
     """The candidate's figures at the C of the best mean accuracy; of equals the smallest."""
-    scores = {C: [100 * float((fit[C] == truth).mean()) for fit in fits] for C in fits[0]}
+    scores = {C: [100 * float((fit[C] == truth).mean()) for fit in found.fits] for C in found.fits[0]}
     by_C = {C: float(np.mean(own)) for C, own in scores.items()}
     best = max(by_C, key=lambda C: (by_C[C], -C))
-    return Measured(candidate, width, by_C, best, scores[best], np.stack([fit[best] for fit in fits]), seconds)
+    predictions = np.stack([fit[best] for fit in found.fits])
+    return Measured(candidate, found.width, by_C, best, scores[best], predictions, found.seconds)
 
 
 def compare_all(measured: Sequence[Measured], truth: NDArray[np.int64]) -> dict[str, Comparison]:

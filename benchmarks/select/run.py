@@ -12,10 +12,12 @@ from dcgan_features.benchmarks.records.environment import describe_device, envir
 from dcgan_features.benchmarks.runner.executor import check_writable
 from dcgan_features.benchmarks.select.extractors import measure_extractors
 from dcgan_features.benchmarks.select.files import write_selection
+from dcgan_features.benchmarks.select.kept import KeptFits
 from dcgan_features.benchmarks.select.measure import compare_all, compute_sources, measure, split_images
 from dcgan_features.benchmarks.select.study import PREFIX, ExtractorStudy, load_selection
 from dcgan_features.data.download import chosen_root
 from dcgan_features.data.utils.errors import unknown_name
+from dcgan_features.data.utils.hashing import array_digest
 
 
 def run_selection(name: str, only: list[str] | None, data_root: Path | None, store: Path, results: Path) -> None:
@@ -34,15 +36,17 @@ def run_selection(name: str, only: list[str] | None, data_root: Path | None, sto
     dataset = load_dataset(study.dataset, root)
     split = split_images(study, dataset.train_labels, dataset.train_groups)
     labels = dataset.train_labels[split.images]
+    drawn = array_digest(split.images, split.fitted_on, split.evaluated, *split.draws)
+    kept = KeptFits(store / "selections", [dataset.digest, drawn, study.Cs])
     if isinstance(study, ExtractorStudy):
-        measured = measure_extractors(study, dataset, split, store, root, _say)
+        measured = measure_extractors(study, dataset, split, store, root, kept, _say)
     else:
         wanted_sources = {
             name for candidate in study.candidates for block in candidate.blocks for name in block.sources
         }
         names = [source for source in study.sources if source in wanted_sources]
         sources = compute_sources(study, names, dataset, split, store, root, _say)
-        measured = measure(study, study.candidates, sources, split, labels, _say)
+        measured = measure(study, study.candidates, sources, split, labels, kept, _say)
     pairs = compare_all(measured, labels[split.evaluated])
     for item in measured:
         pair = pairs.get(item.candidate.name)

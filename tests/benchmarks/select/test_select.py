@@ -78,6 +78,31 @@ def test_the_command_writes_tables_that_agree_with_their_predictions(study_file,
     assert both["against"]["verdict"] in text
 
 
+def test_a_selection_that_was_killed_goes_on_at_the_next_candidate(study_file, tmp_path, monkeypatch):
+    path, _ = study_file
+    arguments = [str(path), "--store", str(tmp_path / "store"), "--results", str(tmp_path)]
+    asked = []
+
+    def fit(products, labels, Cs):
+        asked.append(len(labels))
+        if len(asked) == 3:  # the second candidate's first draw
+            raise KeyboardInterrupt
+        return fit_on_gram(products, labels, Cs)
+
+    monkeypatch.setattr("dcgan_features.benchmarks.select.measure.fit_on_gram", fit)
+    CliRunner().invoke(app, arguments)
+    assert len(asked) == 3
+    outcome = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert outcome.exit_code == 0
+    assert len(asked) == 5  # two draws of the second candidate, none of the first
+    first = (tmp_path / "select-tiny.md").read_bytes()
+    damaged = next((tmp_path / "store" / "selections").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert len(asked) == 7  # one candidate's again
+    assert (tmp_path / "select-tiny.md").read_bytes() == first
+
+
 def raw_sources(images, **settings):
     made = {}
     for name, down in (("here", 0), ("moved", 2)):
