@@ -141,6 +141,22 @@ def svm_large(
 
 
 @app.command()
+def svm_file(
+    folder: Annotated[Path, typer.Argument(help="Of the file, which is written there and stays.")],
+    gigabytes: Annotated[float, typer.Option(min=0.001, help="Of the file; more than the machine's memory.")] = 30.0,
+    dimensions: Annotated[int, typer.Option(min=16, help="Features of each row.")] = 28_672,
+    results: Results = Path("results"),
+) -> None:
+    """The L2-SVM on features in a file larger than memory: passes, seconds, and the disk's own rate of reading."""
+    from dcgan_features.benchmarks.speed.svm_file import fit_file, verdict
+
+    path = _begin("svm-file", 60 * gigabytes, results, again="finds the file again")
+    measured = _printed(fit_file(_say, folder, gigabytes, dimensions))
+    print(verdict(measured))
+    _finish(path, measured)
+
+
+@app.command()
 def campaign(
     problems: Annotated[int, typer.Option(min=1, help="How many random problems.")] = 500,
     first: Annotated[int, typer.Option(min=0, help="Seed of the first; the others follow.")] = 0,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -46,23 +46,29 @@ def large_problem(rows: int, dimensions: int) -> tuple[Tensor, npt.NDArray[np.in
     A power-law mixture of 2,048 latent factors, rectified like a discriminator's maps; ten classes from noisy
     linear functions of the factors. Row i does not depend on `rows`.
     """
+    features, labels, done = torch.empty(rows, dimensions, dtype=torch.bfloat16), np.empty(rows, dtype=np.int64), 0
+    for block, own in large_problem_blocks(rows, dimensions):
+        features[done : done + len(own)], labels[done : done + len(own)] = block, own
+        done += len(own)
+    return features, labels
+
+
+def large_problem_blocks(rows: int, dimensions: int) -> Iterator[tuple[Tensor, npt.NDArray[np.int64]]]:
+    """The rows and labels of `large_problem`, 1,250 at a time."""
     factors = 2_048
     generator = torch.Generator().manual_seed(0)
     strength = torch.arange(1, factors + 1).float().rsqrt()
     mixing = torch.randn(factors, dimensions, generator=generator) * strength[:, None]
     mixing = (mixing / mixing.norm(dim=0)).bfloat16()
     judge = torch.randn(factors, 10, generator=generator) * strength[:, None]
-    features = torch.empty(rows, dimensions, dtype=torch.bfloat16)
-    labels = np.empty(rows, dtype=np.int64)
     for start in range(0, rows, 1_250):
         generator.manual_seed(1 + start)
         latent = torch.randn(1_250, factors, generator=generator)
-        stop = min(start + 1_250, rows)
-        mixed = (latent.bfloat16() @ mixing)[: stop - start]
-        features[start:stop] = torch.nn.functional.leaky_relu(mixed.float() + 0.5, 0.2).bfloat16()
+        count = min(1_250, rows - start)
+        mixed = (latent.bfloat16() @ mixing)[:count]
+        features = torch.nn.functional.leaky_relu(mixed.float() + 0.5, 0.2).bfloat16()
         scores = latent @ judge + 2.0 * torch.randn(1_250, 10, generator=generator)
-        labels[start:stop] = scores.argmax(1)[: stop - start].numpy()
-    return features, labels
+        yield features, scores.argmax(1)[:count].numpy()
 
 
 def objective(
