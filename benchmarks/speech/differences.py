@@ -31,7 +31,7 @@ _EXPLANATION = (
     "over label draws and test recordings (with all labels, over recordings: Newcombe 1998, method 10). p: paired t "
     "test over the draws, with all labels McNemar's. Over speakers: each speaker left out counts as one observation "
     "(paired t test over their differences): what other speakers could show. p-values are adjusted after Holm for the "
-    "rows compared under the same protocol, and decide the verdicts."
+    "rows that one row is compared with under the same protocol, and decide the verdicts."
 )
 _HEADINGS = [
     "Labels", "Row", "Less", "Difference", "95%", "p", "Verdict", "95% over speakers", "p", "Verdict over speakers"
@@ -64,15 +64,18 @@ def write_differences(results: Path, parts: Parts) -> list[Path]:
 
 
 def difference_lines(results: Path, parts: Parts, split: str) -> list[Line]:
-    """The trained row of a split less each other one, keys as `COLUMNS`, p-values adjusted by protocol."""
+    """Each trained row of a split less each other one, keys as `COLUMNS`, p-values adjusted by row and protocol.
+
+    Of two trained rows the later one stands first.
+    """
     kept = _kept(results, parts, split)
-    trained = next((row.name for row in parts.study.rows if row.trained and row.name in kept), None)
-    if trained is None:
-        return []
+    trained = [row.name for row in parts.study.rows if row.trained and row.name in kept]
     lines: list[Line] = []
-    for protocol in parts.study.protocols:
-        found = [_line(parts, split, protocol, kept[trained], other) for name, other in kept.items() if name != trained]
-        lines += _adjusted([line for line in found if line is not None])
+    for number, name in enumerate(trained):
+        others = [other for other in kept if other not in trained[number:]]
+        for protocol in parts.study.protocols:
+            found = [_line(parts, split, protocol, kept[name], kept[other]) for other in others]
+            lines += _adjusted([line for line in found if line is not None])
     return lines
 
 
@@ -136,7 +139,7 @@ def _speaker_lines(results: Path, parts: Parts, split: str) -> list[Line]:
 def _markdown(parts: Parts, lines: Sequence[Line], speakers: Sequence[Line]) -> str:
     study, synthetic = parts.study, parts.recordings.synthetic
     mark = f" ({STAND_IN})" if synthetic else ""
-    text = [f"# {study.title}: the DCGAN less each other row{mark}", ""]
+    text = [f"# {study.title}: the DCGAN less other rows{mark}", ""]
     if synthetic:
         text += [f"**{WARNING}**", ""]
     text += [_EXPLANATION]
