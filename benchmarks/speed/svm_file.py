@@ -19,6 +19,7 @@ from dcgan_features.data.utils.files import atomic_path, writing
 from dcgan_features.eval import L2SVM
 
 _READ = 1 << 26  # bytes a read of the disk's own rate
+_CGROUPS = Path("/sys/fs/cgroup")
 _MOST_READ = 4 << 30  # bytes of that measurement
 Progress = Callable[[str], None]
 
@@ -44,7 +45,7 @@ def fit_file(say: Progress, folder: Path, gigabytes: float, dimensions: int) -> 
     return {
         "problem": f"{rows:,} x {dimensions:,}, 10 classes, C = {PATH[0]:g}, bfloat16, synthetic, in a file",
         "file_gb": size / 1e9,
-        "memory_gib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
+        "memory_gib": memory_to_be_had() / 2**30,
         "own_memory_gib": memory.peak / 2**30,
         "threads": torch.get_num_threads(),
         "seconds": seconds,
@@ -87,6 +88,22 @@ def disk_rate(path: Path) -> float:
         while read < _MOST_READ and (piece := file.read(_READ)):
             read += len(piece)
     return read / (time.perf_counter() - begun)
+
+
+def memory_to_be_had() -> int:
+    """Bytes of the machine's memory, or of what its control group leaves this process, as in a container."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, group = line.split(":", 2)
+        root, name = _CGROUPS / "memory", "memory.limit_in_bytes"
+        if not controllers:  # version 2
+            root, name = _CGROUPS, "memory.max"
+        elif "memory" not in controllers.split(","):
+            continue
+        limit = root / group.lstrip("/") / name
+        if limit.is_file() and (text := limit.read_text().strip()).isdigit():
+            found.append(int(text))
+    return min(found)
 
 
 def _forget(path: Path) -> None:

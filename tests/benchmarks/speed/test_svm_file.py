@@ -1,6 +1,7 @@
 """The measurement of the solver on a file, on one that takes no time."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,3 +46,22 @@ def test_another_system_is_told_what_is_lacking(tmp_path, monkeypatch):
     monkeypatch.delattr("os.posix_fadvise")
     with pytest.raises(InputError, match="run this on Linux"):
         svm_file.fit_file(lambda _: None, tmp_path, 1e-4, 40)
+
+
+def test_a_control_groups_limit_counts_as_the_memory(tmp_path, monkeypatch):
+    group = tmp_path / "memory" / "small"
+    group.mkdir(parents=True)
+    own = tmp_path / "cgroup"
+    own.write_text("4:memory:/small\n0::/\n")
+    kept = Path.read_text
+    monkeypatch.setattr(svm_file, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(Path, "read_text", lambda self: kept(own if str(self) == "/proc/self/cgroup" else self))
+    whole = svm_file.memory_to_be_had()
+    (group / "memory.limit_in_bytes").write_text("1000000\n")
+    assert svm_file.memory_to_be_had() == 1_000_000 < whole
+    (group / "memory.limit_in_bytes").write_text(f"{1 << 62}\n")
+    assert svm_file.memory_to_be_had() == whole
+    (tmp_path / "memory.max").write_text("max\n")
+    assert svm_file.memory_to_be_had() == whole
+    (tmp_path / "memory.max").write_text("2000000\n")
+    assert svm_file.memory_to_be_had() == 2_000_000
