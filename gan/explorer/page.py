@@ -119,11 +119,11 @@ def _download_picture(name: Name, image: Images) -> None:
 
 def _about(answers: Answers, checkpoint: str) -> str:
     sampler = answers.sampler
-    seen = sampler.metadata.get("images_seen")
+    seen = sampler.images_seen
     data = (sampler.metadata.get("data") or {}).get("description")
     parts = [
         f"{checkpoint}: {sampler.spec.name}",
-        f"after {seen:,} images" if isinstance(seen, int) else "",
+        "" if seen is None else f"after {seen:,} images",
         f"of {data}" if data else "",
     ]
     return " ".join(filter(None, parts)) + ". A sample is named seed:number and looks the same whenever it is named."

@@ -212,5 +212,5 @@ def forget_sheet(sampler: LatentSampler, choice: Forget, columns: int = 10) -> t
 
 def _name(sampler: LatentSampler) -> str:
     """The network, and what it was trained on as far as the weights say."""
-    seen = sampler.metadata.get("images_seen")
-    return sampler.spec.name + (f" after {seen:,} images" if isinstance(seen, int) else "")
+    seen = sampler.images_seen
+    return sampler.spec.name + ("" if seen is None else f" after {seen:,} images")

@@ -92,6 +92,13 @@ class LatentSampler:
         reestimate_batch_statistics(sampler.discriminator, pictures)
         return sampler
 
+    @property
+    def images_seen(self) -> int | None:
+        """Real images seen in training, those of a training that it began with included; None where it is not known."""
+        start = (self.metadata.get("data") or {}).get("start") or {}
+        seen = [self.metadata.get("images_seen"), start.get("images_seen", 0)]
+        return sum(seen) if all(isinstance(count, int) for count in seen) else None
+
     def latent(self, seed: int, indices: Sequence[int] | range) -> Tensor:
         """The z of samples number `indices` of a seed, float32 (n, latent_size) on the CPU.
 
