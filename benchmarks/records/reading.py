@@ -6,9 +6,9 @@ from pathlib import Path
 
 from dcgan_features.benchmarks.records.checks import check_figures
 from dcgan_features.benchmarks.records.predictions import Predictions, predictions_of
-from dcgan_features.benchmarks.records.rows import REMEDY, Outline, RowResult, checked, row_path
+from dcgan_features.benchmarks.records.rows import REMEDY, Model, Outline, RowResult, checked, row_path
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.formats import opened, read_json
+from dcgan_features.data.utils.formats import opened, read_json, read_sealed
 
 
 def read_row(path: Path) -> RowResult | None:
@@ -18,6 +18,16 @@ def read_row(path: Path) -> RowResult | None:
     result = checked(path, RowResult, opened(read_json(path, REMEDY), path, required=False, remedy=REMEDY))
     check_figures(path, result)
     return result
+
+
+def read_kept(path: Path, model: type[Model]) -> Model | None:
+    """What a stopped command kept with `write_sealed`; None where it is absent, damaged or of another version."""
+    if not path.exists():
+        return None
+    try:
+        return checked(path, model, read_sealed(path))
+    except InputError:
+        return None
 
 
 def read_rows(folder: Path, rows: Outline) -> dict[str, RowResult]:

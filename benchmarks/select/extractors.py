@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from dcgan_features.benchmarks.config.components import find
 from dcgan_features.benchmarks.config.images import LabelledDataset
 from dcgan_features.benchmarks.config.weights import locate, prepare
-from dcgan_features.benchmarks.select.kept import CandidateFits, KeptFits
+from dcgan_features.benchmarks.select.kept import Fits, KeptFits
 from dcgan_features.benchmarks.select.measure import Measured, Say, Split, fit_on_gram, summary
 from dcgan_features.benchmarks.select.study import ExtractorStudy
 from dcgan_features.features import FeatureStore
@@ -35,6 +36,12 @@ def measure_extractors(
         dataset, train_images=fit_images, train_labels=dataset.train_labels[split.fitted_on], train_groups=None
     )
     cache, measured = FeatureStore(store / "features"), []
+
+    def fit(extractor: Any) -> tuple[int, list[Fits]]:
+        features = cache.get(extractor, fit_images, images)
+        fits = [fit_on_gram(_products(features, rows, split.evaluated), labels[rows], study.Cs) for rows in split.draws]
+        return features.shape[1], fits
+
     for candidate in study.candidates:
         offered: dict[str, object] = {"device": "cpu"}
         where = f"candidate {candidate.name} of {study.name}"
@@ -43,15 +50,7 @@ def measure_extractors(
             prepare(located, fit_images, torch.device("cpu"))
             offered["discriminator"] = located.path
         extractor = find(candidate.extractor, "features", where).build(offered)
-        own = describe(extractor)
-        found = kept.get(own)
-        if found is None:
-            begun, fits = time.perf_counter(), []
-            features = cache.get(extractor, fit_images, images)
-            for rows in split.draws:
-                fits.append(fit_on_gram(_products(features, rows, split.evaluated), labels[rows], study.Cs))
-            found = CandidateFits(features.shape[1], time.perf_counter() - begun, fits)
-            kept.put(own, found)
+        found = kept.fits(describe(extractor), partial(fit, extractor))
         measured.append(summary(candidate, found, labels[split.evaluated]))
         say(f"{candidate.name}: {measured[-1].mean:.2f} after {found.seconds:.0f} s")
     return measured

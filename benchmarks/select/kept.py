@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from dcgan_features.benchmarks.records.environment import source_tree
+from dcgan_features.benchmarks.records.reading import read_kept
 from dcgan_features.benchmarks.records.rows import Checked, Finite
-from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.formats import read_sealed, write_sealed
+from dcgan_features.data.utils.formats import write_sealed
 from dcgan_features.data.utils.hashing import digest_of
 
 Fits = dict[float, NDArray[np.int64]]  # predictions by C
@@ -44,25 +45,20 @@ class KeptFits:
     folder: Path
     shared: Any
 
-    def get(self, own: Any) -> CandidateFits | None:
-        """Those of the candidate that `own` describes; None where they are absent or damaged."""
-        path = self._path(own)
-        if not path.exists():
-            return None
-        try:
-            content = read_sealed(path)
-            found = _OnDisk.model_validate({key: value for key, value in content.items() if key != "seal"})
-        except (InputError, ValidationError):
-            return None
-        fits = [{C: np.array(labels, np.int64) for C, labels in by_C.items()} for by_C in found.fits]
-        return CandidateFits(found.width, found.seconds, fits)
+    def fits(self, own: Any, make: Callable[[], tuple[int, list[Fits]]]) -> CandidateFits:
+        """Those of the candidate that `own` describes; where they are absent or damaged, `make`'s, which are kept.
 
-    def put(self, own: Any, found: CandidateFits) -> None:
-        """Keep them, atomically and sealed."""
+        make : returns width and fits; its time is taken.
+        """
+        path = self.folder / f"{digest_of([source_tree(), self.shared, own])}.json"
+        kept = read_kept(path, _OnDisk)
+        if kept is not None:
+            fits = [{C: np.array(labels, np.int64) for C, labels in by_C.items()} for by_C in kept.fits]
+            return CandidateFits(kept.width, kept.seconds, fits)
+        begun = time.perf_counter()
+        width, fits = make()
+        made = CandidateFits(width, time.perf_counter() - begun, fits)
         self.folder.mkdir(parents=True, exist_ok=True)
-        lists = [{str(C): labels.tolist() for C, labels in by_C.items()} for by_C in found.fits]
-        content = {"width": found.width, "seconds": found.seconds, "fits": lists}
-        write_sealed(self._path(own), content, indent=None)
-
-    def _path(self, own: Any) -> Path:
-        return self.folder / f"{digest_of([source_tree(), self.shared, own])}.json"
+        lists = [{str(C): labels.tolist() for C, labels in by_C.items()} for by_C in fits]
+        write_sealed(path, {"width": width, "seconds": made.seconds, "fits": lists}, indent=None)
+        return made

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -130,26 +131,27 @@ def measure(
     described = {name: describe(extractor) for name, extractor in sources.extractors.items()}
     last = {block_key(block): candidate.name for candidate in candidates for block in candidate.blocks}
     made: dict[str, Tensor] = {}
+
+    def fit(candidate: Candidate) -> tuple[int, list[Fits]]:
+        for block in candidate.blocks:
+            if (key := block_key(block)) not in made:
+                made[key] = gram(sources, block, pool)
+        fits = []
+        for rows in split.draws:
+            total = torch.zeros(())
+            for block in candidate.blocks:
+                total = total + block.weight * of_draw(made[block_key(block)], pool, rows, split.evaluated)
+            fits.append(fit_on_gram(total, labels[rows], study.Cs))
+        return sum(sources.block(block, pool[:1]).shape[1] for block in candidate.blocks), fits
+
     measured: list[Measured] = []
     for number, candidate in enumerate(candidates):
         own = [[block.model_dump(), [described[name] for name in block.sources]] for block in candidate.blocks]
-        found = kept.get(own)
-        if found is None:
-            begun, fits = time.perf_counter(), []
-            for block in candidate.blocks:
-                if (key := block_key(block)) not in made:
-                    made[key] = gram(sources, block, pool)
-            for rows in split.draws:
-                total = torch.zeros(())
-                for block in candidate.blocks:
-                    total = total + block.weight * of_draw(made[block_key(block)], pool, rows, split.evaluated)
-                fits.append(fit_on_gram(total, labels[rows], study.Cs))
-            width = sum(sources.block(block, pool[:1]).shape[1] for block in candidate.blocks)
-            found = CandidateFits(width, time.perf_counter() - begun, fits)
-            kept.put(own, found)
+        found = kept.fits(own, partial(fit, candidate))
         measured.append(summary(candidate, found, truth))
         done = [item.candidate.name for item in measured]
-        made = {key: products for key, products in made.items() if last[key] not in done}
+        for key in [key for key in made if last[key] in done]:
+            del made[key]
         say(f"{number + 1} of {len(candidates)}, {candidate.name}: {measured[-1].mean:.2f} after {found.seconds:.0f} s")
     return measured
 

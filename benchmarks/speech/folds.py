@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from dcgan_features.benchmarks.records.reading import read_kept
 from dcgan_features.benchmarks.records.rows import Checked, Finite
-from dcgan_features.data.utils.errors import InputError
-from dcgan_features.data.utils.formats import read_sealed, write_sealed
+from dcgan_features.data.utils.formats import write_sealed
 
 
 class MeasuredFold(Checked):
@@ -28,13 +26,7 @@ class MeasuredFold(Checked):
 
 def kept_fold(path: Path) -> MeasuredFold | None:
     """What `keep_fold` kept; None where it is absent, damaged or of another version, and so has to be measured anew."""
-    if not path.exists():
-        return None
-    try:
-        content = read_sealed(path)
-        return MeasuredFold.model_validate({key: value for key, value in content.items() if key != "seal"})
-    except (InputError, ValidationError):
-        return None
+    return read_kept(path, MeasuredFold)
 
 
 def keep_fold(path: Path, measured: MeasuredFold) -> None:

@@ -14,13 +14,13 @@ import numpy.typing as npt
 import torch
 
 from dcgan_features.benchmarks.speed.svm import PATH, large_problem_blocks
+from dcgan_features.data.utils.cli import progress
 from dcgan_features.data.utils.errors import InputError
 from dcgan_features.data.utils.files import atomic_path, writing
 from dcgan_features.eval import L2SVM
 
-_READ = 1 << 26  # bytes a read of the disk's own rate
+_READ, _MOST_READ = 1 << 26, 4 << 30  # bytes of a read and of all reads by which the disk's own rate is measured
 _CGROUPS = Path("/sys/fs/cgroup")
-_MOST_READ = 4 << 30  # bytes of that measurement
 Progress = Callable[[str], None]
 
 
@@ -32,7 +32,7 @@ def fit_file(say: Progress, folder: Path, gigabytes: float, dimensions: int) -> 
     if not hasattr(os, "posix_fadvise") or not Path("/proc/self/io").exists():
         raise InputError("the rate of reading is taken from Linux's counters; run this on Linux")
     rows = max(100, round(gigabytes * 1e9 / (2 * dimensions)))
-    path, labels = write_problem(say, folder, rows, dimensions)
+    path, labels = write_problem(folder, rows, dimensions)
     own_rate = disk_rate(path)
     say(f"the disk reads {own_rate / 1e9:.2f} GB/s")
     X = torch.from_file(str(path), shared=False, size=rows * dimensions, dtype=torch.bfloat16).view(rows, dimensions)
@@ -57,7 +57,7 @@ def fit_file(say: Progress, folder: Path, gigabytes: float, dimensions: int) -> 
     }
 
 
-def write_problem(say: Progress, folder: Path, rows: int, dimensions: int) -> tuple[Path, npt.NDArray[np.int64]]:
+def write_problem(folder: Path, rows: int, dimensions: int) -> tuple[Path, npt.NDArray[np.int64]]:
     """The file of features, (rows, dimensions) bfloat16 as they lie in memory, and the labels, beside it.
 
     Both appear when they are complete; what is there of an earlier call is taken.
@@ -65,16 +65,15 @@ def write_problem(say: Progress, folder: Path, rows: int, dimensions: int) -> tu
     path = folder / f"features-{rows}x{dimensions}.bin"
     labels_path = path.with_suffix(".labels.npy")
     if not path.exists() or not labels_path.exists():
-        labels, done, begun = np.empty(rows, np.int64), 0, time.perf_counter()
-        with writing(folder):
+        labels, done = np.empty(rows, np.int64), 0
+        with writing(folder), progress(rows, "rows of features written") as advance:
             folder.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as temporary, temporary.open("wb") as file:
                 for features, own in large_problem_blocks(rows, dimensions):
                     file.write(features.view(torch.int16).numpy().tobytes())
                     labels[done : done + len(own)] = own
                     done += len(own)
-                    if done // 12_500 > (done - len(own)) // 12_500:
-                        say(f"written: {done:,} of {rows:,} rows after {time.perf_counter() - begun:.0f} s")
+                    advance(len(own))
             with atomic_path(labels_path) as temporary, temporary.open("wb") as file:
                 np.save(file, labels)
     return path, np.load(labels_path)

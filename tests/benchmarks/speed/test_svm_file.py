@@ -15,13 +15,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the rate of rea
 
 
 def test_the_file_has_the_large_problems_rows_and_is_written_once(tmp_path):
-    said: list[str] = []
-    path, labels = svm_file.write_problem(said.append, tmp_path / "new", 1_300, 24)
+    path, labels = svm_file.write_problem(tmp_path / "new", 1_300, 24)
     features, expected = svm.large_problem(1_300, 24)
     assert torch.equal(torch.from_file(str(path), size=1_300 * 24, dtype=torch.bfloat16).view(1_300, 24), features)
     np.testing.assert_array_equal(labels, expected)
     before = path.stat().st_mtime_ns
-    assert svm_file.write_problem(said.append, tmp_path / "new", 1_300, 24)[0] == path
+    assert svm_file.write_problem(tmp_path / "new", 1_300, 24)[0] == path
     assert path.stat().st_mtime_ns == before
     assert sorted(item.name for item in path.parent.iterdir()) == [path.name, "features-1300x24.labels.npy"]
 
