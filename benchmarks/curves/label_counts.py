@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from dcgan_features.benchmarks.records.rows import RowResult, write_csv
 from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.plots.label_curves import Curve, Point, write_plot
-from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
+from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING, metric_text
 from dcgan_features.benchmarks.runner.job import Job
 from dcgan_features.benchmarks.runner.resolve import resolve
 from dcgan_features.data.dataset import Labels
@@ -128,7 +128,7 @@ def write_curves(folder: Path, table: Table, lines: list[Line]) -> None:
     titles = {row.name: row.title for row in table.rows}
     stand_in = any(line["stand_in"] for line in lines)
     title = f"{table.title}, by number of labels" + (f" ({STAND_IN})" if stand_in else "")
-    write_text(folder / f"{name}.md", _markdown(name, title, titles, lines))
+    write_text(folder / f"{name}.md", _markdown(name, title, table.metric, titles, lines))
     curves = [
         Curve(titles[row], tuple(_point(line) for line in lines if line["row"] == row))
         for row in dict.fromkeys(line["row"] for line in lines)
@@ -141,12 +141,12 @@ def _point(line: Line) -> Point:
     return Point(line["labels_per_class"], line["measured"], line["sd"], published, line["published_pm"])
 
 
-def _markdown(name: str, title: str, titles: Mapping[str, str], lines: list[Line]) -> str:
+def _markdown(name: str, title: str, metric: str, titles: Mapping[str, str], lines: list[Line]) -> str:
     """Rows by numbers of labels."""
     numbers = sorted({line["labels_per_class"] for line in lines})
     by_place = {(line["row"], line["labels_per_class"]): line for line in lines}
-    draws = {line["labels_per_class"]: line["draws"] for line in lines}
-    cells = [["label draws", *(str(draws[number]) for number in numbers)]]
+    draws = [_draws(line["draws"] for line in lines if line["labels_per_class"] == number) for number in numbers]
+    cells = [["label draws", *draws]]
     for row in dict.fromkeys(line["row"] for line in lines):
         found = [by_place.get((row, number)) for number in numbers]
         texts = ["" if line is None else with_pm(line["measured"], line["sd"], 2) for line in found]
@@ -155,11 +155,18 @@ def _markdown(name: str, title: str, titles: Mapping[str, str], lines: list[Line
     if any(line["stand_in"] for line in lines):
         text += [f"**{WARNING}**", ""]
     text += [
-        "Accuracy in percent on the whole test set, by labelled images a class: mean ± standard deviation over label "
-        "draws. Features are the same at every point; the classifier alone sees labels, and chooses C inside them.",
+        f"{metric_text(metric, 'the whole test set')}. By labelled images a class: mean ± standard deviation over "
+        "label draws. Features are the same at every point; the classifier alone sees labels, and chooses C inside "
+        "them.",
         "",
         *markdown_table(["Labels a class", *(f"{number:,}" for number in numbers)], cells),
         "",
         f"![{markdown_text(title)}]({name}.png)",
     ]
     return "\n".join(text) + "\n"
+
+
+def _draws(numbers: Iterable[int]) -> str:
+    """How many draws the rows were given: a number, or the smallest and the largest where they differ."""
+    found = sorted(set(numbers))
+    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"

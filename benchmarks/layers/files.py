@@ -11,13 +11,13 @@ from dcgan_features.benchmarks.records.rows import write_csv
 from dcgan_features.benchmarks.reporting.escaping import markdown_text
 from dcgan_features.benchmarks.reporting.markdown import markdown_table
 from dcgan_features.benchmarks.reporting.plots.panels import Panel, Series, write_panels
-from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING
+from dcgan_features.benchmarks.reporting.table import STAND_IN, WARNING, metric_text
 from dcgan_features.benchmarks.runner.job import Job
 from dcgan_features.data.utils.files import write_text
 
 _HOW = (
-    "Accuracy in percent on {images}: mean ± standard deviation over label draws, where there are several. "
-    "C is chosen inside the labelled images each time."
+    "Mean ± standard deviation over label draws, where there are several. C is chosen inside the labelled images each "
+    "time."
 )
 
 _TEST, _KEPT = "the whole test set", "training images that no label is drawn from"
@@ -49,7 +49,8 @@ def write_training(job: Job, lines: Sequence[Line]) -> None:
         here = [line for line in lines if line["protocol"] == protocol]
         series.append(_series(words, here, "images_seen"))
         cells += [[words, f"{line['images_seen']:,}", with_pm(line["measured"], line["sd"], 2)] for line in here]
-    _write_page(job, stem, title, ["", *markdown_table(["Labels", "Images seen", "Accuracy"], cells)], lines)
+    head = ["Labels", "Images seen", job.table.metric.capitalize()]
+    _write_page(job, stem, title, ["", *markdown_table(head, cells)], lines)
     panel = Panel("", "images seen in training", tuple(series))
     write_panels(stem.with_suffix(".png"), [panel], title, job.table.metric, _warning(lines))
 
@@ -71,7 +72,8 @@ def _write_page(job: Job, stem: Path, title: str, text: list[str], lines: Sequen
         images += f" ({markdown_text(' and '.join(others))}: on {_KEPT})"
     warning = [f"**{_warning(lines)}**", ""] if _warning(lines) else []
     title = markdown_text(title)
-    page = [f"# {title}", "", *warning, _HOW.format(images=images), *text, "", f"![{title}]({stem.name}.png)"]
+    how = f"{metric_text(job.table.metric, images)}. {_HOW}"
+    page = [f"# {title}", "", *warning, how, *text, "", f"![{title}]({stem.name}.png)"]
     write_text(stem.with_suffix(".md"), "\n".join(page) + "\n")
 
 

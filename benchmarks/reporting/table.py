@@ -222,9 +222,10 @@ def markdown(outline: Outline, results: dict[str, RowResult], lines: list[Line])
     return "\n".join(text) + "\n"
 
 
-def metric_text(metric: str) -> str:
-    """What the figures are, and which way they are meant."""
-    return "Error in percent: lower is better" if metric == "error" else f"{metric.capitalize()} in percent"
+def metric_text(metric: str, images: str = "") -> str:
+    """What the figures are, on which images if these are named, and which way they are meant."""
+    text = f"{metric.capitalize()} in percent" + (f" on {images}" if images else "")
+    return f"{text}: lower is better" if metric == "error" else text
 
 
 def draws_text(found: ProtocolResult) -> str:

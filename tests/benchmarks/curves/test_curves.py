@@ -91,13 +91,19 @@ def test_drawn_labels_with_a_hold_out_are_what_they_say(cli, curves, make_table,
 
 
 def test_a_rows_own_number_of_draws_is_for_the_table(cli, curves, make_table, tmp_path):
-    rows = [{"name": "means", "title": "Means", "extractor": {"class": MEANS}, "draws": 4}]
-    table = make_table(rows=rows)
+    rows = [
+        {"name": "means", "title": "Means", "extractor": {"class": MEANS}, "draws": 4},
+        {"name": "others", "title": "Others", "extractor": {"class": MEANS}},
+    ]
+    table = make_table(rows=rows, metric="error")
     assert cli("--table", table)[0] == 0
     assert curves("--table", table)[0] == 0
     assert [(line["labels_per_class"], line["draws"]) for line in lines_of(tmp_path)] == [
-        ("5", "4"), ("10", "2"), ("25", "1"),
+        ("5", "4"), ("10", "2"), ("25", "1"), ("5", "3"), ("10", "2"), ("25", "1"),
     ]  # fmt: skip
+    markdown = (tmp_path / "results" / "tiny-labels.md").read_text()
+    assert "| label draws | 3 to 4 | 2 | 1 |" in markdown
+    assert "Error in percent on the whole test set: lower is better." in markdown
 
 
 def test_features_and_finished_curves_are_not_made_again(cli, curves, make_table, tmp_path):

@@ -152,7 +152,7 @@ def test_a_snapshot_can_be_chosen_without_test_images(cli, make_table, monkeypat
         found = json.loads(path.read_text())["protocols"]["choice"]
         assert (found["scored_on"], found["test_images"]) == ("validation", 60)
     text = (tmp_path / "results" / "tiny-training-trained.md").read_text()
-    assert "Accuracy in percent on training images that no label is drawn from: mean" in text
+    assert "Accuracy in percent on training images that no label is drawn from. Mean" in text
     # The snapshots of a run alone, of another row than its own and with nothing by layer.
     (run,) = (tmp_path / "store" / "networks").glob("narrow-32-*/")
     for old in (tmp_path / "results").glob("tiny-layers-*.*"):
