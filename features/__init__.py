@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dcgan_features.features.autoencoder.variational import VariationalFeatures
     from dcgan_features.features.base import Extractor
     from dcgan_features.features.cache.store import FeatureStore
+    from dcgan_features.features.contrast import ContrastFeatures
     from dcgan_features.features.discriminator.extractor import DiscriminatorFeatures, RandomDiscriminator
     from dcgan_features.features.discriminator.second_order import SecondOrderFeatures
     from dcgan_features.features.exemplar.extractor import ExemplarCNNFeatures
@@ -29,6 +30,7 @@ else:
 
 __all__ = [
     "ClipFeatures",
+    "ContrastFeatures",
     "DiscriminatorFeatures",
     "ExemplarCNNFeatures",
     "Extractor",

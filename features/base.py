@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -66,6 +66,8 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     # Parameters that change how fast the features are made, not what they are.
     speed_only: ClassVar[tuple[str, ...]] = ("batch_size", "device")
+    # Parameters that there were not always, with their defaults, at which features kept by older stores are still good.
+    later: ClassVar[dict[str, Any]] = {}
 
     image_shape_: tuple[int, int, int]
     n_features_out_: int
@@ -174,6 +176,20 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self.n_features_out_ = n_features
         self.feature_dtype_ = DTYPES[dtype]
         return self
+
+
+def fitted_clone(extractor: Any, images: Images, device: str | torch.device | None) -> Extractor:
+    """A copy of an extractor that another one wraps, fitted on `images`; device : None leaves its own.
+
+    Raises ValueError for what is no extractor.
+    """
+    if not isinstance(extractor, Extractor):
+        raise ValueError(f"extractor must be an extractor of images, not {type(extractor).__name__}")
+    own = clone(extractor)
+    if device is not None and "device" in own.get_params():
+        own.set_params(device=device)
+    fitted: Extractor = own.fit(images)
+    return fitted
 
 
 class _Block:

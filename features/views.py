@@ -6,11 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import clone
 from torch import Tensor
 
 from dcgan_features.data.utils.checks import check_choice
-from dcgan_features.features.base import Extractor, Images, check_images
+from dcgan_features.features.base import Extractor, Images, check_images, fitted_clone
 from dcgan_features.features.discriminator.pooling import signed_power
 from dcgan_features.features.kmeans.views import move
 
@@ -60,20 +59,15 @@ class ViewFeatures(Extractor):
         """
         check_choice("join", self.join, JOINS)
         images = check_images(images)
-        if not isinstance(self.extractor, Extractor):
-            raise ValueError(f"extractor must be an extractor of images, not {type(self.extractor).__name__}")
         if not 0 < self.power <= 1:
             raise ValueError(f"power={self.power!r} must be above 0 and at most 1")
         if not 0 <= self.shift < min(images.shape[1:3]):
             raise ValueError(
                 f"shift={self.shift!r} must be from 0 to below {min(images.shape[1:3])}, the images' pixels"
             )
-        own = clone(self.extractor)
-        if self.device is not None and "device" in own.get_params():
-            own.set_params(device=self.device)
-        self.extractor_ = own.fit(images)
-        self._fitted(images, own.n_features_out_, "float32")
-        self.feature_dtype_ = own.feature_dtype_
+        self.extractor_ = fitted_clone(self.extractor, images, self.device)
+        self._fitted(images, self.extractor_.n_features_out_, "float32")
+        self.feature_dtype_ = self.extractor_.feature_dtype_
         return self
 
     def _block_size(self) -> int:

@@ -22,6 +22,7 @@ def public(package: Any, base: type) -> list[type]:
 
 # Settings with which a class, or one derived from it, is checked that cannot do without them or is slow without them.
 SMALL: dict[str, Any] = {
+    "ContrastFeatures": lambda: {"extractor": features.RawPixels()},
     "DiscriminatorFeatures": lambda: {"discriminator": Discriminator(SVHN_32, torch.Generator().manual_seed(0))},
     "ExemplarCNNFeatures": lambda: {"weights": ExemplarNetwork("4c5-6c5-8f", 3, torch.Generator().manual_seed(0))},
     "KMeansFeatures": lambda: {"n_units": 6, "n_patches": 300, "n_iter": 2, "n_standardise": 12},

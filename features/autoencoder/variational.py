@@ -7,7 +7,7 @@ Kingma, Mohamed, Rezende & Welling, "Semi-supervised Learning with Deep Generati
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -60,14 +60,16 @@ class VariationalAutoencoder(nn.Module):
         mean, log_variance = self.encoder(inputs)
         return mean, log_variance
 
-    def bound(self, inputs: Tensor, noise: Tensor) -> Tensor:
+    def bound(self, inputs: Tensor, noise: Tensor, weight: float = 1.0) -> Tensor:
         """The lower bound of log p(x) with one draw of z a row, in nats, (n,).
 
-        noise : of N(0, 1), (n, n_latent). The divergence is that of the whole posterior, not of the draw.
+        noise : of N(0, 1), (n, n_latent). The divergence is that of the whole posterior, not of the draw; it counts
+        `weight` times, and with less than once what is returned may be larger than log p(x).
         """
         mean, log_variance = self(inputs)
         latent = sample_gaussian(mean, log_variance, noise)
-        return log_likelihood(self.likelihood, self.decoder(latent), inputs) - gaussian_kl(mean, log_variance)
+        divergence = gaussian_kl(mean, log_variance)
+        return log_likelihood(self.likelihood, self.decoder(latent), inputs) - weight * divergence
 
 
 @known_as("features.variational.VariationalFeatures")
@@ -86,6 +88,8 @@ class VariationalFeatures(Extractor):
         on (the paper's MNIST features: 0.1); the others hold the prior alone. None keeps all.
     epochs, batch_size : passes over the images, and images a minibatch.
     learning_rate : of Adam. decay_from : share of the training after which it falls linearly to 0; 1 keeps it constant.
+    warm_up : share of the training over which the divergence's weight rises from 0 to 1, so that the latent variables
+        are used before they cost anything (Bowman et al., CoNLL 2016; Sønderby et al., NIPS 2016); 0: it is 1 always.
     clip : largest norm of the gradient, by parameters, of a minibatch's mean bound; None does not clip.
     precision : "bf16", of products, or "fp32". Weights are float32, and features made in float32, always.
     seed : of weights, order and noise.
@@ -93,10 +97,11 @@ class VariationalFeatures(Extractor):
     progress : called with (stage, done, total) in epochs during `fit`, stage "autoencoder".
 
     Learned: `network_`, `projection_` (None for "bernoulli"), `kept_`, the latent variables kept, and `bounds_`, the
-    mean bound in nats of each epoch's minibatches.
+    mean bound in nats of each epoch's minibatches, with the divergence's weight as it was.
     """
 
     speed_only = (*(name for name in Extractor.speed_only if name != "batch_size"), "progress")
+    later: ClassVar[dict[str, Any]] = {"warm_up": 0.0}
 
     def __init__(
         self,
@@ -111,6 +116,7 @@ class VariationalFeatures(Extractor):
         batch_size: int = 200,
         learning_rate: float = 1e-3,
         decay_from: float = 0.5,
+        warm_up: float = 0.0,
         clip: float | None = None,
         precision: str = "bf16",
         seed: int = 0,
@@ -128,6 +134,7 @@ class VariationalFeatures(Extractor):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.decay_from = decay_from
+        self.warm_up = warm_up
         self.clip = clip
         self.precision = precision
         self.seed = seed
@@ -168,8 +175,9 @@ class VariationalFeatures(Extractor):
             value = getattr(self, name)
             if not (name == "clip" and value is None) and not 0 < value < np.inf:
                 raise ValueError(f"{name}={value!r} must be a number above 0")
-        if not 0 <= self.decay_from <= 1:
-            raise ValueError(f"decay_from={self.decay_from!r} must be a number from 0 to 1")
+        for name in ("decay_from", "warm_up"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)!r} must be a number from 0 to 1")
         if self.min_spread is not None and not self.min_spread >= 0:
             raise ValueError(f"min_spread={self.min_spread!r} must be a number of at least 0, or None")
 
@@ -191,7 +199,7 @@ class VariationalFeatures(Extractor):
                     inputs = torch.bernoulli(inputs, generator=noise)
                 latent = torch.randn(len(chosen), self.n_latent, generator=noise, device=device)
                 with reduced_precision(self.precision, device):
-                    bound = self.network_.bound(inputs, latent)
+                    bound = self.network_.bound(inputs, latent, min(1.0, done / self.warm_up) if self.warm_up else 1.0)
                 optimiser.zero_grad()
                 torch.autograd.backward(-bound.mean())
                 if self.clip is not None:

@@ -151,7 +151,7 @@ def _describe_object(value: Any) -> Any:
     described: dict[str, Any] = {"type": _describe_class(type(value))}
     if isinstance(value, Extractor):
         parameters = value.fingerprint() if hasattr(value, "fingerprint") else value.get_params(deep=False)
-        ignored = value.speed_only
+        ignored = {*value.speed_only, *(name for name, item in value.later.items() if parameters.get(name) == item)}
         described["parameters"] = {name: describe(item) for name, item in parameters.items() if name not in ignored}
     elif hasattr(value, "fingerprint"):
         described["fingerprint"] = describe(value.fingerprint())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -128,6 +128,8 @@ class DiscriminatorFeatures(Extractor):
     (4, 28672)
     """
 
+    later: ClassVar[dict[str, Any]] = {"negative": None, "shift_join": "max"}
+
     def __init__(
         self,
         discriminator: Discriminator | Path | str,
@@ -211,13 +213,7 @@ class DiscriminatorFeatures(Extractor):
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides the features, for the feature store: parameters, with the weights in place of a path."""
-        return {**self._parameters(), "discriminator": self._network()}
-
-    def _parameters(self) -> dict[str, Any]:
-        """The constructor's arguments, but for later ones at their defaults, which older stores do not know."""
-        later = {"negative": None, "shift_join": "max"}
-        parameters: dict[str, Any] = self.get_params(deep=False)
-        return {name: value for name, value in parameters.items() if name not in later or value != later[name]}
+        return {**self.get_params(deep=False), "discriminator": self._network()}
 
     def _network(self) -> Discriminator:
         """A copy of the network that may be changed."""
@@ -392,7 +388,7 @@ class RandomDiscriminator(DiscriminatorFeatures):
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides the features, for the feature store."""
-        return {**self._parameters(), "network": self._network()}
+        return {**self.get_params(deep=False), "network": self._network()}
 
     def _network(self) -> Discriminator:
         if isinstance(self.network, NetworkSpec):

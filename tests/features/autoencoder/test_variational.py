@@ -133,6 +133,33 @@ def test_a_clipped_gradient_moves_weights_less(images):
     assert clipped[1] - clipped[0] < free[1] - free[0]
 
 
+def test_the_divergences_weight_rises_to_one(images, monkeypatch):
+    """0 at the first minibatch, 1 from half of the training on; the bound is less what the weight leaves out."""
+    weights = []
+    inner = VariationalAutoencoder.bound
+
+    def seen(self, inputs, noise, weight=1.0):
+        weights.append(weight)
+        with torch.no_grad():
+            (free, half, whole), (mean, log_variance) = (
+                (inner(self, inputs, noise, w) for w in (0.0, 0.5, 1.0)),
+                self(inputs),
+            )
+        divergence = distributions.kl_divergence(
+            distributions.Normal(mean, (0.5 * log_variance).exp()), distributions.Normal(0.0, 1.0)
+        ).sum(1)
+        torch.testing.assert_close(free - whole, divergence, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(2 * half, free + whole)
+        return inner(self, inputs, noise, weight)
+
+    monkeypatch.setattr(VariationalAutoencoder, "bound", seen)
+    tiny(epochs=4, batch_size=40, warm_up=0.5).fit(images)
+    assert weights == [0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0]
+    weights.clear()
+    tiny(epochs=1, batch_size=40).fit(images)
+    assert weights == [1.0, 1.0]
+
+
 def test_progress_is_told_after_each_epoch(images):
     told = []
     tiny(progress=lambda *at: told.append(at)).fit(images)
@@ -150,6 +177,8 @@ def test_progress_is_told_after_each_epoch(images):
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"clip": -1.0}, "clip"),
         ({"decay_from": 1.5}, "decay_from"),
+        ({"warm_up": 1.5}, "warm_up"),
+        ({"warm_up": float("nan")}, "warm_up"),
         ({"min_spread": -1.0}, "min_spread"),
         ({"learning_rate": 1e30}, "diverged"),
     ],
