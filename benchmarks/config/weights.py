@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -173,9 +173,18 @@ def locate(
     shipped = len(name.parts) == 1 and not name.suffix
     path = kind.shipped / f"{name}.safetensors" if shipped else table_folder / name
     metadata = kind.metadata(path, weights.network)
-    trained_on = metadata.get("data")
-    unlabelled = str(trained_on["description"]) if isinstance(trained_on, dict) else "unknown"
-    return StoredWeights(kind=weights.kind, path=path, digest=str(metadata["sha256"]), unlabelled=unlabelled)
+    return StoredWeights(kind=weights.kind, path=path, digest=str(metadata["sha256"]), unlabelled=_trained_on(metadata))
+
+
+def _trained_on(metadata: Mapping[str, Any]) -> str:
+    """The corpora that weights, and those that they began with, were trained on, the first first; "unknown" if not told."""
+    corpora: list[str] = []
+    part: Any = metadata
+    while isinstance(part, Mapping):
+        data = part.get("data")
+        corpora = (str(data["description"]).split(" + ") if isinstance(data, Mapping) else ["unknown"]) + corpora
+        part = part.get("initial")
+    return " + ".join(dict.fromkeys(corpora))
 
 
 def _to_train(

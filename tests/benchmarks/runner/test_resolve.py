@@ -87,6 +87,11 @@ def test_weights_are_located(job_of, tmp_path):
     assert stored.weights.path == tmp_path / "mine.safetensors"
     assert stored.weights.digest == json.loads((tmp_path / "mine.json").read_text())["sha256"]
     assert stored.unlabelled == "noise"
+    first = {"data": {"description": "first (2 images) + second (3 images)"}}
+    about = {"data": {"description": "noise + second (3 images)"}, "initial": {**first, "initial": {"format": 1}}}
+    save_weights(tmp_path / "later", Discriminator(SVHN_32), None, about)
+    later = resolve(job_of(rows=[{**NETWORK, "weights": {"file": "later.safetensors"}}]))
+    assert later.unlabelled == "unknown + first (2 images) + second (3 images) + noise"  # all that it was ever shown
     trained = resolve(job_of(rows=[TRAINED]))
     assert isinstance(trained.weights, TrainedWeights)
     assert not trained.weights.path.exists()
