@@ -177,7 +177,7 @@ def locate(
 
 
 def _trained_on(metadata: Mapping[str, Any]) -> str:
-    """The corpora that weights, and those that they began with, were trained on, the first first; "unknown" if not told."""
+    """The corpora that weights, and those that they began with, were trained on, first ones first, or "unknown"."""
     corpora: list[str] = []
     part: Any = metadata
     while isinstance(part, Mapping):
