@@ -43,7 +43,7 @@ class ContrastFeatures(Extractor):
         Raises ValueError for a spread out of range, and for an extractor that is none.
         """
         images = check_images(images)
-        if not 0 < self.spread <= _GREY:
+        if not isinstance(self.spread, int | float) or not 0 < self.spread <= _GREY:
             raise ValueError(f"spread={self.spread!r} must be above 0 and at most {_GREY} grey levels")
         blocks = range(0, len(images), _BLOCK)
         normalised = np.concatenate([self._normalised(images[at : at + _BLOCK]) for at in blocks])
