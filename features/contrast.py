@@ -19,8 +19,8 @@ class ContrastFeatures(Extractor):
     """The features that any extractor makes of images that have all been given the same mean and deviation.
 
     x becomes 128 + spread * (x - mean) / sqrt(variance + 10), rounded and cut off at 0 and 255, mean and variance being
-    those of all the image's values: `normalise_contrast` of the k-means rows (Coates, Ng & Lee, AISTATS 2011, section 3),
-    of whole images.
+    those of all the image's values: `normalise_contrast` of the k-means rows (Coates, Ng & Lee, AISTATS 2011, section
+    3), of whole images.
 
     extractor : of this package, or derived from `Extractor`; it is cloned, and fitted on the normalised images.
     spread : grey levels, above 0 and at most 128, that the deviation becomes.
