@@ -7,6 +7,7 @@ from sklearn.base import clone
 from torch.nn import functional
 
 from dcgan_features.data.utils.errors import InputError
+from dcgan_features.features.cache.fingerprint import describe
 from dcgan_features.features.discriminator.extractor import (
     DiscriminatorFeatures,
     RandomDiscriminator,
@@ -166,10 +167,10 @@ def test_the_mean_of_five_places_is_of_what_pictures_and_negatives_come_to(netwo
 
 
 def test_settings_that_came_later_leave_stored_features_as_they_were(network):
-    plain = DiscriminatorFeatures(network).fingerprint()
+    plain = describe(DiscriminatorFeatures(network))["parameters"]
     assert not {"negative", "shift_join"} & plain.keys()
-    assert DiscriminatorFeatures(network, negative="max").fingerprint()["negative"] == "max"
-    assert "shift_join" in RandomDiscriminator(shift_join="mean").fingerprint()
+    assert describe(DiscriminatorFeatures(network, negative="max"))["parameters"]["negative"] == "max"
+    assert "shift_join" in describe(RandomDiscriminator(shift_join="mean"))["parameters"]
 
 
 def test_balanced_layers_have_equal_variances_and_as_much_as_before(network, images):
