@@ -98,7 +98,7 @@ def _legend(axes: Axes, curves: Sequence[Curve]) -> None:
     handles, labels = [mark(FAINT, 1.6)], ["measured; bands: ± one standard deviation over label draws"]
     if any(point.published is not None for curve in curves for point in curve.points):
         handles, labels = [*handles, mark("white", 0)], [*labels, "published"]
-    axes.legend(handles, labels, loc="upper left", frameon=False, fontsize=9)
+    axes.legend(handles, labels, loc="best", frameon=False, fontsize=9)
 
 
 def _name(axes: Axes, curves: Sequence[Curve]) -> None:
