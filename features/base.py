@@ -171,25 +171,26 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """Features of a few images, on whatever device makes them."""
         raise NotImplementedError
 
+    def _fit_inner(self, extractor: Any, images: Images, device: str | torch.device | None) -> Self:
+        """Of what wraps another extractor: `extractor_`, a copy of it fitted on `images`, whose features are these.
+
+        images : of the wrapper's size. device : None leaves the extractor's own. Raises ValueError for what is none.
+        """
+        if not isinstance(extractor, Extractor):
+            raise ValueError(f"extractor must be an extractor of images, not {type(extractor).__name__}")
+        own = clone(extractor)
+        if device is not None and "device" in own.get_params():
+            own.set_params(device=device)
+        self.extractor_: Extractor = own.fit(images)
+        self._fitted(images, own.n_features_out_, "float32")
+        self.feature_dtype_ = own.feature_dtype_
+        return self
+
     def _fitted(self, images: Images, n_features: int, dtype: str) -> Self:
         self.image_shape_ = images.shape[1:]
         self.n_features_out_ = n_features
         self.feature_dtype_ = DTYPES[dtype]
         return self
-
-
-def fitted_clone(extractor: Any, images: Images, device: str | torch.device | None) -> Extractor:
-    """A copy of an extractor that another one wraps, fitted on `images`; device : None leaves its own.
-
-    Raises ValueError for what is no extractor.
-    """
-    if not isinstance(extractor, Extractor):
-        raise ValueError(f"extractor must be an extractor of images, not {type(extractor).__name__}")
-    own = clone(extractor)
-    if device is not None and "device" in own.get_params():
-        own.set_params(device=device)
-    fitted: Extractor = own.fit(images)
-    return fitted
 
 
 class _Block:

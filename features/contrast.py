@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcgan_features.features.base import Extractor, Images, check_images, fitted_clone
+from dcgan_features.data.utils.checks import check_counts
+from dcgan_features.features.base import Extractor, Images, check_images
 from dcgan_features.features.kmeans.patches import normalise_contrast
 
 _GREY = 128  # what an image's mean becomes
-_BLOCK = 4096
 
 
 class ContrastFeatures(Extractor):
@@ -45,12 +45,10 @@ class ContrastFeatures(Extractor):
         images = check_images(images)
         if not isinstance(self.spread, int | float) or not 0 < self.spread <= _GREY:
             raise ValueError(f"spread={self.spread!r} must be above 0 and at most {_GREY} grey levels")
-        blocks = range(0, len(images), _BLOCK)
-        normalised = np.concatenate([self._normalised(images[at : at + _BLOCK]) for at in blocks])
-        self.extractor_ = fitted_clone(self.extractor, normalised, self.device)
-        self._fitted(images, self.extractor_.n_features_out_, "float32")
-        self.feature_dtype_ = self.extractor_.feature_dtype_
-        return self
+        check_counts(batch_size=self.batch_size)
+        starts, size = self.block_starts(images), self._block_size()
+        normalised = np.concatenate([self._normalised(images[start : start + size]) for start in starts])
+        return self._fit_inner(self.extractor, normalised, self.device)
 
     def _normalised(self, images: Images) -> Images:
         values = torch.from_numpy(np.array(images)).flatten(1).float()
@@ -62,5 +60,5 @@ class ContrastFeatures(Extractor):
         return self.batch_size
 
     def _transform_block(self, images: Images) -> Tensor:
-        features: Tensor = self.extractor_.transform_tensor(self._normalised(images))
+        features: Tensor = self.extractor_.transform_tensor(self._normalised(images), on_device=True)
         return features

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dcgan_features.data.utils.checks import check_choice
-from dcgan_features.features.base import Extractor, Images, check_images, fitted_clone
+from dcgan_features.features.base import Extractor, Images, check_images
 from dcgan_features.features.discriminator.pooling import signed_power
 from dcgan_features.features.kmeans.views import move
 
@@ -65,10 +65,7 @@ class ViewFeatures(Extractor):
             raise ValueError(
                 f"shift={self.shift!r} must be from 0 to below {min(images.shape[1:3])}, the images' pixels"
             )
-        self.extractor_ = fitted_clone(self.extractor, images, self.device)
-        self._fitted(images, self.extractor_.n_features_out_, "float32")
-        self.feature_dtype_ = self.extractor_.feature_dtype_
-        return self
+        return self._fit_inner(self.extractor, images, self.device)
 
     def _block_size(self) -> int:
         return self.batch_size

@@ -49,6 +49,7 @@ def test_one_colour_becomes_grey():
     [
         ({"spread": 0.0}, "above 0 and at most 128 grey levels"),
         ({"spread": float("nan")}, "above 0 and at most 128 grey levels"),
+        ({"batch_size": 0}, "batch_size"),
         ({"spread": "wide"}, "above 0 and at most 128 grey levels"),
         ({"extractor": np.mean}, "must be an extractor of images"),
     ],

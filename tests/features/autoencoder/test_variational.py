@@ -141,10 +141,8 @@ def test_the_divergences_weight_rises_to_one(images, monkeypatch):
     def seen(self, inputs, noise, weight=1.0):
         weights.append(weight)
         with torch.no_grad():
-            (free, half, whole), (mean, log_variance) = (
-                (inner(self, inputs, noise, w) for w in (0.0, 0.5, 1.0)),
-                self(inputs),
-            )
+            free, half, whole = (inner(self, inputs, noise, part) for part in (0.0, 0.5, 1.0))
+            mean, log_variance = self(inputs)
         divergence = distributions.kl_divergence(
             distributions.Normal(mean, (0.5 * log_variance).exp()), distributions.Normal(0.0, 1.0)
         ).sum(1)
