@@ -84,15 +84,23 @@ class M2Network(nn.Module):
         reconstruction = log_likelihood(self.likelihood, self.decoder_heads(decoded), rows)
         return reconstruction - gaussian_kl(mean, log_variance) - math.log(self.n_classes)
 
-    def unlabelled_bound(self, rows: Tensor, noise: Tensor) -> Tensor:
-        """-U(x): the lower bound of log p(x), the sum over all classes being exact, in nats, float32 (n,).
+    def unlabelled_bound(self, rows: Tensor, noise: Tensor, least_probability: float = 0.0) -> Tensor:
+        """-U(x): the lower bound of log p(x), the sum over the classes being exact, in nats, float32 (n,).
 
         rows : (n, n_inputs). noise : of N(0, 1), (n, n_latent).
+        least_probability : classes whose q(y | x) is below it are left out of a row's sum, and the others' q made to
+            sum to 1: a lower bound of log p(x) as well, of as many networks' passes as classes are kept.
         """
         every = torch.arange(self.n_classes, device=rows.device)[:, None]
         log_q = self(rows).float().log_softmax(1)
-        bounds = self.bound(rows, every, noise).T
-        return torch.sum(log_q.exp() * (bounds - log_q), 1)
+        if not least_probability:
+            bounds = self.bound(rows, every, noise).T
+            return torch.sum(log_q.exp() * (bounds - log_q), 1)
+        kept = (log_q >= math.log(least_probability)) | (log_q == log_q.amax(1, keepdim=True))
+        log_q = log_q.masked_fill(~kept, -math.inf).log_softmax(1)[kept]
+        row, index = kept.nonzero(as_tuple=True)
+        terms = log_q.exp() * (self.bound(rows[row], index, noise[row]) - log_q)
+        return torch.zeros(len(rows), device=rows.device).index_add(0, row, terms)
 
 
 @known_as("eval.m2.M2")
@@ -117,6 +125,8 @@ class M2(GradientClassifier):
     prior : precision of the normal prior of the weights, >= 0; the paper's is 1, 0 has none.
     initial_sd : of the initial weights, the authors' being 1e-3; None is 1 / sqrt(inputs of the layer), and 0 for the
         weights of the classes in encoder and decoder.
+    least_probability : of a class, 0..1: where q(y | x) is below it, an unlabelled row's bound leaves the class out,
+        so that a step costs as many classes as are in question; 0 takes all.
     sample_inputs : X holds the means, then as many log-variances, of Gaussians (M1's posteriors, see
         `features.VariationalFeatures(output="posterior")`): each minibatch is drawn from them anew, and prediction
         takes the means. For "gaussian".
@@ -135,6 +145,7 @@ class M2(GradientClassifier):
     alpha: float = 0.1
     prior: float = 1.0
     initial_sd: float | None = None
+    least_probability: float = 0.0
     sample_inputs: bool = False
     epochs: int = 100
     batch_size: int = 200
@@ -147,6 +158,7 @@ class M2(GradientClassifier):
         check_choice("likelihood", self.likelihood, LIKELIHOODS)
         for name in ("alpha", "prior", *(("initial_sd",) if self.initial_sd is not None else ())):
             check_between(name, getattr(self, name), 0.0, np.inf)
+        check_between("least_probability", self.least_probability, 0.0, 1.0)
         if self.sample_inputs and self.likelihood == "bernoulli":
             raise ValueError("sample_inputs goes with likelihood='gaussian', not 'bernoulli'")
 
@@ -178,7 +190,8 @@ class M2(GradientClassifier):
         loss = loss + self.alpha * functional.cross_entropy(m2(rows).float(), index)
         if unlabelled is not None:
             rows = self._draw(unlabelled)
-            loss = loss - (1 - self.labelled_share_) * m2.unlabelled_bound(rows, self._noise(rows)).mean()
+            bound = m2.unlabelled_bound(rows, self._noise(rows), self.least_probability)
+            loss = loss - (1 - self.labelled_share_) * bound.mean()
         if self.prior:
             squares = sum(weights.square().sum() for weights in network.parameters() if weights.dim() > 1)
             loss = loss + self.prior / (2 * self.n_rows_) * squares

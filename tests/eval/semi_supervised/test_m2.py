@@ -87,6 +87,27 @@ def test_bounds_are_those_of_a_loop_over_the_classes(likelihood):
 
 
 @LIKELIHOODS
+def test_improbable_classes_are_left_out_of_the_unlabelled_bound(likelihood):
+    made, x = network(likelihood, n_latent=2), rows(likelihood)
+    noise = torch.randn(len(x), 2, generator=generator(1))
+    reference, values = Reference(made), x.double().numpy()
+    q = reference.classify(values)
+    least = float(np.median(q))
+    kept = q >= least
+    assert {1, 2} <= set(kept.sum(1))
+    q = np.where(kept, q, 0) / np.where(kept, q, 0).sum(1, keepdims=True)
+    each = np.stack([reference.bound(values, y, noise.double().numpy()) for y in range(CLASSES)], 1)
+    expected = np.sum(np.where(kept, q * (each - np.log(np.maximum(q, 1e-300))), 0), 1)
+    found = made.unlabelled_bound(x, noise, least)
+    np.testing.assert_allclose(found.detach(), expected, rtol=1e-4)
+    all_kept, whole = made.unlabelled_bound(x, noise, 1e-30), made.unlabelled_bound(x, noise)
+    np.testing.assert_allclose(all_kept.detach(), whole.detach(), rtol=1e-5)
+    assert torch.isfinite(made.unlabelled_bound(x, noise, 1.0)).all()  # never fewer than one class a row
+    torch.autograd.backward(found.sum())
+    assert all(torch.isfinite(weights.grad).all() for weights in made.parameters())
+
+
+@LIKELIHOODS
 def test_unlabelled_bound_is_below_the_likelihood_by_the_divergence_from_the_posterior(likelihood):
     """Log p(x) - KL(q(y, z | x) || p(y, z | x)): every class, and the latent variable on a dense grid."""
     made = network(likelihood, seed=3)
@@ -178,6 +199,14 @@ def test_rows_without_labels_help(blobs):
     np.testing.assert_allclose(together.predict_proba(x).sum(1), 1, rtol=1e-5)
 
 
+def test_leaving_improbable_classes_out_changes_little(blobs):
+    x, truth = blobs
+    y = np.where(np.arange(300) % 10 == 0, truth, -1)
+    whole, fewer = fitted(x, y, epochs=20), fitted(x, y, epochs=20, least_probability=1e-3)
+    np.testing.assert_allclose(fewer.predict_proba(x), whole.predict_proba(x), atol=0.02)
+    assert np.mean(fewer.predict(x) == truth) > 0.98
+
+
 def test_works_without_rows_without_labels_and_in_bfloat16(blobs):
     x, truth = blobs
     for precision in ("fp32", "bf16"):
@@ -224,6 +253,7 @@ def test_grey_inputs_are_binarised_in_training_alone():
         ({"alpha": -1.0}, "alpha"),
         ({"prior": float("nan")}, "prior"),
         ({"initial_sd": -1.0}, "initial_sd"),
+        ({"least_probability": 1.5}, "least_probability"),
         ({"n_latent": 0}, "n_latent"),
     ],
 )
