@@ -56,8 +56,9 @@ def write_latent(results: Path, measures: Sequence[Measure], about: dict[str, An
 
 def _about(about: dict[str, Any]) -> str:
     shown = ", ".join(f"{name} {count}" for name, count in zip(OUTLINES, about["shapes shown by samples"], strict=True))
+    seen = "an unknown number of" if about["images_seen"] is None else f"{about['images_seen']:,}"
     return (
-        f"Network {about['network']}, {about['images_seen']:,} images seen of {about['data']}. "
+        f"Network {about['network']}, {seen} images seen of {about['data']}. "
         f"Shapes that the judge is sure of in {about['sizes']['pool']:,} samples: {shown}."
     )
 

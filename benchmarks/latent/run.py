@@ -34,7 +34,7 @@ def run_latent(checkpoint: str, demo: bool, results: Path | None) -> None:
     about = {
         "weights": Path(checkpoint).name,
         "network": sampler.spec.name,
-        "images_seen": sampler.metadata.get("images_seen"),
+        "images_seen": sampler.images_seen,
         "data": description,
         "sizes": asdict(sizes),
         **found,

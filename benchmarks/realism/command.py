@@ -82,7 +82,7 @@ def compare(
         "seed": seed,
         "images": len(first),
         "checkpoints": {
-            title: {key: sampler.metadata.get(key) for key in ("sha256", "images_seen")}
+            title: {"sha256": sampler.metadata.get("sha256"), "images_seen": sampler.images_seen}
             for title, sampler in samplers.items()
         },
     }
