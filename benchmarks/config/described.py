@@ -53,10 +53,12 @@ def units_of(measurement: Settings) -> int | None:
 
 
 def views_of(measurement: Settings) -> int:
-    """How many versions of a test image its features are made of: 1, times 2 with flips, times 5 with moves."""
+    """How many versions of a test image its features are made of: with flips 2, times 5 with moves, times the sizes."""
     settings = full_settings(measurement["extractor"])
     flipped = settings.get("reflection") or settings.get("flip")
-    return (2 if flipped else 1) * (5 if settings.get("shift") else len(settings.get("shifts") or [None]))
+    sizes = settings.get("resize")
+    moved = 5 if settings.get("shift") else len(settings.get("shifts") or [None])
+    return (2 if flipped else 1) * moved * (len(sizes) if isinstance(sizes, list | tuple) else 1)
 
 
 def is_seeded(measurement: Settings) -> bool:

@@ -35,12 +35,14 @@ class ExemplarCNNFeatures(Extractor):
     """Every chosen layer's rectified responses, max-pooled to grid x grid, concatenated layer by layer.
 
     Column ((maps of earlier chosen layers) + map) * grid^2 + row * grid + column holds one cell of one map. Cells of a
-    map whose side the grid does not divide overlap by a row.
+    map whose side the grid does not divide overlap by a row. Of several sizes, one has all its columns before the next.
 
     weights : an `ExemplarNetwork`, or the path of saved weights, or the name of shipped ones. It is not changed.
     layers : indices of the layers to use, from 0, in the order wanted; None is all, the fully connected one last.
     grid : cells along each side.
-    resize : images are resized to this size, bilinear; None leaves them.
+    resize : images are resized to this size, bilinear, or to each of several, whose features are joined; None leaves
+        them. The paper has 64; the patches that the network learnt from were of one size, so that objects of another
+        are met at another.
     standardise : (f - mean) / sqrt(var + 0.01) of each feature, from `n_standardise` of the fit images, evenly spaced.
         Not in the paper: the layers of a briefly trained network differ in scale.
     n_standardise : images for that estimate.
@@ -58,7 +60,7 @@ class ExemplarCNNFeatures(Extractor):
         weights: ExemplarNetwork | Path | str,
         layers: Sequence[int] | None = None,
         grid: int = 2,
-        resize: int | None = 64,
+        resize: int | Sequence[int] | None = 64,
         standardise: bool = False,
         n_standardise: int = 10_000,
         dtype: str = "bfloat16",
@@ -81,9 +83,11 @@ class ExemplarCNNFeatures(Extractor):
         Raises ValueError for parameters or images that do not suit the network, InputError for unusable weights.
         """
         check_choice("dtype", self.dtype, list(DTYPES))
-        optional = {name: getattr(self, name) for name in ("resize", "batch_size") if getattr(self, name) is not None}
-        check_counts(grid=self.grid, n_standardise=self.n_standardise, **optional)
+        check_counts(grid=self.grid, n_standardise=self.n_standardise)
+        if self.batch_size is not None:
+            check_counts(batch_size=self.batch_size)
         images = check_images(images)
+        sizes = self._sizes()
         network = self._network()
         for index, layer in enumerate(network.layers):
             if not all(bool(torch.isfinite(tensor).all()) for tensor in layer.parameters()):
@@ -93,16 +97,19 @@ class ExemplarCNNFeatures(Extractor):
                 )
         if images.shape[3] != 3:
             raise ValueError(f"an Exemplar-CNN takes images of 3 channels, not {images.shape[3]}")
-        size = min(images.shape[1:3]) if self.resize is None else self.resize
-        if size < PATCH:
-            raise ValueError(f"images of {size} pixels are smaller than the patches of {PATCH}; raise resize")
         self.layers_ = self._chosen_layers(network)
-        self._check_grid(network, images.shape[1:3] if self.resize is None else (size, size))
+        for size in sizes:
+            height, width = images.shape[1:3] if size is None else (size, size)
+            if min(height, width) < PATCH:
+                raise ValueError(
+                    f"images of {min(height, width)} pixels are smaller than the patches of {PATCH}; raise resize"
+                )
+            self._check_grid(network, (height, width))
         device = choose_device(self.device, self.dtype)
         self.network_ = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network_.layers.to(DTYPES[self.dtype])
         maps = sum(network.layers[index].out_channels for index in self.layers_)  # type: ignore[misc]
-        self._fitted(images, maps * self.grid**2, self.dtype)
+        self._fitted(images, len(sizes) * maps * self.grid**2, self.dtype)
         self.standardisation_ = None
         if self.standardise:
             raw = [block.float() for block in self.transform_blocks(evenly_spaced(images, self.n_standardise))]
@@ -125,6 +132,17 @@ class ExemplarCNNFeatures(Extractor):
             f"weights must be an ExemplarNetwork or the path of saved weights, not {type(self.weights).__name__}"
         )
 
+    def _sizes(self) -> list[int | None]:
+        """The sizes that images are resized to; None is their own."""
+        if self.resize is None:
+            return [None]
+        sizes = list(self.resize) if isinstance(self.resize, Sequence) else [self.resize]
+        for size in sizes:
+            check_counts(resize=size)
+        if not sizes or len(set(sizes)) < len(sizes):
+            raise ValueError(f"resize={self.resize!r} must be a size, different sizes, or None")
+        return [*sizes]
+
     def _chosen_layers(self, network: ExemplarNetwork) -> list[int]:
         count = len(network.layers)
         layers = list(range(count)) if self.layers is None else list(self.layers)
@@ -145,18 +163,25 @@ class ExemplarCNNFeatures(Extractor):
         return self.batch_size or (_CUDA_BATCH if self.network_.mean.is_cuda else _CPU_BATCH)
 
     def layer_maps(self, images: Images) -> list[Tensor]:
-        """The chosen layers' rectified maps before pooling, (n, maps, height, width) each.
+        """The chosen layers' rectified maps before pooling, (n, maps, height, width) each, size by size.
 
         images : uint8 (n, height, width, 3), few enough for all of their maps to fit in memory.
         """
+        return [maps for size in self._sizes() for maps in self._maps_of_size(images, size)]
+
+    def _maps_of_size(self, images: Images, size: int | None) -> list[Tensor]:
         with torch.inference_mode():
             pixels = as_tensor(images).to(self.network_.mean.device).permute(0, 3, 1, 2).float().div_(255.0)
-            pixels = self.network_.normalise(resize(pixels, self.resize)).to(DTYPES[self.dtype])
+            pixels = self.network_.normalise(resize(pixels, size)).to(DTYPES[self.dtype])
             maps = self.network_.maps(pixels.contiguous(memory_format=torch.channels_last))
         return [maps[index] for index in self.layers_]
 
     def _transform_block(self, images: Images) -> Tensor:
-        pooled = [pool_to_grid(maps, self.grid).flatten(1) for maps in self.layer_maps(images)]
+        pooled = [
+            pool_to_grid(maps, self.grid).flatten(1)
+            for size in self._sizes()
+            for maps in self._maps_of_size(images, size)
+        ]
         features = torch.cat(pooled, dim=1).cpu()
         if self.standardisation_ is None:
             return features

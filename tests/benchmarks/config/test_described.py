@@ -31,6 +31,9 @@ def test_views_are_counted():
     assert views_of(measurement("DiscriminatorFeatures", reflection="max", shift=2)) == 10
     assert views_of(measurement("ViewInvariantKMeansFeatures")) == 2  # by default with the flip
     assert views_of(measurement("RawPixels")) == 1
+    assert views_of(measurement("ExemplarCNNFeatures", resize=96)) == 1
+    inner = {"class": "ExemplarCNNFeatures", "resize": [64, 96]}
+    assert views_of(measurement("ViewFeatures", extractor=inner)) == 4
     second = {"network": {"class": "DiscriminatorFeatures"}, "shifts": [[0, 0], [2, 2], [-2, -2]]}
     assert views_of(measurement("SecondOrderFeatures", **second)) == 6
 

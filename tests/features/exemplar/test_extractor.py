@@ -102,6 +102,22 @@ def test_saved_weights_give_the_same_features(network, images, tmp_path):
     assert torch.equal(read.weight, network.layers[1].weight.bfloat16().float())
 
 
+def test_features_of_several_sizes_are_those_of_each_joined(network, images):
+    one, other, both = (
+        ExemplarCNNFeatures(network, resize=size, layers=[0, 2], dtype="float32", standardise=True, device="cpu").fit(
+            images
+        )
+        for size in (40, 56, [40, 56])
+    )
+    expected = np.hstack([one.transform(images), other.transform(images)])
+    np.testing.assert_allclose(both.transform(images), expected, rtol=1e-5, atol=1e-6)
+    assert both.n_features_out_ == expected.shape[1]
+    shapes = [tuple(maps.shape[2:]) for maps in both.layer_maps(images[:1])]
+    assert shapes[:2] == [tuple(maps.shape[2:]) for maps in one.layer_maps(images[:1])]
+    assert len(shapes) == 4
+    assert clone(both).get_params()["resize"] == [40, 56]
+
+
 def test_the_fingerprint_is_of_the_weights_not_of_their_name(network, images, tmp_path):
     paths = [save_exemplar_weights(tmp_path / name, network, {}) for name in "ab"]
     with torch.no_grad():
@@ -125,6 +141,10 @@ def test_it_is_cloned_with_its_parameters(tmp_path):
     ({"grid": 10}, "grid=10 is finer than layer 2's maps, of 9 positions"),
     ({"grid": 0}, "grid=0 must be"),
     ({"resize": 20}, "images of 20 pixels are smaller than the patches of 32"),
+    ({"resize": [64, 20]}, "images of 20 pixels are smaller than the patches of 32"),
+    ({"resize": [64, 64]}, "must be a size, different sizes, or None"),
+    ({"resize": []}, "must be a size, different sizes, or None"),
+    ({"resize": [64, 0]}, "resize=0 must be"),
     ({"dtype": "float16"}, "dtype='float16' is not one of"),
     ({"weights": 3}, "weights must be an ExemplarNetwork or the path"),
 ])  # fmt: skip
