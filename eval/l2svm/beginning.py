@@ -77,7 +77,7 @@ def begin(
     places = np.ascontiguousarray(deflation.places, dtype)
     targets = np.ascontiguousarray(t, dtype)
     if free and isinstance(system, GramSystem):
-        b, f, faces = _on_faces(system.gram, targets, half, tol)
+        b, f, faces = _on_faces(system, targets, half, tol)
         squares = (b * f).sum(1).tolist()
         return [State(*each[:3], True, inside=each[3]) for each in zip(b, f, squares, faces, strict=True)]
     b, s = np.zeros(t.shape, dtype), np.zeros((len(t), places.shape[1]))
@@ -111,7 +111,7 @@ def begin(
     return states
 
 
-def _on_faces(gram: Array, t: Array, half: Array, tol: float) -> tuple[Array, Array, Array]:
+def _on_faces(system: GramSystem, t: Array, half: Array, tol: float) -> tuple[Array, Array, Array]:
     """Coefficients b, (k, n) float64, their decision values, and the rows that have one.
 
     Descent finds those rows; with them fixed, conjugate steps come to the minimum sooner than passes or, for what they
@@ -122,7 +122,7 @@ def _on_faces(gram: Array, t: Array, half: Array, tol: float) -> tuple[Array, Ar
     """
     from dcgan_features.eval.l2svm import descent
 
-    generator, blocks = np.random.default_rng(0), -(-len(gram) // descent.BLOCK)
+    gram, generator, blocks = system.gram, np.random.default_rng(0), -(-system.rows // descent.BLOCK)
     b, nothing, none = np.zeros_like(t), np.zeros((len(gram), 0), gram.dtype), np.zeros((len(t), 0), gram.dtype)
     inside, conjugate, last = t != 0, False, np.inf
     for round_ in range(1, _FREE_ROUNDS + 1):
@@ -142,7 +142,7 @@ def _on_faces(gram: Array, t: Array, half: Array, tol: float) -> tuple[Array, Ar
         conjugate = conjugate or round_ >= _CONJUGATE_FROM or bool((before != inside).mean(1).max() < _SETTLED)
         if conjugate:
             better = t * np.maximum(
-                t * (b + _conjugate_steps(gram, inside, half, np.where(inside, t - f - half * b, 0))), 0
+                t * (b + _conjugate_steps(system, inside, half, np.where(inside, t - f - half * b, 0))), 0
             )
             taken = _dual(t, better, better @ gram, half) > dual
             b[taken] = better[taken]
@@ -153,11 +153,11 @@ def _dual(t: Array, b: Array, f: Array, half: Array) -> Array:
     return np.asarray((t * b - 0.5 * b * (f + half * b)).sum(1, dtype=np.float64))
 
 
-def _conjugate_steps(gram: Array, inside: Array, half: Array, residual: Array) -> Array:
+def _conjugate_steps(system: GramSystem, inside: Array, half: Array, residual: Array) -> Array:
     """About the solution x of (K_AA + diag(half)_A) x = residual for each column's rows A, (k, n), 0 elsewhere."""
     x, direction, energy = np.zeros_like(residual), residual, (residual * residual).sum(1, keepdims=True)
     for _ in range(_CONJUGATE):
-        product = np.where(inside, direction @ gram + half * direction, 0)
+        product = np.where(inside, system.rough_products(direction) + half * direction, 0)
         curvature = (direction * product).sum(1, keepdims=True)
         step = np.divide(energy, curvature, out=np.zeros_like(energy), where=curvature > 0)
         x, residual = x + step * direction, residual - step * product

@@ -30,13 +30,12 @@ def share_out(parts: Sequence[Part], work: Callable[[Sequence[Part]], Result]) -
     threads = min(torch.get_num_threads(), len(parts))
     if threads <= 1:
         return [work(parts)]
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # for the libraries whose setting is one for all threads
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(work, [parts[first::threads] for first in range(threads)]))
-    finally:
-        torch.set_num_threads(before)
+    # Here, too, for the libraries whose setting is one for all threads.
+    with (
+        single_threaded_torch(),
+        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        return list(pool.map(work, [parts[first::threads] for first in range(threads)]))
 
 
 _guard = threading.RLock()
@@ -63,6 +62,17 @@ def single_threaded_blas() -> Iterator[None]:
             if _inside == 0 and _limits is not None:
                 _limits.restore_original_limits()
                 _limits = None
+
+
+@contextlib.contextmanager
+def single_threaded_torch() -> Iterator[None]:
+    """PyTorch computes on the calling thread alone inside, where that thread calls it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @cache

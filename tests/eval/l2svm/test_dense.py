@@ -122,6 +122,26 @@ def test_conjugate_steps_come_to_the_minimum_without_an_exact_step(C):
         assert not state.point[target == 0].any()
 
 
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_directions_may_be_multiplied_in_bfloat16(bfloat16, monkeypatch):
+    monkeypatch.setattr(systems, "fast_bfloat16", lambda: bfloat16)
+    X = np.random.default_rng(5).normal(size=(400, 450)).astype(np.float32)
+    t = np.where(X[:, :2].T + X[:, 2] > 0, 1.0, -1.0)
+    system = GramSystem(X @ X.T, float((X**2).sum()))
+    v = np.random.default_rng(6).normal(size=(2, 400)).astype(np.float32)
+    exact = v.astype(np.float64) @ system.gram
+    error = np.abs(system.rough_products(v) - exact).max() / np.abs(exact).max()
+    assert (1e-4 < error < 1e-2) if bfloat16 else error < 1e-5
+    assert system.rough_products(v).dtype == np.float32
+    before = torch.get_num_threads()
+    for target, state in zip(t, beginning.begin(system, beginning.Deflation(system), t, None, 1.0, 1e-4), strict=True):
+        best, work = Best(target, 1.0), Work()
+        assert minimise(system, best, 1e-4, 100, state, work).within(1e-4)
+        assert work.steps == 0  # what is rounded only shows the way: no exact step makes up for it
+        np.testing.assert_allclose(state.f, system.gram @ state.point, atol=1e-3)
+    assert torch.get_num_threads() == before
+
+
 def test_a_large_c_begins_with_the_rows_of_a_smaller_one():
     X, y = problem(700, 900)
     X += 3
