@@ -56,7 +56,13 @@ class Deflation:
 
 
 def begin(
-    system: GramSystem | WeightSystem, deflation: Deflation, t: Array, m: Array | None, C: float, tol: float
+    system: GramSystem | WeightSystem,
+    deflation: Deflation,
+    t: Array,
+    m: Array | None,
+    C: float,
+    tol: float,
+    last: Array | None = None,
 ) -> list[State]:
     """A state for each column from which the exact steps are few.
 
@@ -64,7 +70,8 @@ def begin(
     beyond it they hardly change any more, and what they decide there is not yet distorted.
 
     t : (k, n) float64 of -1, 1 and 0. m : the rows' weights, (k, n) > 0; None is 1 for all. tol : relative gap at which
-    no exact step will be needed.
+    no exact step will be needed. last : coefficients (k, n) at another C, of which a Gram matrix without outstanding
+    directions makes use.
     """
     from dcgan_features.eval.l2svm import descent
 
@@ -77,21 +84,21 @@ def begin(
     places = np.ascontiguousarray(deflation.places, dtype)
     targets = np.ascontiguousarray(t, dtype)
     if free and isinstance(system, GramSystem):
-        b, f, faces = _on_faces(system, targets, half, tol)
+        b, f, faces = _on_faces(system, targets, half, tol, last)
         squares = (b * f).sum(1).tolist()
         return [State(*each[:3], True, inside=each[3]) for each in zip(b, f, squares, faces, strict=True)]
     b, s = np.zeros(t.shape, dtype), np.zeros((len(t), places.shape[1]))
     w = np.zeros((len(t), matrix.shape[1]), dtype)
     blocks, generator = -(-system.rows // descent.BLOCK), np.random.default_rng(0)
     rest, inside = np.zeros(t.shape), t != 0
-    last = _FREE_ROUNDS if free else ROUNDS
-    for round_ in range(last + 1):
+    rounds = _FREE_ROUNDS if free else ROUNDS
+    for round_ in range(rounds + 1):
         if not free:
             s = np.stack([_newton(*each, deflation.places) for each in zip(s, rest, t, C * weights, strict=True)])
         f = rest + s @ deflation.places.T
         # Without anything minimised in between, the rows with a coefficient are nearer to those inside the margin.
         before, inside = inside, t * b > 0 if free else (t * f < 1) & (t != 0)
-        if round_ == last or (round_ and (before != inside).mean(1).max() < _SETTLED):
+        if round_ == rounds or (round_ and (before != inside).mean(1).max() < _SETTLED):
             break
         order = np.stack([generator.permutation(blocks) for _ in range(EPOCHS)])
         if isinstance(system, GramSystem):
@@ -111,20 +118,24 @@ def begin(
     return states
 
 
-def _on_faces(system: GramSystem, t: Array, half: Array, tol: float) -> tuple[Array, Array, Array]:
+def _on_faces(system: GramSystem, t: Array, half: Array, tol: float, last: Array | None) -> tuple[Array, Array, Array]:
     """Coefficients b, (k, n) float64, their decision values, and the rows that have one.
 
     Descent finds those rows; with them fixed, conjugate steps come to the minimum sooner than passes or, for what they
     have to give, a Cholesky factor (Moré and Toraldo, "On the solution of large quadratic programming problems with
     bound constraints", 1991). They are kept where the dual objective is the better for them.
 
-    t : (k, n) of -1, 1 and 0, in the matrix' precision, as `half`, 1 / 2C m.
+    t : (k, n) of -1, 1 and 0, in the matrix' precision, as `half`, 1 / 2C m. last : coefficients to begin with.
     """
     from dcgan_features.eval.l2svm import descent
 
     gram, generator, blocks = system.gram, np.random.default_rng(0), -(-system.rows // descent.BLOCK)
     b, nothing, none = np.zeros_like(t), np.zeros((len(gram), 0), gram.dtype), np.zeros((len(t), 0), gram.dtype)
-    inside, conjugate, last = t != 0, False, np.inf
+    inside, conjugate, least = t != 0, last is not None, np.inf
+    if last is not None:
+        b = t * np.maximum(t * last, 0).astype(t.dtype)
+        length = (b * (b @ gram + half * b)).sum(1)
+        b *= np.divide((t * b).sum(1), length, out=np.zeros_like(length), where=length > 0)[:, None]
     for round_ in range(1, _FREE_ROUNDS + 1):
         epochs = 1 if conjugate else EPOCHS
         order = np.stack([generator.permutation(blocks) for _ in range(epochs)])
@@ -135,10 +146,10 @@ def _on_faces(system: GramSystem, t: Array, half: Array, tol: float) -> tuple[Ar
         slack = np.where(t != 0, np.maximum(1 - t * f, 0), 0)
         objective = 0.5 * ((b * f) + slack * slack / half).sum(1, dtype=np.float64)
         gap = float(((objective - dual) / np.maximum(objective, 1e-300)).max())
-        if gap <= 0.7 * tol or (conjugate and gap > 0.7 * last) or round_ == _FREE_ROUNDS:
+        if gap <= 0.7 * tol or (conjugate and gap > 0.7 * least) or round_ == _FREE_ROUNDS:
             break
         if conjugate:
-            last = min(gap, last)
+            least = min(gap, least)
         conjugate = conjugate or round_ >= _CONJUGATE_FROM or bool((before != inside).mean(1).max() < _SETTLED)
         if conjugate:
             better = t * np.maximum(

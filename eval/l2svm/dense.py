@@ -136,28 +136,61 @@ class Dense:
         self, Cs: Sequence[float], t: Array, tol: float, most: int, m: Array | None, starts: Array | None, dtype: Any
     ) -> list[list[Found]]:
         """Each column's minima; a column is begun with others where there is descent, and goes on by itself."""
+        if len(Cs) > 1 and starts is None and self._on_faces(dtype):
+            return self._from_the_last(Cs, t, tol, most, m, dtype)
 
         def begun(start: int) -> list[tuple[int, State | None]]:
             group = range(start, min(start + size, len(t)))
             if starts is not None:
                 return [(column, State(starts[column][:0], starts[column], 0.0)) for column in group]
-            return list(
-                zip(group, self._begun(Cs[0], t[group], None if m is None else m[group], tol, dtype), strict=True)
-            )
+            weights = None if m is None else m[group]
+            return list(zip(group, self._begun(Cs[0], t[group], weights, tol, dtype), strict=True))
 
         def work(begun: tuple[int, State | None]) -> list[Found]:
             column, start = begun
-            weights = None if m is None else np.where(m[column] > 0, m[column], 1.0)
-            return self._column(Cs, t[column].astype(np.float64), weights, start, tol, most, dtype)
+            return self._column(Cs, t[column].astype(np.float64), _weights(m, column), start, tol, most, dtype)
 
         size = self._group(len(t), dtype)
         return in_stages(range(0, len(t), size), begun, work)
+
+    def _on_faces(self, dtype: Any) -> bool:
+        """Whether descent and conjugate steps on the Gram matrix come to the minimum, mostly without exact steps."""
+        return self.by_gram and dtype in self._deflations and not len(self._deflations[dtype].basis)
+
+    def _from_the_last(
+        self, Cs: Sequence[float], t: Array, tol: float, most: int, m: Array | None, dtype: Any
+    ) -> list[list[Found]]:
+        """Each column's minima, C by C, all columns begun side by side from the coefficients at the C before."""
+        done: list[list[Found]] = [[] for _ in t]
+        last: Array | None = None
+        for C in Cs:
+            here = self._at(C, t, tol, most, m, dtype, last)
+            last = np.stack([found.point if found.by_rows else np.zeros(self.rows) for found in here])
+            for columns, found in zip(done, here, strict=True):
+                columns.append(found)
+        return done
+
+    def _at(
+        self, C: float, t: Array, tol: float, most: int, m: Array | None, dtype: Any, last: Array | None
+    ) -> list[Found]:
+        def begun(start: int) -> list[tuple[int, State | None]]:
+            group = slice(start, start + _GROUP)
+            states = self._begun(
+                C, t[group], None if m is None else m[group], tol, dtype, None if last is None else last[group]
+            )
+            return list(enumerate(states, start))
+
+        def work(begun: tuple[int, State | None]) -> Found:
+            column, start = begun
+            return self._column([C], t[column].astype(np.float64), _weights(m, column), start, tol, most, dtype)[0]
+
+        return in_stages(range(0, len(t), _GROUP), begun, work)
 
     def _group(self, columns: int, dtype: Any) -> int:
         """How many columns are begun with side by side."""
         if dtype not in self._deflations:
             return 1
-        if self.by_gram and not len(self._deflations[dtype].basis):
+        if self._on_faces(dtype):
             return _GROUP  # what takes time there is reading the Gram matrix, which one thread does once for all
         return min(-(-columns // torch.get_num_threads()), _GROUP)
 
@@ -196,12 +229,14 @@ class Dense:
             return found_by(best, work.steps)
         return Found(t, None, C, w, False, f, float(side.objective[column]), float(side.dual[column]), steps)
 
-    def _begun(self, C: float, t: Array, m: Array | None, tol: float, dtype: Any) -> Sequence[State | None]:
-        """A state to begin from for each of some columns, where there is one."""
+    def _begun(
+        self, C: float, t: Array, m: Array | None, tol: float, dtype: Any, last: Array | None = None
+    ) -> Sequence[State | None]:
+        """A state to begin from for each of some columns, where there is one; last : coefficients at another C."""
         if dtype not in self._deflations:
             return [None] * len(t)
         weights = None if m is None else np.where(m > 0, m, 1.0)
-        return begin(self._systems[dtype], self._deflations[dtype], t.astype(np.float64), weights, C, tol)
+        return begin(self._systems[dtype], self._deflations[dtype], t.astype(np.float64), weights, C, tol, last)
 
     def _column(
         self, Cs: Sequence[float], t: Array, m: Array | None, start: State | None, tol: float, most: int, dtype: Any
@@ -298,6 +333,10 @@ class Dense:
                     setattr(found, name, getattr(new, name))
 
         as_tasks(missed, work)
+
+
+def _weights(m: Array | None, column: int) -> Array | None:
+    return None if m is None else np.where(m[column] > 0, m[column], 1.0)
 
 
 def _dtype_of(system: GramSystem | WeightSystem) -> Any:

@@ -142,6 +142,33 @@ def test_directions_may_be_multiplied_in_bfloat16(bfloat16, monkeypatch):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_path_goes_from_the_coefficients_of_one_c_to_the_next(weighted, monkeypatch):
+    generator = np.random.default_rng(8)
+    X = generator.normal(size=(640, 700)).astype(np.float32)
+    t = np.where(X[:, :3].T + X[:, 3] + generator.normal(size=640) > 0, 1.0, -1.0)
+    t[1, ::5] = 0
+    m = generator.random(t.shape) + 0.5 if weighted else None
+    Cs = [1e-4, 1e-3, 0.1, 100.0]
+    begun = []
+
+    def begin(system, deflation, t, m, C, tol, last=None):
+        begun.append((C, last is not None))
+        return beginning.begin(system, deflation, t, m, C, tol, last)
+
+    monkeypatch.setattr(dense, "begin", begin)
+    path = dense.Dense(torch.from_numpy(X), True).path(Cs, t, 1e-4, 100, m=m)
+    assert begun == [(1e-4, False), (1e-3, True), (0.1, True), (100.0, True)]
+    for C in Cs:
+        alone = dense.Dense(torch.from_numpy(X), True).path([C], t, 1e-4, 100, m=m)[C]
+        assert path[C].converged
+        assert alone.converged
+        np.testing.assert_allclose(path[C].objective, alone.objective, rtol=1e-4)
+        assert (path[C].gap <= 1e-4 * path[C].objective).all()
+        far = np.linalg.norm(path[C].weights - alone.weights) / np.linalg.norm(alone.weights)
+        assert far < 0.02
+
+
 def test_a_large_c_begins_with_the_rows_of_a_smaller_one():
     X, y = problem(700, 900)
     X += 3
