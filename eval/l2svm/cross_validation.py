@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +15,7 @@ from dcgan_features.data.utils.checks import check_positive
 from dcgan_features.data.utils.identity import known_as
 from dcgan_features.eval.l2svm.estimator import L2SVM, make_problem, store, warn_unless_converged
 from dcgan_features.eval.l2svm.problem import Problem
+from dcgan_features.eval.l2svm.streaming.following import by_percent
 from dcgan_features.eval.l2svm.validation import Features
 
 SELECTION_TOL = 1e-3  # accuracies on held-out rows do not change beyond it
@@ -42,6 +43,7 @@ class L2SVMCV(L2SVM):
     tol, max_iter, fit_intercept, class_weight, device : as in `L2SVM`.
     sharded : as in `L2SVM`; folds and `holdout` are those of all rows, those of the processes in the order of their
         ranks, so that the choice is that of one process. `cv` and `scoring` are for one process only.
+    progress : called with (stage, percent done, 100) during the fits of problems that take minutes, a stage each.
 
     Attributes
     ----------
@@ -65,6 +67,7 @@ class L2SVMCV(L2SVM):
         class_weight: Any = None,
         device: str | None = None,
         sharded: bool = False,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.Cs = Cs
         self.extend = extend
@@ -79,6 +82,7 @@ class L2SVMCV(L2SVM):
         self.class_weight = class_weight
         self.device = device
         self.sharded = sharded
+        self.progress = progress
 
     def fit(self, X: Features, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Choose C and fit to X (n, d), y (n,). Raises ValueError for unusable input or parameters.
@@ -104,13 +108,16 @@ class L2SVMCV(L2SVM):
             if self.scores_[further] <= self.scores_[self.C_]:
                 break
             self.C_ = further
-        for _, solved in problem.path([self.C_], self.tol, self.max_iter):
+        follow = by_percent(self.progress, self.tol, "all rows, ")
+        for _, solved in problem.path([self.C_], self.tol, self.max_iter, follow=follow):
             warn_unless_converged(solved, self.max_iter)
             store(self, problem, solved)
         return self
 
     def _try(self, problem: Problem, Cs: list[float], held: npt.NDArray[np.bool_]) -> None:
-        for C, solved in problem.path(Cs, max(self.tol, SELECTION_TOL), self.max_iter, held, decide=True):
+        tol = max(self.tol, SELECTION_TOL)
+        follow = by_percent(self.progress, tol, "held out, ")
+        for C, solved in problem.path(Cs, tol, self.max_iter, held, decide=True, follow=follow):
             assert solved.decision is not None
             self.scores_[C] = self._score(problem, solved.decision, held)
 

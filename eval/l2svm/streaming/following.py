@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from dcgan_features.eval.l2svm.streaming.solver import Report
@@ -37,8 +37,7 @@ def following(count: int, done: int, tol: float, shown: bool) -> Iterator[Follow
 
             def report(passes: float, gap: float) -> None:
                 nonlocal reached
-                share = math.log(min(max(gap, tol), 1.0)) / math.log(min(tol, 0.5))
-                further = max(reached, fits - 1 + min(share, 1.0))
+                further = max(reached, fits - 1 + _share(gap, tol))
                 advance(further - reached, f"C = {C:g}: relative gap {gap:.1e} after {passes:g} passes")
                 reached = further
 
@@ -46,3 +45,26 @@ def following(count: int, done: int, tol: float, shown: bool) -> Iterator[Follow
 
         yield begin
         advance(count - reached)
+
+
+def by_percent(progress: Callable[[str, int, int], None] | None, tol: float, what: str) -> Following:
+    """Tell `progress` how far each fit has come, in percent, the fit at each C being a stage that `what` begins."""
+    if progress is None:
+        return lambda C: lambda passes, gap: None
+
+    def begin(C: float) -> Report:
+        reached = 0
+
+        def report(passes: float, gap: float) -> None:
+            nonlocal reached
+            reached = max(reached, int(100 * _share(gap, tol)))
+            progress(f"{what}C = {C:g}", reached, 100)
+
+        return report
+
+    return begin
+
+
+def _share(gap: float, tol: float) -> float:
+    """How far the logarithm of a relative gap is on the way from that of 1 to that of tol, 0..1."""
+    return min(math.log(min(max(gap, tol), 1.0)) / math.log(min(tol, 0.5)), 1.0)

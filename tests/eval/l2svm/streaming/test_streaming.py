@@ -8,10 +8,11 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.svm import LinearSVC
 
 from dcgan_features.data.utils.errors import InputError
-from dcgan_features.eval import L2SVM, l2svm_path
+from dcgan_features.eval import L2SVM, L2SVMCV, l2svm_path
 from dcgan_features.eval.l2svm import primal
 from dcgan_features.eval.l2svm import problem as problems
 from dcgan_features.eval.l2svm.dense import Dense
@@ -275,6 +276,20 @@ def test_progress_is_shown_where_it_is_asked_for(capsys):
     said = capsys.readouterr().err
     assert "L2-SVM: 3 of 3 after" in said
     assert "relative gap" in said
+
+
+def test_choosing_c_tells_how_far_each_fit_has_come():
+    X, y = problem()
+    told = []
+    chosen = L2SVMCV(CS, holdout=np.arange(0, ROWS, 5), progress=lambda *report: told.append(report)).fit(X, y)
+    stages = list(dict.fromkeys(stage for stage, _, _ in told))
+    assert stages == [*(f"held out, C = {C:g}" for C in sorted(CS)), f"all rows, C = {chosen.C_:g}"]
+    for stage in stages:
+        percent = [done for which, done, total in told if which == stage and total == 100]
+        assert percent == sorted(percent)
+        assert percent[-1] == 100
+        assert len(percent) > 1
+    assert clone(chosen).get_params()["progress"] is not None
 
 
 def test_features_mapped_from_a_file_are_not_copied(tmp_path):
