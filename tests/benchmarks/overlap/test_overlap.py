@@ -161,3 +161,10 @@ def test_lists_hold_every_hit_of_the_committed_searches():
             assert listed is not None
             assert {hit.image for hit in found.hits} <= set(listed.left_out)
             assert (listed.images, listed.digest) == (found.corpus_images, found.corpus_digest)
+
+
+def test_the_committed_scores_are_those_of_the_committed_results(tmp_path):
+    results = Path(__file__).parents[3] / "results"
+    for written in scores.write_scores(scores.score_all(load_overlap(), results), tmp_path):
+        committed = (results / written.name).read_text("utf-8")
+        assert written.read_text("utf-8") == committed, "run python -m benchmarks.overlap scores"
