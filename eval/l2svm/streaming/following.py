@@ -53,12 +53,14 @@ def by_percent(progress: Callable[[str, int, int], None] | None, tol: float, wha
         return lambda C: lambda passes, gap: None
 
     def begin(C: float) -> Report:
-        reached = 0
+        reached = -1
 
         def report(passes: float, gap: float) -> None:
             nonlocal reached
-            reached = max(reached, int(100 * _share(gap, tol)))
-            progress(f"{what}C = {C:g}", reached, 100)
+            percent = int(100 * _share(gap, tol))
+            if percent > reached:
+                reached = percent
+                progress(f"{what}C = {C:g}", percent, 100)
 
         return report
 

@@ -286,7 +286,7 @@ def test_choosing_c_tells_how_far_each_fit_has_come():
     assert stages == [*(f"held out, C = {C:g}" for C in sorted(CS)), f"all rows, C = {chosen.C_:g}"]
     for stage in stages:
         percent = [done for which, done, total in told if which == stage and total == 100]
-        assert percent == sorted(percent)
+        assert percent == sorted(set(percent))
         assert percent[-1] == 100
         assert len(percent) > 1
     assert clone(chosen).get_params()["progress"] is not None
