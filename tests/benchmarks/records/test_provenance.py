@@ -27,12 +27,8 @@ OLDER_THAN_THEIR_COMMIT = {
 AT_THE_END_OF_THEIR_GRID = {
     "cifar10/dcgan-in-domain-rotations-views-sqrt-variance", "cifar10/dcgan-in-domain-views-sqrt-variance",
     "cifar10/dcgan-in-domain-views-variance", "cifar10/kmeans-1-layer", "cifar10/kmeans-1-layer-1600",
-    "cifar10/kmeans-3-layer-random-rf",
-    "cifar10/kmeans-view-invariant", "cifar10/kmeans-view-invariant-1600", "cifar10/second-order-rotations",
-    "cifar10-layers/dcgan-small-layer-1-2-3-grid-2",
-    "cifar10-layers/dcgan-small-layer-1-grid-8", "cifar10-layers/dcgan-small-layer-2-grid-1",
-    "cifar10-layers/dcgan-small-layer-2-grid-2", "cifar10-layers/dcgan-small-layer-2-grid-4",
-    "cifar10-layers/dcgan-small-layer-3-grid-2", "reference-training/dcgan-0005760000-images",
+    "cifar10/kmeans-3-layer-random-rf", "cifar10/kmeans-view-invariant", "cifar10/kmeans-view-invariant-1600",
+    "cifar10/second-order-rotations", "reference-training/dcgan-0005760000-images",
     "reference-training/dcgan-0009600000-images",
 }  # fmt: skip
 
