@@ -54,6 +54,11 @@ class Deflation:
             self.energy = float(values[-1])
         self.rest = max((energy - float(np.square(self.places).sum())) / max(system.rows, 1), 0.0)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no direction is outstanding."""
+        return not len(self.basis)
+
 
 def begin(
     system: GramSystem | WeightSystem,
@@ -78,7 +83,7 @@ def begin(
     matrix = system.gram if isinstance(system, GramSystem) else system.X
     dtype = matrix.dtype
     weights = np.ones(t.shape) if m is None else m
-    free = not len(deflation.basis)
+    free = deflation.is_empty
     C = C if free else min(C, _SOFT / max(deflation.rest, 1e-300))
     half = (0.5 / (C * weights)).astype(dtype)
     places = np.ascontiguousarray(deflation.places, dtype)

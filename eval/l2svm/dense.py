@@ -115,6 +115,8 @@ class Dense:
 
         if dtype == np.float64 and self._beside(t, m) and dtype not in self._deflations:
             done = self._side_by_side(Cs, t.astype(np.float64), tol, most, starts, dtype)
+        elif len(Cs) > 1 and starts is None and self._without_directions(dtype):
+            done = self._from_the_last(Cs, t, tol, most, m, dtype)
         else:
             done = self._as_tasks(Cs, t, tol, most, m, starts, dtype)
         by_C = [[found[place] for found in done] for place in range(len(Cs))]
@@ -133,18 +135,26 @@ class Dense:
         return outcomes
 
     def _as_tasks(
-        self, Cs: Sequence[float], t: Array, tol: float, most: int, m: Array | None, starts: Array | None, dtype: Any
+        self,
+        Cs: Sequence[float],
+        t: Array,
+        tol: float,
+        most: int,
+        m: Array | None,
+        starts: Array | None,
+        dtype: Any,
+        last: Array | None = None,
     ) -> list[list[Found]]:
         """Each column's minima; a column is begun with others where there is descent, and goes on by itself."""
-        if len(Cs) > 1 and starts is None and self._on_faces(dtype):
-            return self._from_the_last(Cs, t, tol, most, m, dtype)
 
         def begun(start: int) -> list[tuple[int, State | None]]:
-            group = range(start, min(start + size, len(t)))
+            group = slice(start, min(start + size, len(t)))
             if starts is not None:
-                return [(column, State(starts[column][:0], starts[column], 0.0)) for column in group]
-            weights = None if m is None else m[group]
-            return list(zip(group, self._begun(Cs[0], t[group], weights, tol, dtype), strict=True))
+                states: Sequence[State | None] = [State(f[:0], f, 0.0) for f in starts[group]]
+            else:
+                before = None if last is None else last[group]
+                states = self._begun(Cs[0], t[group], _weights(m, group), tol, dtype, before)
+            return list(enumerate(states, start))
 
         def work(begun: tuple[int, State | None]) -> list[Found]:
             column, start = begun
@@ -153,10 +163,6 @@ class Dense:
         size = self._group(len(t), dtype)
         return in_stages(range(0, len(t), size), begun, work)
 
-    def _on_faces(self, dtype: Any) -> bool:
-        """Whether descent and conjugate steps on the Gram matrix come to the minimum, mostly without exact steps."""
-        return self.by_gram and dtype in self._deflations and not len(self._deflations[dtype].basis)
-
     def _from_the_last(
         self, Cs: Sequence[float], t: Array, tol: float, most: int, m: Array | None, dtype: Any
     ) -> list[list[Found]]:
@@ -164,33 +170,21 @@ class Dense:
         done: list[list[Found]] = [[] for _ in t]
         last: Array | None = None
         for C in Cs:
-            here = self._at(C, t, tol, most, m, dtype, last)
+            here = [found for (found,) in self._as_tasks([C], t, tol, most, m, None, dtype, last)]
             last = np.stack([found.point if found.by_rows else np.zeros(self.rows) for found in here])
             for columns, found in zip(done, here, strict=True):
                 columns.append(found)
         return done
 
-    def _at(
-        self, C: float, t: Array, tol: float, most: int, m: Array | None, dtype: Any, last: Array | None
-    ) -> list[Found]:
-        def begun(start: int) -> list[tuple[int, State | None]]:
-            group = slice(start, start + _GROUP)
-            states = self._begun(
-                C, t[group], None if m is None else m[group], tol, dtype, None if last is None else last[group]
-            )
-            return list(enumerate(states, start))
-
-        def work(begun: tuple[int, State | None]) -> Found:
-            column, start = begun
-            return self._column([C], t[column].astype(np.float64), _weights(m, column), start, tol, most, dtype)[0]
-
-        return in_stages(range(0, len(t), _GROUP), begun, work)
+    def _without_directions(self, dtype: Any) -> bool:
+        """Whether descent and conjugate steps on the Gram matrix come to the minimum, mostly without exact steps."""
+        return self.by_gram and dtype in self._deflations and self._deflations[dtype].is_empty
 
     def _group(self, columns: int, dtype: Any) -> int:
         """How many columns are begun with side by side."""
         if dtype not in self._deflations:
             return 1
-        if self._on_faces(dtype):
+        if self._without_directions(dtype):
             return _GROUP  # what takes time there is reading the Gram matrix, which one thread does once for all
         return min(-(-columns // torch.get_num_threads()), _GROUP)
 
@@ -235,8 +229,7 @@ class Dense:
         """A state to begin from for each of some columns, where there is one; last : coefficients at another C."""
         if dtype not in self._deflations:
             return [None] * len(t)
-        weights = None if m is None else np.where(m > 0, m, 1.0)
-        return begin(self._systems[dtype], self._deflations[dtype], t.astype(np.float64), weights, C, tol, last)
+        return begin(self._systems[dtype], self._deflations[dtype], t.astype(np.float64), m, C, tol, last)
 
     def _column(
         self, Cs: Sequence[float], t: Array, m: Array | None, start: State | None, tol: float, most: int, dtype: Any
@@ -335,8 +328,9 @@ class Dense:
         as_tasks(missed, work)
 
 
-def _weights(m: Array | None, column: int) -> Array | None:
-    return None if m is None else np.where(m[column] > 0, m[column], 1.0)
+def _weights(m: Array | None, columns: int | slice) -> Array | None:
+    """The rows' weights in some columns, 1 where a row is left out."""
+    return None if m is None else np.where(m[columns] > 0, m[columns], 1.0)
 
 
 def _dtype_of(system: GramSystem | WeightSystem) -> Any:
