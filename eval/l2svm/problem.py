@@ -18,7 +18,7 @@ from dcgan_features.eval.l2svm.pivoting import Outcome
 from dcgan_features.eval.l2svm.primal import EXACT_DIMENSIONS, WeightSpace
 from dcgan_features.eval.l2svm.space import Space
 from dcgan_features.eval.l2svm.streaming import solver as streaming
-from dcgan_features.eval.l2svm.streaming.following import Following
+from dcgan_features.eval.l2svm.streaming.following import Following, unfollowed
 from dcgan_features.eval.l2svm.validation import Rows
 
 Array = npt.NDArray[Any]
@@ -86,7 +86,7 @@ class Problem:
         held: Array | None = None,
         decide: bool = False,
         start: Solved | None = None,
-        follow: Following = lambda C: lambda passes, gap: None,
+        follow: Following = unfollowed,
     ) -> Iterator[tuple[float, Solved]]:
         """Yield (C, minima) in ascending order of C, each begun from the one before.
 

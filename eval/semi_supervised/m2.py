@@ -91,9 +91,9 @@ class M2Network(nn.Module):
         least_probability : classes whose q(y | x) is below it are left out of a row's sum, and the others' q made to
             sum to 1: a lower bound of log p(x) as well, of as many networks' passes as classes are kept.
         """
-        every = torch.arange(self.n_classes, device=rows.device)[:, None]
         log_q = self(rows).float().log_softmax(1)
         if not least_probability:
+            every = torch.arange(self.n_classes, device=rows.device)[:, None]
             bounds = self.bound(rows, every, noise).T
             return torch.sum(log_q.exp() * (bounds - log_q), 1)
         kept = (log_q >= math.log(least_probability)) | (log_q == log_q.amax(1, keepdim=True))

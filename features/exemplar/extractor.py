@@ -7,7 +7,7 @@ resized to 64 x 64; the responses of all layers but the softmax are max-pooled i
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -167,21 +167,19 @@ class ExemplarCNNFeatures(Extractor):
 
         images : uint8 (n, height, width, 3), few enough for all of their maps to fit in memory.
         """
-        return [maps for size in self._sizes() for maps in self._maps_of_size(images, size)]
+        return list(self._maps(images))
 
-    def _maps_of_size(self, images: Images, size: int | None) -> list[Tensor]:
-        with torch.inference_mode():
-            pixels = as_tensor(images).to(self.network_.mean.device).permute(0, 3, 1, 2).float().div_(255.0)
-            pixels = self.network_.normalise(resize(pixels, size)).to(DTYPES[self.dtype])
-            maps = self.network_.maps(pixels.contiguous(memory_format=torch.channels_last))
-        return [maps[index] for index in self.layers_]
+    def _maps(self, images: Images) -> Iterator[Tensor]:
+        """The maps, those of one size being made when those of the size before have been taken."""
+        pixels = as_tensor(images).to(self.network_.mean.device).permute(0, 3, 1, 2).float().div_(255.0)
+        for size in self._sizes():
+            with torch.inference_mode():
+                resized = self.network_.normalise(resize(pixels, size)).to(DTYPES[self.dtype])
+                maps = self.network_.maps(resized.contiguous(memory_format=torch.channels_last))
+            yield from (maps[index] for index in self.layers_)
 
     def _transform_block(self, images: Images) -> Tensor:
-        pooled = [
-            pool_to_grid(maps, self.grid).flatten(1)
-            for size in self._sizes()
-            for maps in self._maps_of_size(images, size)
-        ]
+        pooled = [pool_to_grid(maps, self.grid).flatten(1) for maps in self._maps(images)]
         features = torch.cat(pooled, dim=1).cpu()
         if self.standardisation_ is None:
             return features

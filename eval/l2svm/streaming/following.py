@@ -17,6 +17,11 @@ class Following(Protocol):
         """The reports of the fit at this C; those before are done."""
 
 
+def unfollowed(C: float) -> Report:
+    """Tells nobody."""
+    return lambda passes, gap: None
+
+
 @contextlib.contextmanager
 def following(count: int, done: int, tol: float, shown: bool) -> Iterator[Following]:
     """Show, on stderr, how far `count` fits have come, `done` of which were finished before.
@@ -24,7 +29,7 @@ def following(count: int, done: int, tol: float, shown: bool) -> Iterator[Follow
     A fit counts as far done as the logarithm of its largest relative gap is on the way from 1 to tol.
     """
     if not shown:
-        yield lambda C: lambda passes, gap: None
+        yield unfollowed
         return
     from dcgan_features.data.utils.cli import progress  # with its libraries for terminals
 
@@ -50,7 +55,7 @@ def following(count: int, done: int, tol: float, shown: bool) -> Iterator[Follow
 def by_percent(progress: Callable[[str, int, int], None] | None, tol: float, what: str) -> Following:
     """Tell `progress` how far each fit has come, in percent, the fit at each C being a stage that `what` begins."""
     if progress is None:
-        return lambda C: lambda passes, gap: None
+        return unfollowed
 
     def begin(C: float) -> Report:
         reached = -1
