@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dcgan_features.eval.l2svm import together
+from dcgan_features.eval.l2svm import faces, together
 from dcgan_features.eval.l2svm.beginning import EPOCHS, ROUNDS, Deflation, begin
 from dcgan_features.eval.l2svm.matrices import combined, converted, gram_matrix
 from dcgan_features.eval.l2svm.pivoting import Best, Found, Outcome, found_by, minimise, shortened_steps
@@ -32,7 +32,8 @@ SMALL = 4e6  # operations of the smaller matrix, up to which float64 costs nothi
 SIDE = 2 << 20  # numbers of features, up to which columns are taken side by side if float64 is to be made for it
 FINE = 1e-5  # tolerance below which float32 is not begun with
 LEAST_SQUARES = 4e9  # operations of one step, up to which least squares are tried
-_GROUP = 16  # most columns that descend side by side
+_GROUP = 16  # most columns that descend side by side,
+_HELD = 16, 64  # and least and most that take conjugate steps with preconditioning directions
 
 
 class Dense:
@@ -46,6 +47,7 @@ class Dense:
         self.double = features.dtype == torch.float64
         self._systems: dict[Any, GramSystem | WeightSystem] = {}
         self._deflations: dict[Any, Deflation] = {}
+        self._directions: dict[Any, faces.Directions] = {}
         self._last: LeastSquares | None = None
         self._lock = threading.RLock()
 
@@ -115,7 +117,7 @@ class Dense:
 
         if dtype == np.float64 and self._beside(t, m) and dtype not in self._deflations:
             done = self._side_by_side(Cs, t.astype(np.float64), tol, most, starts, dtype)
-        elif len(Cs) > 1 and starts is None and self._without_directions(dtype):
+        elif starts is None and len(Cs) > 1 and self._reach(len(t), dtype) >= Cs[0]:
             done = self._from_the_last(Cs, t, tol, most, m, dtype)
         else:
             done = self._as_tasks(Cs, t, tol, most, m, starts, dtype)
@@ -153,35 +155,67 @@ class Dense:
                 states: Sequence[State | None] = [State(f[:0], f, 0.0) for f in starts[group]]
             else:
                 before = None if last is None else last[group]
-                states = self._begun(Cs[0], t[group], _weights(m, group), tol, dtype, before)
+                states = self._begun(Cs[0], t[group], _weights(m, group), tol, dtype, before, near)
             return list(enumerate(states, start))
 
         def work(begun: tuple[int, State | None]) -> list[Found]:
             column, start = begun
             return self._column(Cs, t[column].astype(np.float64), _weights(m, column), start, tol, most, dtype)
 
-        size = self._group(len(t), dtype)
+        near = self._near(len(t), dtype) if starts is None else None
+        if near is not None and Cs[0] > near.reach:
+            near = None
+        size = self._group(len(t), dtype, near)
         return in_stages(range(0, len(t), size), begun, work)
 
     def _from_the_last(
         self, Cs: Sequence[float], t: Array, tol: float, most: int, m: Array | None, dtype: Any
     ) -> list[list[Found]]:
-        """Each column's minima, C by C, all columns begun side by side from the coefficients at the C before."""
+        """Each column's minima, C by C, all columns begun side by side from the coefficients at the C before.
+
+        Beyond the C that can be begun in this way each column goes on by itself.
+        """
         done: list[list[Found]] = [[] for _ in t]
         last: Array | None = None
-        for C in Cs:
+        reach = self._reach(len(t), dtype)
+        begun = int(np.searchsorted(Cs, reach, side="right"))
+        for C in Cs[:begun]:
             here = [found for (found,) in self._as_tasks([C], t, tol, most, m, None, dtype, last)]
             last = np.stack([found.point if found.by_rows else np.zeros(self.rows) for found in here])
             for columns, found in zip(done, here, strict=True):
                 columns.append(found)
+        if begun < len(Cs):
+            starts = np.stack([columns[-1].f for columns in done])
+            further = self._as_tasks(Cs[begun:], t, tol, most, m, starts, dtype)
+            for columns, more in zip(done, further, strict=True):
+                columns.extend(more)
         return done
+
+    def _near(self, columns: int, dtype: Any) -> faces.Directions | None:
+        """What preconditions conjugate steps for so many columns; None where exact steps cost less."""
+        few = columns < _HELD[0] * torch.get_num_threads()
+        if few or not self.by_gram or dtype not in self._deflations or self._deflations[dtype].is_empty:
+            return None
+        with self._lock:
+            if dtype not in self._directions:
+                self._directions[dtype] = faces.Directions(cast(GramSystem, self._systems[dtype]))
+            return self._directions[dtype]
+
+    def _reach(self, columns: int, dtype: Any) -> float:
+        """The largest C at which columns can begin with coefficients at another C."""
+        if self._without_directions(dtype):
+            return np.inf
+        near = self._near(columns, dtype)
+        return 0.0 if near is None else near.reach
 
     def _without_directions(self, dtype: Any) -> bool:
         """Whether descent and conjugate steps on the Gram matrix come to the minimum, mostly without exact steps."""
         return self.by_gram and dtype in self._deflations and self._deflations[dtype].is_empty
 
-    def _group(self, columns: int, dtype: Any) -> int:
+    def _group(self, columns: int, dtype: Any, near: faces.Directions | None) -> int:
         """How many columns are begun with side by side."""
+        if near is not None:
+            return min(-(-columns // torch.get_num_threads()), _HELD[1])
         if dtype not in self._deflations:
             return 1
         if self._without_directions(dtype):
@@ -224,12 +258,22 @@ class Dense:
         return Found(t, None, C, w, False, f, float(side.objective[column]), float(side.dual[column]), steps)
 
     def _begun(
-        self, C: float, t: Array, m: Array | None, tol: float, dtype: Any, last: Array | None = None
+        self,
+        C: float,
+        t: Array,
+        m: Array | None,
+        tol: float,
+        dtype: Any,
+        last: Array | None,
+        near: faces.Directions | None,
     ) -> Sequence[State | None]:
         """A state to begin from for each of some columns, where there is one; last : coefficients at another C."""
         if dtype not in self._deflations:
             return [None] * len(t)
-        return begin(self._systems[dtype], self._deflations[dtype], t.astype(np.float64), m, C, tol, last)
+        system, t = self._systems[dtype], t.astype(np.float64)
+        if near is not None:
+            return faces.begin(cast(GramSystem, system), near, t, m, C, tol, last)
+        return begin(system, self._deflations[dtype], t, m, C, tol, last)
 
     def _column(
         self, Cs: Sequence[float], t: Array, m: Array | None, start: State | None, tol: float, most: int, dtype: Any
