@@ -7,7 +7,8 @@ waits for another until all are done.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +18,8 @@ from torch import Tensor
 
 from dcgan_features.eval.l2svm import faces, together
 from dcgan_features.eval.l2svm.beginning import EPOCHS, ROUNDS, Deflation, begin
-from dcgan_features.eval.l2svm.matrices import combined, converted, gram_matrix
+from dcgan_features.eval.l2svm.explicit import certified
+from dcgan_features.eval.l2svm.matrices import converted, gram_matrix
 from dcgan_features.eval.l2svm.pivoting import Best, Found, Outcome, found_by, minimise, shortened_steps
 from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, State, System, WeightSystem, Work, compiled
 from dcgan_features.eval.l2svm.threads import as_tasks, in_stages
@@ -318,36 +320,17 @@ class Dense:
     def _explicit(self, by_C: list[list[Found]], tol: float, most: int, dtype: Any) -> list[Array]:
         """The weights, (m, d + 1) at each C; what coefficients certified by the Gram matrix is certified by X."""
         columns = [found for here in by_C for found in here]
-        for again in (True, False):
-            wanted = [found for found in columns if found.by_rows]
-            if not wanted:
-                break
-            wide = np.float32 if dtype == np.float32 and again else np.float64
-            whole, decided = combined(
-                self.features, self.intercept, np.stack([found.point for found in wanted]).astype(wide), True
-            )
-            assert decided is not None
-            feasible = [np.maximum(found.t * found.point, 0.0) for found in wanted]
-            clipped = [place for place, found in enumerate(wanted) if (found.t * found.point).min(initial=0.0) < 0]
-            squares = np.einsum("ij,ij->i", whole, whole, dtype=np.float64)
-            dual_squares = squares.copy()
-            if clipped:
-                rows = np.stack([wanted[place].t * feasible[place] for place in clipped]).astype(wide)
-                other, _ = combined(self.features, self.intercept, rows, False)
-                dual_squares[clipped] = np.einsum("ij,ij->i", other, other, dtype=np.float64)
-            missed = []
-            for place, found in enumerate(wanted):
-                best = Best(found.t, found.C, found.m)
-                slack = np.maximum(1 - found.t * decided[place].astype(np.float64), 0.0) * (found.t != 0)
-                weighted = slack if found.m is None else found.m * slack
-                found.objective = 0.5 * float(squares[place]) + found.C * float(slack @ weighted)
-                found.dual = best.dual_of(feasible[place], float(dual_squares[place]))
-                if found.within(tol) or not again:
-                    found.point, found.by_rows = whole[place], False
-                else:
-                    missed.append(found)
-            if missed:
-                self._again(missed, tol, most, dtype)
+        waiting = [found for found in columns if found.by_rows]
+        again = partial(self._again, tol=tol, most=most, dtype=dtype)
+        ways: list[tuple[Any, Callable[[list[Found]], None] | None]] = [(np.float64, None), (np.float64, again)]
+        if dtype == np.float32:
+            ways = [(np.float32, None), ways[0], (np.float64, self._corrected), ways[1]]
+        for way, (wide, better) in enumerate(ways):
+            if better is not None and waiting:
+                better(waiting)
+                waiting = [found for found in waiting if found.by_rows]
+            last = way == len(ways) - 1
+            waiting = certified(self.features, self.intercept, waiting, np.inf if last else tol, wide)
         result, start = [], 0
         for here in by_C:
             points = np.stack([found.point for found in columns[start : start + len(here)]])
@@ -356,7 +339,23 @@ class Dense:
             start += len(here)
         return result
 
-    def _again(self, missed: list[Found], tol: float, most: int, dtype: Any) -> None:
+    def _corrected(self, missed: list[Found]) -> None:
+        """Columns nearer to their minima by a step whose residual is that of X: it undoes what the Gram matrix rounds.
+
+        The rows are those with a coefficient: where C is large, decision values no longer tell them.
+        """
+        system = cast(GramSystem, self._system(np.float32))
+
+        def work(found: Found) -> None:
+            half, inside = Best(found.t, found.C, found.m).half, found.t * found.point > 0
+            residual = np.where(inside, found.t - found.f - half * found.point, 0)
+            step = system.solve(inside, residual, half, Work())
+            if step is not None:
+                found.point, found.steps = found.point + step.point, found.steps + 1
+
+        as_tasks(missed, work)
+
+    def _again(self, missed: list[Found], *, tol: float, most: int, dtype: Any) -> None:
         """Solve columns once more, with more digits, from where they are."""
 
         def work(found: Found) -> None:

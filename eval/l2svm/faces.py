@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 
 DIRECTIONS = 64  # of largest energy, that precondition
 _KEPT = 4.0  # times the eigenvalues' mean that a direction's has to be
-_CONDITION = 400.0  # of what the directions leave, up to which conjugate steps cost less than exact ones
+_CONDITION = 1600.0  # of what the directions leave, up to which conjugate steps cost less than exact ones
 _EASY, _FACTOR = 0.1, 8.0  # C times the mean of what is left that is begun with, and what it is multiplied by
 _LOOSE = 0.05  # gap at a C that is only passed through
 _ROUNDS, _PATIENCE = 12, 4  # most changes of the rows that are held, and most without a much smaller gap

@@ -169,6 +169,34 @@ def test_a_path_goes_from_the_coefficients_of_one_c_to_the_next(weighted, monkey
         assert far < 0.02
 
 
+def test_what_the_gram_matrix_rounds_is_undone_without_another_in_float64(monkeypatch):
+    generator = np.random.default_rng(3)
+    X = (generator.normal(size=(700, 800)) + 10).astype(np.float32)
+    t = np.where(X[:, :2].T - 10 + 0.5 * generator.normal(size=(2, 700)) > 0, 1.0, -1.0)
+    t[1, ::5] = 0
+    exact = dense.Dense(torch.from_numpy(X.astype(np.float64)), True).path([1.0], t, 1e-9, 100)[1.0]
+    corrected, again, missed = dense.Dense._corrected, dense.Dense._again, []
+
+    def refuse(self, columns, **settings):
+        raise AssertionError
+
+    def counted(self, columns):
+        missed.append(len(columns))
+        corrected(self, columns)
+
+    monkeypatch.setattr(dense.Dense, "_again", refuse)
+    monkeypatch.setattr(dense.Dense, "_corrected", counted)
+    found = dense.Dense(torch.from_numpy(X), True).path([1.0], t, 1e-5, 100)[1.0]
+    assert missed == [2]
+    assert found.converged
+    np.testing.assert_allclose(found.objective, exact.objective, rtol=1e-5)
+    np.testing.assert_allclose(found.weights, exact.weights, atol=0.01 * np.abs(exact.weights).max())
+
+    monkeypatch.setattr(dense.Dense, "_corrected", lambda self, columns: None)
+    monkeypatch.setattr(dense.Dense, "_again", again)
+    assert dense.Dense(torch.from_numpy(X), True).path([1.0], t, 1e-5, 100)[1.0].converged
+
+
 def test_a_large_c_begins_with_the_rows_of_a_smaller_one():
     X, y = problem(700, 900)
     X += 3
