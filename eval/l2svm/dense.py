@@ -35,7 +35,8 @@ SIDE = 2 << 20  # numbers of features, up to which columns are taken side by sid
 FINE = 1e-5  # tolerance below which float32 is not begun with
 LEAST_SQUARES = 4e9  # operations of one step, up to which least squares are tried
 _GROUP = 16  # most columns that descend side by side,
-_HELD = 16, 64  # and least and most that take conjugate steps with preconditioning directions
+_HELD = 16, 64  # and least and most that take conjugate steps with preconditioning directions,
+_AT_ONCE = 16.0  # for which C has to be so much smaller where it is the first
 
 
 class Dense:
@@ -165,7 +166,7 @@ class Dense:
             return self._column(Cs, t[column].astype(np.float64), _weights(m, column), start, tol, most, dtype)
 
         near = self._near(len(t), dtype) if starts is None else None
-        if near is not None and Cs[0] > near.reach:
+        if near is not None and Cs[0] > (near.reach / _AT_ONCE if last is None else near.reach):
             near = None
         size = self._group(len(t), dtype, near)
         return in_stages(range(0, len(t), size), begun, work)
@@ -324,7 +325,7 @@ class Dense:
         again = partial(self._again, tol=tol, most=most, dtype=dtype)
         ways: list[tuple[Any, Callable[[list[Found]], None] | None]] = [(np.float64, None), (np.float64, again)]
         if dtype == np.float32:
-            ways = [(np.float32, None), ways[0], (np.float64, self._corrected), ways[1]]
+            ways = [(np.float32, None), ways[0], *[(np.float64, self._corrected)] * 2, ways[1]]
         for way, (wide, better) in enumerate(ways):
             if better is not None and waiting:
                 better(waiting)
