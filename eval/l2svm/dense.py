@@ -28,6 +28,8 @@ from dcgan_features.eval.l2svm.together import Side
 Array = npt.NDArray[Any]
 
 GRAM_ROWS = 8192  # most rows for which the Gram matrix is made
+TALL = 1.65  # most rows a feature for which it is made, where there are rows enough for compiled products,
+TALL_FOLDS = 2.5  # and for many columns, on features of which a few directions hold much of the energy
 WEIGHTS = 4096  # most features for which X' X is,
 WEIGHT_BYTES = 3 << 30  # and most bytes of converted features
 SMALL = 4e6  # operations of the smaller matrix, up to which float64 costs nothing
@@ -42,24 +44,25 @@ _AT_ONCE = 16.0  # for which C has to be so much smaller where it is the first
 class Dense:
     """X (n, d) on the CPU, to be solved for any C and any targets."""
 
-    def __init__(self, features: Tensor, intercept: bool) -> None:
+    def __init__(self, features: Tensor, intercept: bool, by_gram: bool | None = None) -> None:
         self.features = features
         self.intercept = intercept
         self.rows, self.dimensions = features.shape
-        self.by_gram = self.rows <= self.dimensions
+        self.by_gram = _is_by_gram(self.rows, self.dimensions) if by_gram is None else by_gram
         self.double = features.dtype == torch.float64
         self._systems: dict[Any, GramSystem | WeightSystem] = {}
         self._deflations: dict[Any, Deflation] = {}
         self._directions: dict[Any, faces.Directions] = {}
         self._last: LeastSquares | None = None
+        self._folds: Dense | None = None
         self._lock = threading.RLock()
 
     @staticmethod
     def fits(rows: int, dimensions: int) -> bool:
         """Whether a problem of this size is one for this class."""
-        if rows <= dimensions:
-            return rows <= GRAM_ROWS
-        return dimensions <= WEIGHTS and rows * (dimensions + 1) * 4 <= WEIGHT_BYTES
+        if _is_by_gram(rows, dimensions):
+            return True
+        return rows > dimensions and dimensions <= WEIGHTS and rows * (dimensions + 1) * 4 <= WEIGHT_BYTES
 
     def _first_dtype(self, tol: float, t: Array, m: Array | None) -> Any:
         small = self.rows * self.dimensions * min(self.rows, self.dimensions) <= SMALL
@@ -90,7 +93,7 @@ class Dense:
         """Whether passes of descent cost less than the exact steps that they spare."""
         if compiled(self.rows) is None:
             return False
-        least = min(self.rows, self.dimensions)
+        least = self.rows if self.by_gram else min(self.rows, self.dimensions)
         passes = ROUNDS * EPOCHS * 8 * self.rows * least
         if self.by_gram:
             return least**3 / 3 > passes
@@ -117,6 +120,10 @@ class Dense:
         Cs = sorted(set(Cs))
         dtype = self._first_dtype(tol, t, m)
         self._system(dtype)
+        if self._are_folds(len(t), dtype):
+            with self._lock:
+                self._folds = self._folds or Dense(self.features, self.intercept, by_gram=True)
+            return self._folds.path(Cs, t, tol, most, m=m, decide=decide, starts=starts)
 
         if dtype == np.float64 and self._beside(t, m) and dtype not in self._deflations:
             done = self._side_by_side(Cs, t.astype(np.float64), tol, most, starts, dtype)
@@ -193,6 +200,12 @@ class Dense:
             for columns, more in zip(done, further, strict=True):
                 columns.extend(more)
         return done
+
+    def _are_folds(self, columns: int, dtype: Any) -> bool:
+        """Whether columns are so many that the Gram matrix of all rows pays, although there are fewer features."""
+        low = self.by_gram or self.rows > min(GRAM_ROWS, TALL_FOLDS * self.dimensions)
+        many = columns >= _HELD[0] * torch.get_num_threads()
+        return many and not low and dtype in self._deflations and not self._deflations[dtype].is_empty
 
     def _near(self, columns: int, dtype: Any) -> faces.Directions | None:
         """What preconditions conjugate steps for so many columns; None where exact steps cost less."""
@@ -370,6 +383,13 @@ class Dense:
                     setattr(found, name, getattr(new, name))
 
         as_tasks(missed, work)
+
+
+def _is_by_gram(rows: int, dimensions: int) -> bool:
+    """Whether the Gram matrix costs less than products of features."""
+    if rows > min(GRAM_ROWS, TALL * dimensions):
+        return False
+    return rows <= dimensions or compiled(rows) is not None
 
 
 def _weights(m: Array | None, columns: int | slice) -> Array | None:

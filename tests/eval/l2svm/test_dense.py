@@ -317,3 +317,27 @@ def test_which_problems_are_dense():
     assert Dense.fits(4_000, 30_000)
     assert Dense.fits(50_000, 2_048)
     assert not Dense.fits(50_000, 28_672)
+
+
+@pytest.mark.parametrize(
+    ("rows", "dimensions", "by_gram"),
+    [(500, 500, True), (500, 400, False), (800, 500, True), (800, 400, False), (9000, 9000, False), (5000, 4500, True)],
+)
+def test_somewhat_more_rows_than_features_are_solved_by_the_gram_matrix(rows, dimensions, by_gram):
+    solved = Dense(torch.zeros(rows, dimensions), True)
+    assert solved.by_gram == by_gram
+    assert Dense.fits(rows, dimensions) == (rows < 9000)
+    assert not Dense.fits(dense.GRAM_ROWS + 1, dense.WEIGHTS + 1)
+
+
+@pytest.mark.parametrize("C", [1e-4, 1e-2, 10.0])
+def test_the_gram_matrix_of_more_rows_than_features_has_the_same_minimum(C):
+    X, y = problem(800, 500)
+    X = (X + 2).astype(np.float32)
+    t = targets(y)
+    by_rows = Dense(torch.from_numpy(X), True).path([C], t, 1e-5, 200)[C]
+    by_weights = Dense(torch.from_numpy(X), True, by_gram=False).path([C], t, 1e-5, 200)[C]
+    assert by_rows.converged
+    assert by_weights.converged
+    np.testing.assert_allclose(by_rows.objective, by_weights.objective, rtol=1e-5)
+    np.testing.assert_allclose(by_rows.weights, by_weights.weights, atol=0.01 * np.abs(by_weights.weights).max())

@@ -113,3 +113,26 @@ def test_folds_choose_as_exact_steps_do(monkeypatch):
     assert side.C_ == exact.C_
     np.testing.assert_allclose(list(side.scores_.values()), list(exact.scores_.values()), atol=0.5)
     np.testing.assert_allclose(side.coef_, exact.coef_, atol=1e-2 * np.abs(exact.coef_).max())
+
+
+def test_many_columns_of_fewer_features_than_rows_go_by_the_gram_matrix(monkeypatch):
+    X, t = correlated(1500, 750, 4)
+    features = torch.from_numpy(X.astype(np.float32))
+    Cs = [1e-5, 1e-4, 1e-3]
+    few = dense.Dense(features, True)
+    alone = few.path(Cs, t, 1e-4, 100, decide=True)
+    assert not few.by_gram
+    assert few._folds is None
+    monkeypatch.setattr(dense, "_HELD", (1, 64))
+    many = dense.Dense(features, True)
+    found = many.path(Cs, t, 1e-4, 100, decide=True)
+    assert many._folds is not None
+    assert many._folds._directions
+    for C in Cs:
+        assert found[C].converged
+        np.testing.assert_allclose(found[C].objective, alone[C].objective, rtol=1e-4)
+        np.testing.assert_allclose(found[C].decision, alone[C].decision, atol=0.1)
+        np.testing.assert_allclose(found[C].weights, alone[C].weights, atol=0.02 * np.abs(alone[C].weights).max())
+    none = dense.Dense(torch.from_numpy(X[:, :500].astype(np.float32)), True)
+    none.path(Cs[:1], t, 1e-4, 100)
+    assert none._folds is None
