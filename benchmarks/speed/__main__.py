@@ -174,7 +174,7 @@ def campaign(
 @app.command()
 def probe(
     part: Annotated[
-        list[str] | None, typer.Option(help="digits, gaussian, relu, real, logistic or grid; repeat for more than one.")
+        list[str] | None, typer.Option(help="digits, gaussian, folds, relu, real, logistic or grid; repeat for more.")
     ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of CIFAR-10, for the part 'real'.")] = None,
     results: Results = Path("results"),

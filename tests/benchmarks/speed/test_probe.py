@@ -60,8 +60,8 @@ def test_an_interrupted_grid_goes_on_at_the_next_shape(small, tmp_path, monkeypa
     assert len(fitted) == 4
 
 
-def test_the_shapes_are_sixty_and_cover_what_they_should():
-    assert len(probe.GRID) == 60
+def test_the_shapes_are_many_and_cover_what_they_should():
+    assert len(probe.GRID) == 64
     ends = [(min(sizes), max(sizes)) for sizes in zip(*probe.SHAPES, strict=True)]
     assert ends == [(200, 50_000), (20, 30_000), (2, 100)]
 
@@ -79,3 +79,12 @@ def test_each_part_keeps_the_commit_that_it_was_measured_with(tmp_path, monkeypa
     written = json.loads((tmp_path / "speed" / "probe.json").read_text())
     assert written["commits"] == {"digits": "commit 2", "gaussian": "commit 1"}
     assert written["commit"] == "commit 2"
+
+
+def test_folds_are_raced_at_the_same_choices(monkeypatch):
+    monkeypatch.setattr(probe, "FOLDS_SHAPES", ((120, 200, 3), (120, 40, 3)))
+    measured = probe.folds(lambda _: None)
+    assert [(each["rows"], each["dimensions"]) for each in measured] == [(120, 200), (120, 40)]
+    for each in measured:
+        assert each["times_faster"] == pytest.approx(each["liblinear_seconds"] / each["seconds"])
+        assert each["largest_difference_of_scores"] < 3
