@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dcgan_features.eval.l2svm.dense import Dense
+from dcgan_features.eval.l2svm.dense.pivoting import Outcome
+from dcgan_features.eval.l2svm.dense.solver import Dense
 from dcgan_features.eval.l2svm.gram import GramSpace, gram_matrix
 from dcgan_features.eval.l2svm.newton import Preconditioner, Solution, minimise
-from dcgan_features.eval.l2svm.pivoting import Outcome
 from dcgan_features.eval.l2svm.primal import EXACT_DIMENSIONS, WeightSpace
 from dcgan_features.eval.l2svm.space import Space
 from dcgan_features.eval.l2svm.streaming import solver as streaming

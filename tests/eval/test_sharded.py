@@ -12,7 +12,7 @@ from torch import distributed
 from dcgan_features.data.utils.distributed import ProcessLost
 from dcgan_features.eval import L2SVM, L2SVMCV
 from dcgan_features.eval.l2svm import primal
-from dcgan_features.eval.l2svm.dense import Dense
+from dcgan_features.eval.l2svm.dense.solver import Dense
 from dcgan_features.eval.l2svm.primal import WeightSpace
 from tests.processes import in_processes, results
 

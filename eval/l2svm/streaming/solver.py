@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from dcgan_features.eval.l2svm.conjugate import conjugate_gradients
-from dcgan_features.eval.l2svm.dense import Dense
+from dcgan_features.eval.l2svm.dense.solver import Dense
 from dcgan_features.eval.l2svm.newton import Preconditioner, Solution, line_search
 from dcgan_features.eval.l2svm.primal import WeightSpace
 

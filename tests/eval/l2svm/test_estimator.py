@@ -13,8 +13,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from dcgan_features.eval import L2SVM, l2svm_path
-from dcgan_features.eval.l2svm import dense, gram, primal, validation
+from dcgan_features.eval.l2svm import gram, primal, validation
 from dcgan_features.eval.l2svm import problem as problems
+from dcgan_features.eval.l2svm.dense import prepared
+from dcgan_features.eval.l2svm.dense import solver as dense
 
 
 @pytest.fixture(params=["dense", "passes"])
@@ -255,13 +257,13 @@ def test_arrays_that_are_seen_at_a_glance_are_checked_as_others_are():
 def test_two_classes_of_single_precision_are_solved_in_it(shape, monkeypatch):
     X, y = problem(shape[0], shape[1], 2)
     seen = []
-    made = dense.Dense._made
+    made = prepared.Prepared._made
 
     def noted(self, dtype):
         seen.append(dtype)
         return made(self, dtype)
 
-    monkeypatch.setattr(dense.Dense, "_made", noted)
+    monkeypatch.setattr(prepared.Prepared, "_made", noted)
     ours = L2SVM(0.01, tol=1e-5).fit(X.astype(np.float32), y)
     assert seen == [np.float32]
     exact = L2SVM(0.01, tol=1e-9).fit(X.astype(np.float32).astype(np.float64), y)

@@ -15,7 +15,7 @@ from dcgan_features.data.utils.errors import InputError
 from dcgan_features.eval import L2SVM, L2SVMCV, l2svm_path
 from dcgan_features.eval.l2svm import primal
 from dcgan_features.eval.l2svm import problem as problems
-from dcgan_features.eval.l2svm.dense import Dense
+from dcgan_features.eval.l2svm.dense.solver import Dense
 from dcgan_features.eval.l2svm.newton import Preconditioner
 from dcgan_features.eval.l2svm.primal import WeightSpace
 from dcgan_features.eval.l2svm.streaming import checkpoint, reading, solver
@@ -204,7 +204,7 @@ def test_a_path_killed_goes_on(tmp_path):
         import os, numpy as np
         from dcgan_features.eval import l2svm_path
         from dcgan_features.eval.l2svm import problem
-        from dcgan_features.eval.l2svm.dense import Dense
+        from dcgan_features.eval.l2svm.dense.solver import Dense
         from dcgan_features.eval.l2svm.streaming.checkpoint import PathCheckpoint
         Dense.fits, problem.STREAMED, problem.GRAM_ROWS = staticmethod(lambda rows, dimensions: False), 0, 0
         keep = PathCheckpoint.keep

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from dcgan_features.data.utils.gpu import fast_bfloat16
-from dcgan_features.eval.l2svm.systems import GramSystem, State
+from dcgan_features.eval.l2svm.dense.systems import GramSystem, State
 from dcgan_features.eval.l2svm.threads import as_tasks, single_threaded_torch
 
 Array = npt.NDArray[Any]

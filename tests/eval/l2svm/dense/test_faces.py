@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from dcgan_features.eval import L2SVMCV
-from dcgan_features.eval.l2svm import dense, faces
-from dcgan_features.eval.l2svm.pivoting import Best, minimise
-from dcgan_features.eval.l2svm.systems import GramSystem, Work
+from dcgan_features.eval.l2svm.dense import faces, prepared
+from dcgan_features.eval.l2svm.dense import solver as dense
+from dcgan_features.eval.l2svm.dense.pivoting import Best, minimise
+from dcgan_features.eval.l2svm.dense.systems import GramSystem, Work
 
 
 def correlated(rows, dimensions, columns):
@@ -82,7 +83,7 @@ def test_a_path_of_many_columns_is_that_of_each_alone(weighted, monkeypatch):
     features = torch.from_numpy(X.astype(np.float32))
     Cs = [1e-6, 1e-5, 1e-3, 0.1, 10.0]
     alone = dense.Dense(features, True).path(Cs, t, 1e-4, 100, m=m, decide=True)
-    monkeypatch.setattr(dense, "_HELD", (1, 64))
+    monkeypatch.setattr(prepared, "MANY", 1)
     begun = []
 
     def begin(system, near, t, m, C, tol, last=None):
@@ -93,7 +94,7 @@ def test_a_path_of_many_columns_is_that_of_each_alone(weighted, monkeypatch):
     monkeypatch.setattr(faces, "begin", begin)
     many = dense.Dense(features, True)
     found = many.path(Cs, t, 1e-4, 100, m=m, decide=True)
-    reach = many._directions[np.float32].reach
+    reach = many.prepared._directions[np.float32].reach
     assert sorted(set(begun)) == [(C, place > 0) for place, C in enumerate(Cs) if reach >= C]
     assert 1 < len(set(begun)) < len(Cs)
     for C in Cs:
@@ -108,7 +109,7 @@ def test_folds_choose_as_exact_steps_do(monkeypatch):
     y = (t[0] > 0) + 2 * (t[1] > 0) + 4 * (t[2] > 0)
     Cs = (1e-5, 1e-4, 1e-3)
     exact = L2SVMCV(Cs, tol=1e-4).fit(X.astype(np.float32), y)
-    monkeypatch.setattr(dense, "_HELD", (8, 64))
+    monkeypatch.setattr(prepared, "MANY", 1)
     side = L2SVMCV(Cs, tol=1e-4).fit(X.astype(np.float32), y)
     assert side.C_ == exact.C_
     np.testing.assert_allclose(list(side.scores_.values()), list(exact.scores_.values()), atol=0.5)
@@ -123,11 +124,11 @@ def test_many_columns_of_fewer_features_than_rows_go_by_the_gram_matrix(monkeypa
     alone = few.path(Cs, t, 1e-4, 100, decide=True)
     assert not few.by_gram
     assert few._folds is None
-    monkeypatch.setattr(dense, "_HELD", (1, 64))
+    monkeypatch.setattr(prepared, "MANY", 1)
     many = dense.Dense(features, True)
     found = many.path(Cs, t, 1e-4, 100, decide=True)
     assert many._folds is not None
-    assert many._folds._directions
+    assert many._folds.prepared._directions
     for C in Cs:
         assert found[C].converged
         np.testing.assert_allclose(found[C].objective, alone[C].objective, rtol=1e-4)

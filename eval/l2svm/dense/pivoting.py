@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcgan_features.eval.l2svm.systems import State, System, Work
+from dcgan_features.eval.l2svm.dense.systems import State, System, Work
 
 Array = npt.NDArray[Any]
 

@@ -7,10 +7,10 @@ from sklearn.datasets import load_digits
 from sklearn.svm import LinearSVC
 
 from dcgan_features.eval import L2SVM, l2svm_path
-from dcgan_features.eval.l2svm import together
-from dcgan_features.eval.l2svm.dense import Dense
-from dcgan_features.eval.l2svm.systems import WeightSystem
-from dcgan_features.eval.l2svm.together import side_by_side
+from dcgan_features.eval.l2svm.dense import together
+from dcgan_features.eval.l2svm.dense.solver import Dense
+from dcgan_features.eval.l2svm.dense.systems import WeightSystem
+from dcgan_features.eval.l2svm.dense.together import side_by_side
 
 
 def problem(rows=150, dimensions=12, classes=4):

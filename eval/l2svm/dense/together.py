@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcgan_features.eval.l2svm.lapack import add_square, cholesky, cholesky_solve
-from dcgan_features.eval.l2svm.systems import WeightSystem
+from dcgan_features.eval.l2svm.dense.lapack import add_square, cholesky, cholesky_solve
+from dcgan_features.eval.l2svm.dense.systems import WeightSystem
 
 Array = npt.NDArray[Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcgan_features.eval.l2svm.systems import GramSystem, State, WeightSystem
+from dcgan_features.eval.l2svm.dense.systems import GramSystem, State, WeightSystem
 
 Array = npt.NDArray[Any]
 
@@ -78,7 +78,7 @@ def begin(
     no exact step will be needed. last : coefficients (k, n) at another C, of which a Gram matrix without outstanding
     directions makes use.
     """
-    from dcgan_features.eval.l2svm import descent
+    from dcgan_features.eval.l2svm.dense import descent
 
     matrix = system.gram if isinstance(system, GramSystem) else system.X
     dtype = matrix.dtype
@@ -132,7 +132,7 @@ def _on_faces(system: GramSystem, t: Array, half: Array, tol: float, last: Array
 
     t : (k, n) of -1, 1 and 0, in the matrix' precision, as `half`, 1 / 2C m. last : coefficients to begin with.
     """
-    from dcgan_features.eval.l2svm import descent
+    from dcgan_features.eval.l2svm.dense import descent
 
     gram, generator, blocks = system.gram, np.random.default_rng(0), -(-system.rows // descent.BLOCK)
     b, nothing, none = np.zeros_like(t), np.zeros((len(gram), 0), gram.dtype), np.zeros((len(t), 0), gram.dtype)

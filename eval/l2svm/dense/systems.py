@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dcgan_features.data.utils.gpu import fast_bfloat16
-from dcgan_features.eval.l2svm.lapack import add_square, cholesky, cholesky_solve
+from dcgan_features.eval.l2svm.dense.lapack import add_square, cholesky, cholesky_solve
 from dcgan_features.eval.l2svm.threads import single_threaded_torch
 
 Array = npt.NDArray[Any]
@@ -332,7 +332,7 @@ def compiled(rows: int) -> Any:
     if rows < _COMPILED:
         return None
     try:
-        from dcgan_features.eval.l2svm import descent
+        from dcgan_features.eval.l2svm.dense import descent
     except ImportError:
         return None
     return descent

@@ -11,10 +11,12 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_info
 
 from dcgan_features.eval import L2SVM
-from dcgan_features.eval.l2svm import beginning, dense, lapack, matrices, systems
-from dcgan_features.eval.l2svm.dense import Dense
-from dcgan_features.eval.l2svm.pivoting import Best, minimise, shortened_steps
-from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, System, WeightSystem, Work
+from dcgan_features.eval.l2svm import matrices
+from dcgan_features.eval.l2svm.dense import beginning, lapack, prepared, systems
+from dcgan_features.eval.l2svm.dense import solver as dense
+from dcgan_features.eval.l2svm.dense.pivoting import Best, minimise, shortened_steps
+from dcgan_features.eval.l2svm.dense.solver import Dense
+from dcgan_features.eval.l2svm.dense.systems import GramSystem, LeastSquares, System, WeightSystem, Work
 from dcgan_features.eval.l2svm.threads import as_tasks, single_threaded_blas
 
 RNG = np.random.default_rng(0)
@@ -252,7 +254,7 @@ def test_weights_of_rows_and_classes_are_linearsvcs(shape):
 def test_without_numba_the_solution_is_the_same(shape, monkeypatch):
     X, y = problem(*shape)
     with_it = L2SVM(0.01, tol=1e-9).fit(X, y)
-    for module in (systems, dense):
+    for module in (systems, prepared):
         monkeypatch.setattr(module, "compiled", lambda rows: None)
     np.testing.assert_allclose(L2SVM(0.01, tol=1e-9).fit(X, y).coef_, with_it.coef_, atol=1e-6)
 
@@ -327,7 +329,7 @@ def test_somewhat_more_rows_than_features_are_solved_by_the_gram_matrix(rows, di
     solved = Dense(torch.zeros(rows, dimensions), True)
     assert solved.by_gram == by_gram
     assert Dense.fits(rows, dimensions) == (rows < 9000)
-    assert not Dense.fits(dense.GRAM_ROWS + 1, dense.WEIGHTS + 1)
+    assert not Dense.fits(prepared.GRAM_ROWS + 1, prepared.WEIGHTS + 1)
 
 
 @pytest.mark.parametrize("C", [1e-4, 1e-2, 10.0])

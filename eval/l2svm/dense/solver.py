@@ -16,28 +16,23 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dcgan_features.eval.l2svm import faces, together
-from dcgan_features.eval.l2svm.beginning import EPOCHS, ROUNDS, Deflation, begin
-from dcgan_features.eval.l2svm.explicit import certified
-from dcgan_features.eval.l2svm.matrices import converted, gram_matrix
-from dcgan_features.eval.l2svm.pivoting import Best, Found, Outcome, found_by, minimise, shortened_steps
-from dcgan_features.eval.l2svm.systems import GramSystem, LeastSquares, State, System, WeightSystem, Work, compiled
+from dcgan_features.eval.l2svm.dense import faces, together
+from dcgan_features.eval.l2svm.dense.beginning import begin
+from dcgan_features.eval.l2svm.dense.explicit import certified
+from dcgan_features.eval.l2svm.dense.pivoting import Best, Found, Outcome, found_by, minimise, shortened_steps
+from dcgan_features.eval.l2svm.dense.prepared import Prepared, fits
+from dcgan_features.eval.l2svm.dense.systems import GramSystem, LeastSquares, State, System, WeightSystem, Work
+from dcgan_features.eval.l2svm.dense.together import Side
 from dcgan_features.eval.l2svm.threads import as_tasks, in_stages
-from dcgan_features.eval.l2svm.together import Side
 
 Array = npt.NDArray[Any]
 
-GRAM_ROWS = 8192  # most rows for which the Gram matrix is made
-TALL = 1.65  # most rows a feature for which it is made, where there are rows enough for compiled products,
-TALL_FOLDS = 2.5  # and for many columns, on features of which a few directions hold much of the energy
-WEIGHTS = 4096  # most features for which X' X is,
-WEIGHT_BYTES = 3 << 30  # and most bytes of converted features
 SMALL = 4e6  # operations of the smaller matrix, up to which float64 costs nothing
 SIDE = 2 << 20  # numbers of features, up to which columns are taken side by side if float64 is to be made for it
 FINE = 1e-5  # tolerance below which float32 is not begun with
 LEAST_SQUARES = 4e9  # operations of one step, up to which least squares are tried
 _GROUP = 16  # most columns that descend side by side,
-_HELD = 16, 64  # and least and most that take conjugate steps with preconditioning directions,
+_HELD = 64  # and that take conjugate steps with preconditioning directions,
 _AT_ONCE = 16.0  # for which C has to be so much smaller where it is the first
 
 
@@ -45,60 +40,25 @@ class Dense:
     """X (n, d) on the CPU, to be solved for any C and any targets."""
 
     def __init__(self, features: Tensor, intercept: bool, by_gram: bool | None = None) -> None:
+        self.prepared = Prepared(features, intercept, by_gram)
         self.features = features
         self.intercept = intercept
         self.rows, self.dimensions = features.shape
-        self.by_gram = _is_by_gram(self.rows, self.dimensions) if by_gram is None else by_gram
+        self.by_gram = self.prepared.by_gram
         self.double = features.dtype == torch.float64
-        self._systems: dict[Any, GramSystem | WeightSystem] = {}
-        self._deflations: dict[Any, Deflation] = {}
-        self._directions: dict[Any, faces.Directions] = {}
-        self._last: LeastSquares | None = None
         self._folds: Dense | None = None
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
 
     @staticmethod
     def fits(rows: int, dimensions: int) -> bool:
         """Whether a problem of this size is one for this class."""
-        if _is_by_gram(rows, dimensions):
-            return True
-        return rows > dimensions and dimensions <= WEIGHTS and rows * (dimensions + 1) * 4 <= WEIGHT_BYTES
+        return fits(rows, dimensions)
 
     def _first_dtype(self, tol: float, t: Array, m: Array | None) -> Any:
         small = self.rows * self.dimensions * min(self.rows, self.dimensions) <= SMALL
         if self.double or small or tol < FINE:
             return np.float64
         return np.float64 if self._beside(t, m) and self.rows * self.dimensions <= SIDE else np.float32
-
-    def _system(self, dtype: Any) -> GramSystem | WeightSystem:
-        with self._lock:
-            if dtype not in self._systems:
-                self._systems[dtype] = self._made(dtype)
-            return self._systems[dtype]
-
-    def _made(self, dtype: Any) -> GramSystem | WeightSystem:
-        if self.by_gram:
-            gram = gram_matrix(self.features, self.intercept, dtype)
-            system: GramSystem | WeightSystem = GramSystem(gram, float(gram.trace(dtype=np.float64)))
-        else:
-            X = converted(self.features, dtype, self.intercept)
-            lengths = np.einsum("ij,ij->i", X, X, dtype=np.float64)
-            system = WeightSystem(X, float(lengths.sum()), float(lengths.max(initial=0.0)))
-        if self._descends(system):
-            self._deflations[dtype] = Deflation(system)
-            system.energy = 1.2 * self._deflations[dtype].energy
-        return system
-
-    def _descends(self, system: GramSystem | WeightSystem) -> bool:
-        """Whether passes of descent cost less than the exact steps that they spare."""
-        if compiled(self.rows) is None:
-            return False
-        least = self.rows if self.by_gram else min(self.rows, self.dimensions)
-        passes = ROUNDS * EPOCHS * 8 * self.rows * least
-        if self.by_gram:
-            return least**3 / 3 > passes
-        # The blocks' own Gram matrices are to be made, too.
-        return least**3 / 3 + 0.2 * self.rows * least**2 > 2 * passes
 
     def path(
         self,
@@ -119,13 +79,12 @@ class Dense:
         """
         Cs = sorted(set(Cs))
         dtype = self._first_dtype(tol, t, m)
-        self._system(dtype)
-        if self._are_folds(len(t), dtype):
+        if self.prepared.better_by_gram(len(t), dtype):
             with self._lock:
                 self._folds = self._folds or Dense(self.features, self.intercept, by_gram=True)
             return self._folds.path(Cs, t, tol, most, m=m, decide=decide, starts=starts)
 
-        if dtype == np.float64 and self._beside(t, m) and dtype not in self._deflations:
+        if dtype == np.float64 and self._beside(t, m) and self.prepared.deflation(dtype) is None:
             done = self._side_by_side(Cs, t.astype(np.float64), tol, most, starts, dtype)
         elif starts is None and len(Cs) > 1 and self._reach(len(t), dtype) >= Cs[0]:
             done = self._from_the_last(Cs, t, tol, most, m, dtype)
@@ -172,7 +131,7 @@ class Dense:
             column, start = begun
             return self._column(Cs, t[column].astype(np.float64), _weights(m, column), start, tol, most, dtype)
 
-        near = self._near(len(t), dtype) if starts is None else None
+        near = self.prepared.directions(len(t), dtype) if starts is None else None
         if near is not None and Cs[0] > (near.reach / _AT_ONCE if last is None else near.reach):
             near = None
         size = self._group(len(t), dtype, near)
@@ -201,40 +160,20 @@ class Dense:
                 columns.extend(more)
         return done
 
-    def _are_folds(self, columns: int, dtype: Any) -> bool:
-        """Whether columns are so many that the Gram matrix of all rows pays, although there are fewer features."""
-        low = self.by_gram or self.rows > min(GRAM_ROWS, TALL_FOLDS * self.dimensions)
-        many = columns >= _HELD[0] * torch.get_num_threads()
-        return many and not low and dtype in self._deflations and not self._deflations[dtype].is_empty
-
-    def _near(self, columns: int, dtype: Any) -> faces.Directions | None:
-        """What preconditions conjugate steps for so many columns; None where exact steps cost less."""
-        few = columns < _HELD[0] * torch.get_num_threads()
-        if few or not self.by_gram or dtype not in self._deflations or self._deflations[dtype].is_empty:
-            return None
-        with self._lock:
-            if dtype not in self._directions:
-                self._directions[dtype] = faces.Directions(cast(GramSystem, self._systems[dtype]))
-            return self._directions[dtype]
-
     def _reach(self, columns: int, dtype: Any) -> float:
         """The largest C at which columns can begin with coefficients at another C."""
-        if self._without_directions(dtype):
+        if self.prepared.is_even(dtype):
             return np.inf
-        near = self._near(columns, dtype)
+        near = self.prepared.directions(columns, dtype)
         return 0.0 if near is None else near.reach
-
-    def _without_directions(self, dtype: Any) -> bool:
-        """Whether descent and conjugate steps on the Gram matrix come to the minimum, mostly without exact steps."""
-        return self.by_gram and dtype in self._deflations and self._deflations[dtype].is_empty
 
     def _group(self, columns: int, dtype: Any, near: faces.Directions | None) -> int:
         """How many columns are begun with side by side."""
         if near is not None:
-            return min(-(-columns // torch.get_num_threads()), _HELD[1])
-        if dtype not in self._deflations:
+            return min(-(-columns // torch.get_num_threads()), _HELD)
+        if self.prepared.deflation(dtype) is None:
             return 1
-        if self._without_directions(dtype):
+        if self.prepared.is_even(dtype):
             return _GROUP  # what takes time there is reading the Gram matrix, which one thread does once for all
         return min(-(-columns // torch.get_num_threads()), _GROUP)
 
@@ -247,7 +186,7 @@ class Dense:
         self, Cs: Sequence[float], t: Array, tol: float, most: int, starts: Array | None, dtype: Any
     ) -> list[list[Found]]:
         """Each column's minima: what steps side by side do not reach, each column does by itself."""
-        system = self._systems[dtype]
+        system = self.prepared.system(dtype)
         assert isinstance(system, WeightSystem)
 
         def work(first: int) -> list[list[Found]]:
@@ -266,7 +205,7 @@ class Dense:
         if not side.done[column]:
             # Unit steps cycle: shortened ones from the best point end sooner than C from below would.
             best, work = Best(t, C), Work(steps=steps)
-            shortened_steps(self._systems[dtype], best, State(w, f, float(w @ w)), tol, most, work)
+            shortened_steps(self.prepared.system(dtype), best, State(w, f, float(w @ w)), tol, most, work)
             if not best.within(tol):
                 start = State(t[:0], f if best.state is None else best.state.f, 0.0)
                 return self._column([C], t, None, start, tol, most, dtype)[0]
@@ -284,17 +223,17 @@ class Dense:
         near: faces.Directions | None,
     ) -> Sequence[State | None]:
         """A state to begin from for each of some columns, where there is one; last : coefficients at another C."""
-        if dtype not in self._deflations:
+        deflation, system, t = self.prepared.deflation(dtype), self.prepared.system(dtype), t.astype(np.float64)
+        if deflation is None:
             return [None] * len(t)
-        system, t = self._systems[dtype], t.astype(np.float64)
         if near is not None:
             return faces.begin(cast(GramSystem, system), near, t, m, C, tol, last)
-        return begin(system, self._deflations[dtype], t, m, C, tol, last)
+        return begin(system, deflation, t, m, C, tol, last)
 
     def _column(
         self, Cs: Sequence[float], t: Array, m: Array | None, start: State | None, tol: float, most: int, dtype: Any
     ) -> list[Found]:
-        system, found, work = self._systems[dtype], [], Work()
+        system, found, work = self.prepared.system(dtype), [], Work()
         for C in Cs:
             work.steps = 0
             best = minimise(system, Best(t, C, m), tol, most, start, work)
@@ -309,9 +248,9 @@ class Dense:
         ways: list[System] = []
         if isinstance(last, GramSystem | WeightSystem) and not isinstance(last, LeastSquares):
             if _dtype_of(last) == np.float32:
-                ways.append(self._system(np.float64))
+                ways.append(self.prepared.system(np.float64))
             if 4.0 * self.rows * self.dimensions * min(self.rows, self.dimensions) <= LEAST_SQUARES:
-                ways.append(self._least_squares())
+                ways.append(self.prepared.least_squares())
         for way in ways:
             if work.steps >= most or best.within(tol) or best.state is None:
                 break
@@ -322,14 +261,6 @@ class Dense:
             if found.within(tol) or found.objective <= best.objective:
                 best = found
         return best
-
-    def _least_squares(self) -> LeastSquares:
-        with self._lock:
-            if self._last is None:
-                X = converted(self.features, np.float64, self.intercept)
-                lengths = np.einsum("ij,ij->i", X, X)
-                self._last = LeastSquares(X, float(lengths.sum()), float(lengths.max(initial=0.0)))
-            return self._last
 
     def _explicit(self, by_C: list[list[Found]], tol: float, most: int, dtype: Any) -> list[Array]:
         """The weights, (m, d + 1) at each C; what coefficients certified by the Gram matrix is certified by X."""
@@ -358,7 +289,7 @@ class Dense:
 
         The rows are those with a coefficient: where C is large, decision values no longer tell them.
         """
-        system = cast(GramSystem, self._system(np.float32))
+        system = cast(GramSystem, self.prepared.system(np.float32))
 
         def work(found: Found) -> None:
             half, inside = Best(found.t, found.C, found.m).half, found.t * found.point > 0
@@ -373,7 +304,7 @@ class Dense:
         """Solve columns once more, with more digits, from where they are."""
 
         def work(found: Found) -> None:
-            steps, last = Work(steps=found.steps), self._system(dtype)
+            steps, last = Work(steps=found.steps), self.prepared.system(dtype)
             best = Best(found.t, found.C, found.m)
             best.state, best.objective = State(found.point, found.f, 0.0, True), np.inf
             best = self._harder(best, tol, most, steps, last)
@@ -383,13 +314,6 @@ class Dense:
                     setattr(found, name, getattr(new, name))
 
         as_tasks(missed, work)
-
-
-def _is_by_gram(rows: int, dimensions: int) -> bool:
-    """Whether the Gram matrix costs less than products of features."""
-    if rows > min(GRAM_ROWS, TALL * dimensions):
-        return False
-    return rows <= dimensions or compiled(rows) is not None
 
 
 def _weights(m: Array | None, columns: int | slice) -> Array | None:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from dcgan_features.eval.l2svm.dense.pivoting import Best, Found
 from dcgan_features.eval.l2svm.matrices import combined
-from dcgan_features.eval.l2svm.pivoting import Best, Found
 
 Array = npt.NDArray[Any]
 
@@ -25,7 +25,7 @@ def certified(features: Tensor, intercept: bool, columns: list[Found], tol: floa
         return []
     points = np.stack([found.point for found in columns])
     whole, decided = combined(features, intercept, points.astype(dtype), True)
-    assert decided is not None
+    decision = np.asarray(decided, np.float64)
     feasible = [np.maximum(found.t * found.point, 0.0) for found in columns]
     clipped = [place for place, found in enumerate(columns) if (found.t * found.point).min(initial=0.0) < 0]
     squares = np.einsum("ij,ij->i", whole, whole, dtype=np.float64)
@@ -36,7 +36,7 @@ def certified(features: Tensor, intercept: bool, columns: list[Found], tol: floa
         dual_squares[clipped] = np.einsum("ij,ij->i", other, other, dtype=np.float64)
     missed = []
     for place, found in enumerate(columns):
-        f = decided[place].astype(np.float64)
+        f = decision[place]
         slack = np.maximum(1 - found.t * f, 0.0) * (found.t != 0)
         weighted = slack if found.m is None else found.m * slack
         found.objective = 0.5 * float(squares[place]) + found.C * float(slack @ weighted)

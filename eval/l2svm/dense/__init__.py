@@ -1,0 +1,1 @@
+"""Problems that one processor's memory holds."""
