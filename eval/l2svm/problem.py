@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dcgan_features.eval.l2svm.dense.pivoting import Outcome
+from dcgan_features.eval.l2svm.dense.prepared import MANY, TALL
 from dcgan_features.eval.l2svm.dense.solver import Dense
 from dcgan_features.eval.l2svm.gram import GramSpace, gram_matrix
 from dcgan_features.eval.l2svm.newton import Preconditioner, Solution, minimise
@@ -26,6 +28,8 @@ Array = npt.NDArray[Any]
 GRAM_ROWS = 8192  # most rows for which the Gram matrix is made, on a GPU,
 STREAMED = EXACT_DIMENSIONS  # features above which one processor takes few exact passes
 EXACT_ROWS = 2048  # and up to which it is float64 always, which costs nothing there
+LATE_ROWS = 16384  # most rows for which one processor makes it where passes would be many: for many columns,
+_LATE = 50.0  # and for a C from which times the rows' mean squared length
 
 
 @dataclass
@@ -51,7 +55,7 @@ class Problem:
     """X and its labels, ready to be solved for any C and any subset of the rows.
 
     What one processor's memory holds is for `dense`; other features, and those of several processes or on a GPU, are
-    for `passes`.
+    for `Passes`; in between it depends on C and on the columns.
 
     rows : the features and their labels. device : where the arithmetic is done; None is where X lies.
     """
@@ -66,7 +70,8 @@ class Problem:
         count, dimensions = rows.features.shape
         here = self.place.type == "cpu" and rows.features.device.type == "cpu" and rows.processes.count == 1
         self.dense = Dense(rows.features, intercept) if here and Dense.fits(count, dimensions) else None
-        self._passes: Passes | None = None
+        late = here and GRAM_ROWS < count <= min(LATE_ROWS, TALL * dimensions)
+        self._late = Dense(rows.features, intercept, by_gram=True) if late else None
 
     @property
     def out_dtype(self) -> Any:
@@ -102,17 +107,37 @@ class Problem:
             m = None if m is None else np.tile(m, (len(held), 1))
         if m is not None:
             t = np.where(m > 0, t, np.int8(0))
-        if self.dense is not None:
-            for C, outcome in self.dense.path(sorted(set(Cs)), t, tol, max_iter, m=m, decide=decide).items():
-                yield C, self._of_outcome(outcome)
-            return
-        if self._passes is None:
-            self._passes = Passes(self.rows, self.intercept, self.place)
-        found = None if start is None else self._passes.restarted(start)
-        for C in sorted(set(Cs)):
+        Cs, dense = sorted(set(Cs)), self._late if self.dense is None else self.dense
+        easiest = self._easiest(len(t))
+        passed = [C for C in Cs if easiest >= C]
+        found: Solution | None = None
+        for C in passed:
+            if found is None and start is not None:
+                found = self._passes.restarted(start)
             self._passes.report = follow(C)
             found = self._passes.solve(C, tol, max_iter, t, m, found)
             yield C, self._of_solution(self._passes, found, decide)
+        if dense is not None and len(passed) < len(Cs):
+            for C, outcome in dense.path(Cs[len(passed) :], t, tol, max_iter, m=m, decide=decide).items():
+                yield C, self._of_outcome(outcome)
+
+    @cached_property
+    def _passes(self) -> Passes:
+        return Passes(self.rows, self.intercept, self.place)
+
+    @cached_property
+    def _square(self) -> float:
+        """About the rows' mean squared length."""
+        features = self.rows.features
+        return float(features[:: max(1, len(features) // 256)].double().square().sum(1).mean())
+
+    def _easiest(self, columns: int) -> float:
+        """The largest C at which few passes suffice, or the matrices of `dense` would not pay."""
+        if self.dense is not None:
+            return 0.0
+        if self._late is None:
+            return np.inf
+        return 0.0 if columns >= MANY * torch.get_num_threads() else _LATE / max(self._square, 1e-300)
 
     def total(self, part: Array) -> Array:
         """What is summed over the rows held here, summed over those of all processes."""

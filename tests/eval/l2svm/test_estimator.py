@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from dcgan_features.eval import L2SVM, l2svm_path
+from dcgan_features.eval import L2SVM, L2SVMCV, l2svm_path
 from dcgan_features.eval.l2svm import gram, primal, validation
 from dcgan_features.eval.l2svm import problem as problems
 from dcgan_features.eval.l2svm.dense import prepared
@@ -268,3 +268,37 @@ def test_two_classes_of_single_precision_are_solved_in_it(shape, monkeypatch):
     assert seen == [np.float32]
     exact = L2SVM(0.01, tol=1e-9).fit(X.astype(np.float32).astype(np.float64), y)
     assert (ours.objective_ <= exact.objective_ * (1 + 1.1e-5)).all()
+
+
+def test_rows_beyond_the_gram_matrix_pass_for_small_c_and_take_it_for_large(monkeypatch):
+    generator = np.random.default_rng(6)
+    X = torch.from_numpy((generator.normal(size=(500, 600)) + 1).astype(np.float32))
+    y = generator.integers(0, 3, 500)
+    usual = {C: L2SVM(C, tol=1e-5).fit(X, y) for C in (1e-5, 1e-2, 1.0)}
+    monkeypatch.setattr(prepared, "GRAM_ROWS", 300)
+    monkeypatch.setattr(problems, "GRAM_ROWS", 300)
+    solve, passed = problems.Passes.solve, []
+
+    def noted(self, C, *rest):
+        passed.append(C)
+        return solve(self, C, *rest)
+
+    monkeypatch.setattr(problems.Passes, "solve", noted)
+    assert not dense.Dense.fits(500, 600)
+    for C, expected in usual.items():
+        found = L2SVM(C, tol=1e-5).fit(X, y)
+        np.testing.assert_allclose(found.objective_, expected.objective_, rtol=2e-5)
+        np.testing.assert_allclose(found.coef_, expected.coef_, atol=0.01 * np.abs(expected.coef_).max())
+    path = l2svm_path(X, y, list(usual), tol=1e-5)
+    for found, expected in zip(path, usual.values(), strict=True):
+        np.testing.assert_allclose(found.objective_, expected.objective_, rtol=2e-5)
+    assert passed == [1e-5, 1e-2, 1e-5, 1e-2]  # C times the rows' mean squared length is 0.01, 12 and 1,200
+    folds = L2SVMCV(list(usual), tol=1e-5).fit(X, y)
+    assert set(passed) == {1e-5, 1e-2}
+    monkeypatch.setattr(problems, "MANY", 1)
+    several = L2SVMCV(list(usual), tol=1e-5).fit(X, y)
+    np.testing.assert_allclose(list(several.scores_.values()), list(folds.scores_.values()), atol=0.5)
+    monkeypatch.setattr(problems, "LATE_ROWS", 400)
+    passed.clear()
+    L2SVM(1.0).fit(X, y)
+    assert passed == [1.0]
