@@ -61,7 +61,7 @@ def test_an_interrupted_grid_goes_on_at_the_next_shape(small, tmp_path, monkeypa
 
 
 def test_the_shapes_are_many_and_cover_what_they_should():
-    assert len(probe.GRID) == 64
+    assert len(probe.GRID) == 62
     ends = [(min(sizes), max(sizes)) for sizes in zip(*probe.SHAPES, strict=True)]
     assert ends == [(200, 50_000), (20, 30_000), (2, 100)]
 
