@@ -266,10 +266,10 @@ class Dense:
         """The weights, (m, d + 1) at each C; what coefficients certified by the Gram matrix is certified by X."""
         columns = [found for here in by_C for found in here]
         waiting = [found for found in columns if found.by_rows]
-        again = partial(self._again, tol=tol, most=most, dtype=dtype)
+        again, corrected = partial(self._again, tol=tol, most=most, dtype=dtype), partial(self._corrected, most=most)
         ways: list[tuple[Any, Callable[[list[Found]], None] | None]] = [(np.float64, None), (np.float64, again)]
         if dtype == np.float32:
-            ways = [(np.float32, None), ways[0], *[(np.float64, self._corrected)] * 2, ways[1]]
+            ways = [(np.float32, None), ways[0], *[(np.float64, corrected)] * 2, ways[1]]
         for way, (wide, better) in enumerate(ways):
             if better is not None and waiting:
                 better(waiting)
@@ -284,7 +284,7 @@ class Dense:
             start += len(here)
         return result
 
-    def _corrected(self, missed: list[Found]) -> None:
+    def _corrected(self, missed: list[Found], *, most: int) -> None:
         """Columns nearer to their minima by a step whose residual is that of X: it undoes what the Gram matrix rounds.
 
         The rows are those with a coefficient: where C is large, decision values no longer tell them.
@@ -292,6 +292,8 @@ class Dense:
         system = cast(GramSystem, self.prepared.system(np.float32))
 
         def work(found: Found) -> None:
+            if found.steps >= most:
+                return
             half, inside = Best(found.t, found.C, found.m).half, found.t * found.point > 0
             residual = np.where(inside, found.t - found.f - half * found.point, 0)
             step = system.solve(inside, residual, half, Work())

@@ -182,9 +182,9 @@ def test_what_the_gram_matrix_rounds_is_undone_without_another_in_float64(monkey
     def refuse(self, columns, **settings):
         raise AssertionError
 
-    def counted(self, columns):
+    def counted(self, columns, **settings):
         missed.append(len(columns))
-        corrected(self, columns)
+        corrected(self, columns, **settings)
 
     monkeypatch.setattr(dense.Dense, "_again", refuse)
     monkeypatch.setattr(dense.Dense, "_corrected", counted)
@@ -194,8 +194,9 @@ def test_what_the_gram_matrix_rounds_is_undone_without_another_in_float64(monkey
     np.testing.assert_allclose(found.objective, exact.objective, rtol=1e-5)
     np.testing.assert_allclose(found.weights, exact.weights, atol=0.01 * np.abs(exact.weights).max())
 
-    monkeypatch.setattr(dense.Dense, "_corrected", lambda self, columns: None)
     monkeypatch.setattr(dense.Dense, "_again", again)
+    assert dense.Dense(torch.from_numpy(X), True).path([1.0], t, 1e-5, 1)[1.0].steps == 1
+    monkeypatch.setattr(dense.Dense, "_corrected", lambda self, columns, **settings: None)
     assert dense.Dense(torch.from_numpy(X), True).path([1.0], t, 1e-5, 100)[1.0].converged
 
 
