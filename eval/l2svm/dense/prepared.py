@@ -6,6 +6,7 @@ Everything is made when it is first asked for, by whichever thread asks.
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -55,6 +56,11 @@ class Prepared:
         self._directions: dict[Any, Directions] = {}
         self._last: LeastSquares | None = None
         self._lock = threading.RLock()
+
+    @cached_property
+    def largest(self) -> float:
+        """The rows' largest squared length, inf where float32 does not hold it."""
+        return float(self.features.float().square().sum(1).max())
 
     def system(self, dtype: Any) -> GramSystem | WeightSystem:
         """The linear systems, through matrices of that precision."""

@@ -20,7 +20,7 @@ from dcgan_features.eval.l2svm.dense import faces, together
 from dcgan_features.eval.l2svm.dense.beginning import begin
 from dcgan_features.eval.l2svm.dense.explicit import certified
 from dcgan_features.eval.l2svm.dense.pivoting import Best, Found, Outcome, found_by, minimise, shortened_steps
-from dcgan_features.eval.l2svm.dense.prepared import Prepared, fits
+from dcgan_features.eval.l2svm.dense.prepared import WEIGHTS, Prepared, fits
 from dcgan_features.eval.l2svm.dense.systems import GramSystem, LeastSquares, State, System, WeightSystem, Work
 from dcgan_features.eval.l2svm.dense.together import Side
 from dcgan_features.eval.l2svm.threads import as_tasks, in_stages
@@ -29,6 +29,7 @@ Array = npt.NDArray[Any]
 
 SMALL = 4e6  # operations of the smaller matrix, up to which float64 costs nothing
 SIDE = 2 << 20  # numbers of features, up to which columns are taken side by side if float64 is to be made for it
+HARD = 1e7  # 2 C times the rows' largest squared length, up to which the Gram matrix of more rows than features is used
 FINE = 1e-5  # tolerance below which float32 is not begun with
 LEAST_SQUARES = 4e9  # operations of one step, up to which least squares are tried
 _GROUP = 16  # most columns that descend side by side,
@@ -47,6 +48,8 @@ class Dense:
         self.by_gram = self.prepared.by_gram
         self.double = features.dtype == torch.float64
         self._folds: Dense | None = None
+        self._in_weights: Dense | None = None
+        self._is_tall = by_gram is None and self.by_gram and self.dimensions < min(self.rows, WEIGHTS)
         self._lock = threading.Lock()
 
     @staticmethod
@@ -79,6 +82,10 @@ class Dense:
         """
         Cs = sorted(set(Cs))
         dtype = self._first_dtype(tol, t, m)
+        if self._is_tall and 2 * Cs[-1] * self.prepared.largest > HARD:
+            with self._lock:
+                self._in_weights = self._in_weights or Dense(self.features, self.intercept, by_gram=False)
+            return self._in_weights.path(Cs, t, tol, most, m=m, decide=decide, starts=starts)
         if self.prepared.better_by_gram(len(t), dtype):
             with self._lock:
                 self._folds = self._folds or Dense(self.features, self.intercept, by_gram=True)

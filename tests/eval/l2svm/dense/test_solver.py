@@ -344,3 +344,17 @@ def test_the_gram_matrix_of_more_rows_than_features_has_the_same_minimum(C):
     assert by_weights.converged
     np.testing.assert_allclose(by_rows.objective, by_weights.objective, rtol=1e-5)
     np.testing.assert_allclose(by_rows.weights, by_weights.weights, atol=0.01 * np.abs(by_weights.weights).max())
+
+
+def test_badly_scaled_rows_are_not_solved_by_the_gram_matrix_where_they_are_more_than_the_features():
+    X, y = problem(800, 500)
+    t, features = targets(y), torch.from_numpy(X.astype(np.float32))
+    solved = Dense(features, True)
+    largest = float((X**2).sum(1).max())
+    assert solved.prepared.largest == pytest.approx(largest, rel=1e-5)
+    assert solved.path([0.4 * dense.HARD / largest], t, 1e-3, 100)
+    assert solved._in_weights is None
+    found = solved.path([0.6 * dense.HARD / largest], t, 1e-3, 200)
+    assert solved._in_weights is not None
+    assert all(outcome.converged for outcome in found.values())
+    assert not Dense(features[:400], True)._is_tall
