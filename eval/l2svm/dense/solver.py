@@ -47,9 +47,8 @@ class Dense:
         self.rows, self.dimensions = features.shape
         self.by_gram = self.prepared.by_gram
         self.double = features.dtype == torch.float64
-        self._folds: Dense | None = None
-        self._in_weights: Dense | None = None
-        self._is_tall = by_gram is None and self.by_gram and self.dimensions < min(self.rows, WEIGHTS)
+        self._chooses = by_gram is None and self.rows > self.dimensions
+        self._other: Dense | None = None  # by the matrices of the other kind
         self._lock = threading.Lock()
 
     @staticmethod
@@ -82,14 +81,10 @@ class Dense:
         """
         Cs = sorted(set(Cs))
         dtype = self._first_dtype(tol, t, m)
-        if self._is_tall and 2 * Cs[-1] * self.prepared.largest > HARD:
+        if self._chooses and self._pays(Cs[-1], len(t), dtype) != self.by_gram:
             with self._lock:
-                self._in_weights = self._in_weights or Dense(self.features, self.intercept, by_gram=False)
-            return self._in_weights.path(Cs, t, tol, most, m=m, decide=decide, starts=starts)
-        if self.prepared.better_by_gram(len(t), dtype):
-            with self._lock:
-                self._folds = self._folds or Dense(self.features, self.intercept, by_gram=True)
-            return self._folds.path(Cs, t, tol, most, m=m, decide=decide, starts=starts)
+                self._other = self._other or Dense(self.features, self.intercept, by_gram=not self.by_gram)
+            return self._other.path(Cs, t, tol, most, m=m, decide=decide, starts=starts)
 
         if dtype == np.float64 and self._beside(t, m) and self.prepared.deflation(dtype) is None:
             done = self._side_by_side(Cs, t.astype(np.float64), tol, most, starts, dtype)
@@ -111,6 +106,12 @@ class Dense:
                 all(found.within(tol) for found in columns),
             )
         return outcomes
+
+    def _pays(self, C: float, columns: int, dtype: Any) -> bool:
+        """Whether the Gram matrix of more rows than features is the better way, up to this C."""
+        if not (self.by_gram or self.prepared.better_by_gram(columns, dtype)):
+            return False
+        return self.dimensions > WEIGHTS or 2 * C * self.prepared.largest <= HARD
 
     def _as_tasks(
         self,

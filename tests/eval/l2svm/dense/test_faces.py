@@ -123,12 +123,12 @@ def test_many_columns_of_fewer_features_than_rows_go_by_the_gram_matrix(monkeypa
     few = dense.Dense(features, True)
     alone = few.path(Cs, t, 1e-4, 100, decide=True)
     assert not few.by_gram
-    assert few._folds is None
+    assert few._other is None
     monkeypatch.setattr(prepared, "MANY", 1)
     many = dense.Dense(features, True)
     found = many.path(Cs, t, 1e-4, 100, decide=True)
-    assert many._folds is not None
-    assert many._folds.prepared._directions
+    assert many._other is not None
+    assert many._other.prepared._directions
     for C in Cs:
         assert found[C].converged
         np.testing.assert_allclose(found[C].objective, alone[C].objective, rtol=1e-4)
@@ -136,4 +136,12 @@ def test_many_columns_of_fewer_features_than_rows_go_by_the_gram_matrix(monkeypa
         np.testing.assert_allclose(found[C].weights, alone[C].weights, atol=0.02 * np.abs(alone[C].weights).max())
     none = dense.Dense(torch.from_numpy(X[:, :500].astype(np.float32)), True)
     none.path(Cs[:1], t, 1e-4, 100)
-    assert none._folds is None
+    assert none._other is None
+    hard = dense.Dense(features, True)
+    hard.path([0.6 * dense.HARD / hard.prepared.largest], t, 1e-3, 300)
+    assert hard._other is None  # badly scaled for their C: in weights, however many columns
+    tall = dense.Dense(torch.from_numpy(np.concatenate([X, X], 1)[:, :1200].astype(np.float32)), True)
+    assert tall.by_gram
+    tall.path([0.6 * dense.HARD / tall.prepared.largest], t, 1e-3, 300)
+    assert tall._other is not None
+    assert tall._other._other is None

@@ -353,8 +353,11 @@ def test_badly_scaled_rows_are_not_solved_by_the_gram_matrix_where_they_are_more
     largest = float((X**2).sum(1).max())
     assert solved.prepared.largest == pytest.approx(largest, rel=1e-5)
     assert solved.path([0.4 * dense.HARD / largest], t, 1e-3, 100)
-    assert solved._in_weights is None
+    assert solved._other is None
     found = solved.path([0.6 * dense.HARD / largest], t, 1e-3, 200)
-    assert solved._in_weights is not None
+    assert solved._other is not None
+    assert not solved._other.by_gram
     assert all(outcome.converged for outcome in found.values())
-    assert not Dense(features[:400], True)._is_tall
+    low = Dense(features[:400], True)
+    assert low.path([0.6 * dense.HARD / largest], t[:, :400], 1e-3, 200)
+    assert low._other is None
