@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dcgan_features.eval.l2svm.dense.faces import conjugate_steps
 from dcgan_features.eval.l2svm.dense.systems import GramSystem, State, WeightSystem
 
 Array = npt.NDArray[Any]
@@ -157,9 +158,9 @@ def _on_faces(system: GramSystem, t: Array, half: Array, tol: float, last: Array
             least = min(gap, least)
         conjugate = conjugate or round_ >= _CONJUGATE_FROM or bool((before != inside).mean(1).max() < _SETTLED)
         if conjugate:
-            better = t * np.maximum(
-                t * (b + _conjugate_steps(system, inside, half, np.where(inside, t - f - half * b, 0))), 0
-            )
+            residual = np.where(inside, t - f - half * b, 0)
+            steps = conjugate_steps(system.rough_products, inside, half, residual, _CONJUGATE)
+            better = t * np.maximum(t * (b + steps), 0)
             taken = _dual(t, better, better @ gram, half) > dual
             b[taken] = better[taken]
     return b.astype(np.float64), f.astype(np.float64), inside
@@ -167,20 +168,6 @@ def _on_faces(system: GramSystem, t: Array, half: Array, tol: float, last: Array
 
 def _dual(t: Array, b: Array, f: Array, half: Array) -> Array:
     return np.asarray((t * b - 0.5 * b * (f + half * b)).sum(1, dtype=np.float64))
-
-
-def _conjugate_steps(system: GramSystem, inside: Array, half: Array, residual: Array) -> Array:
-    """About the solution x of (K_AA + diag(half)_A) x = residual for each column's rows A, (k, n), 0 elsewhere."""
-    x, direction, energy = np.zeros_like(residual), residual, (residual * residual).sum(1, keepdims=True)
-    for _ in range(_CONJUGATE):
-        product = np.where(inside, system.rough_products(direction) + half * direction, 0)
-        curvature = (direction * product).sum(1, keepdims=True)
-        step = np.divide(energy, curvature, out=np.zeros_like(energy), where=curvature > 0)
-        x, residual = x + step * direction, residual - step * product
-        following = (residual * residual).sum(1, keepdims=True)
-        direction = residual + np.divide(following, energy, out=np.zeros_like(energy), where=energy > 0) * direction
-        energy = following
-    return x
 
 
 def _newton(s: Array, rest: Array, t: Array, C: Array, places: Array) -> Array:

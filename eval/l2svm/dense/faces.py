@@ -8,6 +8,7 @@ folds of a cross-validation. What is returned is judged anew by the caller, and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -162,19 +163,33 @@ def _preconditioned_steps(near: Directions, inside: Array, half: Array, residual
         scaled *= mask
         return scaled
 
-    x, direction = np.zeros_like(residual), preconditioned(residual)
+    return conjugate_steps(near.products, inside, half, residual, _STEPS, _SHRINK, preconditioned)
+
+
+def conjugate_steps(
+    products: Callable[[Array], Array],
+    inside: Array,
+    half: Array,
+    residual: Array,
+    most: int,
+    shrink: float = 0.0,
+    precondition: Callable[[Array], Array] = lambda v: v,
+) -> Array:
+    """About the solution x of (K_AA + diag(half)_A) x = residual for each column's rows A, (k, n), 0 elsewhere.
+
+    products : v to about v K. shrink : what the residual's energy is to shrink by, before `most` steps are taken.
+    """
+    x, direction = np.zeros_like(residual), precondition(residual)
     energy = _inner(residual, direction)
-    goal = _SHRINK * energy
-    for _ in range(_STEPS):
-        product = near.products(direction)
-        product += half * direction
-        product *= mask
+    goal = shrink * energy
+    for _ in range(most):
+        product = np.where(inside, products(direction) + half * direction, 0)
         curvature = _inner(direction, product)
         going = (energy > goal) & (curvature > 0)
         step = np.divide(energy, curvature, out=np.zeros_like(energy), where=going)
         x += step * direction
         residual = residual - step * product
-        onwards = preconditioned(residual)
+        onwards = precondition(residual)
         following = _inner(residual, onwards)
         if not (going & (following > goal)).any():
             break
